@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The balance sheet of one capture node: what was received, and what became of it.
+
+Three independent sources must agree: the counters of the receiving processes, the segments on
+disk, and the counters that the database committed together with the rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from psycopg import AsyncConnection, IsolationLevel
+from psycopg.rows import TupleRow
+
+from collector import __version__
+from collector.causes import CAUSES, Cause, Outcome
+from collector.journal import segment
+from collector.journal.counters import Counters, Field, NodeField, cause_counts
+from collector.journal.segment import Segment
+from collector.journal.writer import journal_bytes
+
+_STABLE_ATTEMPTS: Final = 1000
+_CAUSE_BY_LABEL: Final = {cause.label: cause for cause in CAUSES}
+
+_PUBLISH_NODE: Final = """
+    INSERT INTO capture_node (journal_id, name, version, heartbeat_at, received, waiting,
+                              waiting_octets, oldest_waiting_at, last_packet_at, last_commit_at,
+                              unaccounted)
+    VALUES (%s, %s, %s, now(), %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (journal_id) DO UPDATE
+        SET name = excluded.name, version = excluded.version,
+            heartbeat_at = excluded.heartbeat_at, received = excluded.received,
+            waiting = excluded.waiting, waiting_octets = excluded.waiting_octets,
+            oldest_waiting_at = excluded.oldest_waiting_at,
+            last_packet_at = excluded.last_packet_at, last_commit_at = excluded.last_commit_at,
+            unaccounted = excluded.unaccounted"""
+
+_PUBLISH_CAUSE: Final = """
+    INSERT INTO balance (journal_id, cause, messages) VALUES (%s, %s, %s)
+    ON CONFLICT (journal_id, cause) DO UPDATE SET messages = excluded.messages
+        WHERE balance.messages <> excluded.messages"""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """One consistent picture; all numbers are packets since the journal was created."""
+
+    received: int
+    waiting: int
+    causes: Mapping[Cause, int]
+    oldest_waiting: Segment | None = None
+    """The oldest segment that still has records to store."""
+
+    def outcome(self, outcome: Outcome) -> int:
+        """Sum of the causes with this outcome."""
+        return sum(count for cause, count in self.causes.items() if cause.outcome is outcome)
+
+    @property
+    def unaccounted(self) -> int:
+        """0, or packets have gone missing without a cause: a bug."""
+        return self.received - self.waiting - sum(self.causes.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What the receiving processes have counted, at one instant per process."""
+
+    received: int
+    journaled: Mapping[int, int]
+    """Records by slot."""
+    causes: Mapping[Cause, int]
+
+
+def read_received(counters: Counters) -> Received:
+    """Read the shared counters so that no packet is caught between two of them.
+
+    A process counts a packet before and after it is journaled; a reading in between is repeated.
+    """
+    received = 0
+    journaled: dict[int, int] = {}
+    causes = dict.fromkeys(CAUSES, 0)
+    for number in counters.used_slots():
+        slot = counters.slot(number)
+        for _ in range(_STABLE_ATTEMPTS):
+            before = slot[Field.RECEIVED]
+            journaled[number] = slot[Field.JOURNALED]
+            dropped = cause_counts(slot)
+            if before == slot[Field.RECEIVED] == journaled[number] + sum(dropped.values()):
+                break
+        received += before
+        for cause, count in dropped.items():
+            causes[cause] += count
+    kernel = counters.node[NodeField.KERNEL_DROPS]
+    causes[Cause.KERNEL] += kernel
+    return Received(received + kernel, journaled, causes)
+
+
+async def compute(
+    connection: AsyncConnection[TupleRow], counters: Counters, journal: Path
+) -> Balance:
+    """The balance now; ``waiting`` is what the segments on disk hold beyond the progress.
+
+    Order matters: files, then the database at one instant, then the counters. A segment that is
+    finished or begun meanwhile is still seen, because progress outlives its segment and records
+    are numbered through a slot's segments.
+    """
+    before = read_received(counters)
+    segments = [
+        found
+        for directory in segment.slot_directories(journal)
+        for found in segment.in_slot(directory)
+    ]
+    stored, progress = await _read_stored(connection, counters)
+    received = read_received(counters)
+
+    first = dict(before.journaled)
+    for found in segments:
+        first[found.slot] = min(first.get(found.slot, found.first_record), found.first_record)
+    done: defaultdict[int, int] = defaultdict(int)
+    for slot, first_record, records in progress.values():
+        if first_record >= first.get(slot, 0):
+            done[slot] += records
+    waiting = sum(
+        journaled - first.get(slot, 0) - done[slot]
+        for slot, journaled in received.journaled.items()
+    )
+
+    causes = dict(received.causes)
+    for cause, count in stored.items():
+        causes[cause] += count
+    oldest = _oldest_waiting(segments, progress) if waiting > 0 else None
+    return Balance(received.received, waiting, causes, oldest)
+
+
+async def publish(
+    connection: AsyncConnection[TupleRow], counters: Counters, journal: Path, node_name: str
+) -> Balance:
+    """Compute the balance and write it where the web API reads it."""
+    balance = await compute(connection, counters, journal)
+    counters.node[NodeField.PROCESSED] = sum(balance.causes.values())
+    slots = [counters.slot(number) for number in counters.used_slots()]
+    async with connection.transaction(), connection.cursor() as cursor:
+        await cursor.execute(
+            _PUBLISH_NODE,
+            (
+                counters.journal_id,
+                node_name,
+                __version__,
+                balance.received,
+                balance.waiting,
+                journal_bytes(journal),
+                _moment(balance.oldest_waiting.created_ns if balance.oldest_waiting else 0),
+                _moment(max((slot[Field.LAST_PACKET] for slot in slots), default=0)),
+                _moment(max((slot[Field.LAST_COMMIT] for slot in slots), default=0)),
+                balance.unaccounted,
+            ),
+        )
+        await cursor.executemany(
+            _PUBLISH_CAUSE,
+            [
+                (counters.journal_id, cause.label, count)
+                for cause, count in balance.causes.items()
+                if count
+            ],
+        )
+    return balance
+
+
+_Progress = Mapping[object, tuple[int, int, int]]
+
+
+async def _read_stored(
+    connection: AsyncConnection[TupleRow], counters: Counters
+) -> tuple[dict[Cause, int], _Progress]:
+    """What the database committed, at one instant: records by cause, and progress by segment."""
+    await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+    try:
+        async with connection.transaction():
+            found = await connection.execute(
+                "SELECT cause, sum(messages)::bigint FROM ingest_counter"
+                " WHERE journal_id = %s GROUP BY cause",
+                (counters.journal_id,),
+            )
+            stored = {_CAUSE_BY_LABEL[label]: count for label, count in await found.fetchall()}
+            found = await connection.execute(
+                "SELECT segment, slot, first_record, records FROM journal_progress"
+                " WHERE journal_id = %s",
+                (counters.journal_id,),
+            )
+            progress = {row[0]: (row[1], row[2], row[3]) for row in await found.fetchall()}
+    finally:
+        await connection.set_isolation_level(None)
+    return stored, progress
+
+
+def _oldest_waiting(segments: list[Segment], progress: _Progress) -> Segment | None:
+    """The oldest segment with records beyond its progress; ``segments`` slot by slot, in order."""
+    waiting = []
+    for found, following in zip(segments, [*segments[1:], None], strict=True):
+        _, _, records = progress.get(found.uid, (0, 0, 0))
+        if (
+            following is None
+            or following.slot != found.slot
+            or following.first_record - found.first_record > records
+        ):
+            waiting.append(found)
+    return min(waiting, key=lambda found: found.uid, default=None)
+
+
+def _moment(nanoseconds: int) -> datetime | None:
+    return datetime.fromtimestamp(nanoseconds / 1e9, UTC) if nanoseconds else None

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What can become of a packet: the one list behind counters, metrics, log, API and docs.
+
+The balance of a capture node, true at every moment::
+
+    received = stored + waiting + filtered + duplicate + rejected + dropped
+
+``received`` counts every datagram that reached the node's sockets, kernel drops included;
+``waiting`` is in the journal and not yet committed. Everything else is the sum of the causes
+whose outcome has that name.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Self
+
+
+class Outcome(StrEnum):
+    """The columns of the balance sheet."""
+
+    STORED = "stored"
+    FILTERED = "filtered"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+    DROPPED = "dropped"
+
+
+class Cause(IntEnum):
+    """Why a packet ended the way it did.
+
+    The numbers are positions in the journal's counter file: they are never reused or changed.
+    """
+
+    outcome: Outcome
+    help: str
+
+    def __new__(cls, number: int, outcome: Outcome, text: str) -> Self:
+        cause = int.__new__(cls, number)
+        cause._value_ = number
+        cause.outcome = outcome
+        cause.help = text
+        return cause
+
+    @property
+    def label(self) -> str:
+        """The name used in metrics, JSON, the database and the documentation."""
+        return self.name.lower()
+
+    STORED = 0, Outcome.STORED, "a row in sip_message"
+
+    KEEPALIVE = 1, Outcome.FILTERED, "a ping without a message: HEP type 0 or an empty payload"
+
+    NOT_HEP = 2, Outcome.REJECTED, "starts with none of the known HEP magics"
+    HEP_LENGTH = 3, Outcome.REJECTED, "length in the HEP header differs from the bytes received"
+    HEP_CHUNK = 4, Outcome.REJECTED, "a HEP chunk is shorter than its header or runs past the end"
+    HEP_FIELD = 5, Outcome.REJECTED, "a HEP chunk of fixed size has another size"
+    HEP_FAMILY = 6, Outcome.REJECTED, "HEPv1/v2 address family is neither IPv4 nor IPv6"
+    HEP_INFLATE = 7, Outcome.REJECTED, "the compressed payload cannot be inflated"
+    HEP_TYPE = 8, Outcome.REJECTED, "a HEP protocol type that is not stored by this version"
+    STORE_REFUSED = 9, Outcome.REJECTED, "PostgreSQL refused the row; kept in quarantine"
+
+    KERNEL = 10, Outcome.DROPPED, "the socket buffer was full (drops column of /proc/net/udp)"
+    JOURNAL_FULL = 11, Outcome.DROPPED, "the journal has reached journal.max_bytes"
+    DISK_FULL = 12, Outcome.DROPPED, "free space is below journal.min_free_bytes, or none is left"
+    JOURNAL_WRITE = 13, Outcome.DROPPED, "writing to the journal failed; the log says why"
+    HOOK_FAULT = 14, Outcome.DROPPED, "a fault in the KEMI script; the log says which"
+    WORKER_KILLED = 15, Outcome.DROPPED, "the process was killed with this packet in its hands"
+    JOURNAL_DAMAGED = 16, Outcome.DROPPED, "the record's checksum in the journal is wrong"
+
+
+CAUSES: tuple[Cause, ...] = tuple(Cause)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The hop: journal bytes in, COPY bytes out. Pure, so that it can be measured and compiled alone.
+
+Nothing here reads a clock, a file or a socket: the same journal bytes and options always give the
+same batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeAlias
+
+from collector import hep, row, sip
+from collector.causes import CAUSES, Cause
+from collector.hep import Hep
+from collector.journal import record
+from collector.sip import Kind
+
+US_PER_MINUTE: Final = 60_000_000
+_STORED: Final = Cause.STORED
+_SIP: Final = hep.TYPE_SIP
+
+
+class Options(NamedTuple):
+    """What the hop depends on beside the bytes; times in µs."""
+
+    accept_past: int
+    """A sender's time may be this far before the time of arrival …"""
+    accept_future: int
+    """… or this far after it; otherwise the message is filed by time of arrival."""
+    max_field_bytes: int
+    max_refused: int
+    """How many rejected packets of a batch are kept for the quarantine; all are counted."""
+
+
+class Refused(NamedTuple):
+    """A packet for the quarantine."""
+
+    record_id: int
+    peer: bytes
+    port: int
+    cause: Cause
+    packet: bytes
+
+
+StatKey: TypeAlias = tuple[int, bytes, bytes, int]
+"""What messages are counted by, for charts that never scan messages: minutes since 1970, node,
+method, and status class 1 … 6, or 0 for a request."""
+
+SenderKey: TypeAlias = tuple[bytes, bytes, int]
+"""What tells senders apart: peer address, node, HEP version (0 when it is not HEP)."""
+
+
+@dataclass(slots=True)
+class SenderTally:
+    """What one sender did within a batch."""
+
+    packets: int = 0
+    rejected: int = 0
+    last_id: int = 0
+    clock_offset: int = 0
+    """Sender's clock minus time of arrival at the last message, µs."""
+
+
+@dataclass(slots=True)
+class StatTally:
+    """Messages and their bytes."""
+
+    messages: int = 0
+    octets: int = 0
+
+
+@dataclass(slots=True)
+class Rows:
+    """COPY rows for one table, without header and trailer."""
+
+    data: bytearray = field(default_factory=bytearray)
+    first_ts: int = 1 << 62
+    """Earliest and latest row, µs since 1970: which partitions are needed."""
+    last_ts: int = -1
+
+
+@dataclass(slots=True)
+class Batch:
+    """What becomes of a run of journal records: rows to COPY, and what to count."""
+
+    records: int = 0
+    rows: tuple[Rows, ...] = field(default_factory=lambda: tuple(Rows() for _ in Kind))
+    """By ``Kind``."""
+    causes: list[int] = field(default_factory=lambda: [0] * len(CAUSES))
+    """Records by ``Cause``."""
+    stats: dict[StatKey, StatTally] = field(default_factory=dict)
+    senders: dict[SenderKey, SenderTally] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+
+
+def encode(buffer: bytes, batch: Batch, options: Options, max_records: int) -> int:
+    """Turn the records at the beginning of ``buffer`` into rows; returns the bytes consumed.
+
+    Stops at the first record that is not complete and intact, or after ``max_records``.
+    """
+    offset = 0
+    last = batch.records + max_records
+    while batch.records < last:
+        found = record.unpack(buffer, offset)
+        if found is None:
+            break
+        batch.records += 1
+        offset = found.end
+        packet = hep.decode(found.packet)
+        if isinstance(packet, Cause):
+            _refuse(batch, found, packet, (found.peer, b"", 0), options)
+            continue
+        node = packet.node_name or b"%d" % packet.capture_id
+        sender = (found.peer, node, packet.version)
+        if packet.type == _SIP and not sip.is_keepalive(packet.payload):
+            _store(batch, found.id, packet, node, sender, options)
+        elif packet.type == _SIP or packet.type == hep.TYPE_PING:
+            _tally(batch, sender, found.id, Cause.KEEPALIVE)
+        else:
+            _refuse(batch, found, Cause.HEP_TYPE, sender, options)
+    return offset
+
+
+def _tally(batch: Batch, sender: SenderKey, record_id: int, cause: Cause) -> SenderTally:
+    batch.causes[cause] += 1
+    tally = batch.senders.get(sender)
+    if tally is None:
+        tally = batch.senders[sender] = SenderTally()
+    tally.packets += 1
+    tally.last_id = record_id
+    return tally
+
+
+def _refuse(
+    batch: Batch, found: record.Record, cause: Cause, sender: SenderKey, options: Options
+) -> None:
+    _tally(batch, sender, found.id, cause).rejected += 1
+    if len(batch.refused) < options.max_refused:
+        batch.refused.append(Refused(found.id, found.peer, found.port, cause, found.packet))
+
+
+def _store(
+    batch: Batch, record_id: int, packet: Hep, node: bytes, sender: SenderKey, options: Options
+) -> None:
+    tally = _tally(batch, sender, record_id, _STORED)
+    message = sip.extract(packet.payload)
+    ts = arrival = record_id // 1000
+    sender_ts = None
+    sent = packet.seconds * 1_000_000 + packet.microseconds
+    if sent:
+        tally.clock_offset = offset = sent - arrival
+        if -options.accept_past <= offset <= options.accept_future:
+            ts = sent
+        else:
+            sender_ts = sent
+
+    rows = batch.rows[message.kind]
+    rows.data += row.encode(
+        packet,
+        message,
+        ts=ts,
+        record_id=record_id,
+        sender_ts=sender_ts,
+        node=node,
+        max_field_bytes=options.max_field_bytes,
+    )
+    if ts < rows.first_ts:
+        rows.first_ts = ts
+    if ts > rows.last_ts:
+        rows.last_ts = ts
+
+    key = (ts // US_PER_MINUTE, node, message.method, message.status // 100)
+    stat = batch.stats.get(key)
+    if stat is None:
+        stat = batch.stats[key] = StatTally()
+    stat.messages += 1
+    stat.octets += len(packet.payload)

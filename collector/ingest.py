@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From the journal to PostgreSQL, for ever: read, decode, COPY, commit, delete.
+
+The path of an ordinary second and the path after an outage are the same: read the progress from
+the database, go on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from psycopg import AsyncConnection, Error, errors
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from collector import hop, migrate
+from collector.causes import Cause
+from collector.columns import SIP_MESSAGE_TABLES
+from collector.errors import KemiscopeError, ProgressConflictError, SchemaError
+from collector.hop import Batch, Options, Refused
+from collector.journal import record
+from collector.journal.counters import Counters, Field, Role, claim_slot
+from collector.journal.reader import Claim, Reader
+from collector.keeper import Keeper
+from collector.log import LOGGER, RateLimit, one_line
+from collector.partitions import Partitions
+from collector.settings import Settings
+from collector.store import Step, Store
+
+READ_BYTES: Final = 4 << 20
+"""Read from one segment at a time."""
+MAX_REFUSED_PER_BATCH: Final = 100
+"""Rejected packets of one transaction that go to the quarantine; all are counted."""
+FIRST_PAUSE_S: Final = 0.2
+LONGEST_PAUSE_S: Final = 5.0
+"""Pause after a failure of the database: doubled up to the longest, with jitter."""
+DRAIN_S: Final = 5.0
+"""A stop waits this long for the transaction under way; the rest stays in the journal."""
+
+_ROW_REFUSED: Final = ("22", "23", "54")
+"""SQLSTATE classes that blame the row: data exception, constraint, limit exceeded."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Ingest:
+    """One ingest process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Claim a slot in the journal. Raises JournalError if the journal cannot be used."""
+        self._settings = settings
+        journal = Path(settings.journal.directory)
+        self._counters = Counters(journal)
+        self._process, self._lock = claim_slot(self._counters, journal, Role.INGEST, time.time_ns())
+        self._slot = self._counters.slot(self._process)
+        self._slot[Field.STORE_DOWN_SINCE] = time.time_ns()
+        self._reader = Reader(journal, self._counters)
+        self._store = Store(self._counters.journal_id, self._process)
+        self._partitions = Partitions(settings.partition.interval)
+        self._options = Options(
+            accept_past=int(settings.clock.accept_past * 1e6),
+            accept_future=int(settings.clock.accept_future * 1e6),
+            max_field_bytes=settings.sip.max_field_bytes,
+            max_refused=MAX_REFUSED_PER_BATCH,
+        )
+        self._limit = settings.ingest.batch_messages
+        self._log = RateLimit()
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Store until SIGTERM or SIGINT, or until the task is cancelled."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
+            self._settings.database.dsn,
+            min_size=0,
+            max_size=8,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+            timeout=self._settings.database.connect_timeout,
+            reconnect_timeout=self._settings.database.connect_timeout,
+            kwargs={
+                "autocommit": True,
+                "application_name": f"kemiscope ingest {self._settings.node.name}",
+                "connect_timeout": int(self._settings.database.connect_timeout),
+                "tcp_user_timeout": 30_000,
+                "keepalives_idle": 10,
+            },
+        )
+        async with pool:
+            keeper = asyncio.create_task(Keeper(self._settings, self._counters, pool).run())
+            storing = asyncio.create_task(self._store_for_ever(pool))
+            stopping = asyncio.create_task(self._stop.wait())
+            try:
+                await asyncio.wait((keeper, storing, stopping), return_when=asyncio.FIRST_COMPLETED)
+                if self._stop.is_set():
+                    await asyncio.wait((storing,), timeout=DRAIN_S)
+            finally:
+                for task in (keeper, storing, stopping):
+                    task.cancel()
+                results = await asyncio.gather(keeper, storing, return_exceptions=True)
+                self._reader.close()
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _store_for_ever(self, pool: AsyncConnectionPool[AsyncConnection]) -> None:
+        pause = FIRST_PAUSE_S
+        while not self._stop.is_set():
+            try:
+                async with pool.connection() as connection:
+                    await self._resume(connection)
+                    pause = FIRST_PAUSE_S
+                    await self._store_until_stopped(connection)
+            except (Error, PoolTimeout, KemiscopeError, OSError) as error:
+                if not self._slot[Field.STORE_DOWN_SINCE]:
+                    self._slot[Field.STORE_DOWN_SINCE] = time.time_ns()
+                self._log.warning("store", f"storing paused, the journal keeps all: {error}")
+                await self._sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    async def _resume(self, connection: AsyncConnection[TupleRow]) -> None:
+        """Take up where the database stands, whatever became of the last commit."""
+        await migrate.check(connection)
+        self._partitions.forget()
+        for claim in self._reader.claims:
+            await self._load_progress(connection, claim)
+        if self._slot[Field.STORE_DOWN_SINCE]:
+            self._slot[Field.STORE_DOWN_SINCE] = 0
+            self._log.reset("store")
+            LOGGER.info("storing into %s", connection.info.dbname)
+
+    async def _load_progress(self, connection: AsyncConnection[TupleRow], claim: Claim) -> None:
+        claim.offset, claim.records = await self._store.progress(connection, claim.segment)
+
+    async def _store_until_stopped(self, connection: AsyncConnection[TupleRow]) -> None:
+        while not self._stop.is_set():
+            if await self._store_batch(connection):
+                continue
+            claim = self._reader.claim_next()
+            if claim:
+                await self._load_progress(connection, claim)
+            else:
+                await self._sleep(self._settings.ingest.poll_interval)
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+
+    async def _store_batch(self, connection: AsyncConnection[TupleRow]) -> bool:
+        """Store one batch from the claimed segments; False when they have nothing new."""
+        batch = Batch()
+        steps: list[tuple[Claim, Step, bool]] = []
+        for claim in list(self._reader.claims):
+            if batch.records < self._limit:
+                step, ended = self._read(claim, batch)
+                if step.octets != step.was_octets or step.records != claim.records:
+                    steps.append((claim, step, ended))
+                elif ended:
+                    self._reader.finish(claim)
+        if not steps:
+            return False
+        try:
+            await self._make_partitions(connection, batch)
+            await self._store.commit(connection, batch, [step for _, step, _ in steps])
+        except Error as error:
+            if (error.sqlstate or "")[:2] not in _ROW_REFUSED:
+                raise
+            await self._isolate(connection, batch, steps, error)
+        except ProgressConflictError as conflict:
+            self._log.warning("conflict", str(conflict))
+            for claim in self._reader.claims:
+                await self._load_progress(connection, claim)
+        else:
+            self._limit = min(2 * self._limit, self._settings.ingest.batch_messages)
+            self._advance(steps)
+        return True
+
+    def _read(self, claim: Claim, batch: Batch) -> tuple[Step, bool]:
+        """Add a segment's next records to the batch; says how far, and whether that is its end."""
+        self._reader.refresh(claim)
+        data = claim.read(READ_BYTES)
+        before = batch.records
+        consumed = hop.encode(data, batch, self._options, self._limit - before)
+        records = claim.records + batch.records - before
+        if consumed == 0 and data:
+            consumed = claim.skip_damage(data)
+            claim.damaged = claim.damaged or consumed > 0
+        ended = claim.expected is not None and consumed == len(data) < READ_BYTES
+        if ended and claim.expected is not None and records < claim.expected:
+            missing = claim.expected - records
+            batch.causes[Cause.JOURNAL_DAMAGED] += missing
+            records = claim.expected
+            LOGGER.error("%s: %d records are damaged", claim.segment.path, missing)
+        return Step(claim.segment, claim.offset, claim.offset + consumed, records), ended
+
+    def _advance(self, steps: list[tuple[Claim, Step, bool]]) -> None:
+        self._slot[Field.LAST_COMMIT] = time.time_ns()
+        for claim, step, ended in steps:
+            claim.offset = step.octets
+            claim.records = step.records
+            if ended:
+                self._reader.finish(claim)
+
+    async def _make_partitions(self, connection: AsyncConnection[TupleRow], batch: Batch) -> None:
+        for table, rows in zip(SIP_MESSAGE_TABLES, batch.rows, strict=True):
+            if rows.data:
+                first = _EPOCH + timedelta(microseconds=rows.first_ts)
+                last = _EPOCH + timedelta(microseconds=rows.last_ts)
+                try:
+                    await self._partitions.ensure(connection, table, first, last)
+                except errors.LockNotAvailable as error:
+                    self._log.warning("partition", f"{table}: using the default: {error}")
+
+    async def _isolate(
+        self,
+        connection: AsyncConnection[TupleRow],
+        batch: Batch,
+        steps: list[tuple[Claim, Step, bool]],
+        error: Error,
+    ) -> None:
+        """Find the record that PostgreSQL refuses: halve the batches until it stands alone.
+
+        A single refused record is quarantined, unless PostgreSQL refuses an ordinary row as well:
+        then the fault is not the record's, and everything stays in the journal.
+        """
+        self._limit = max(1, batch.records // 2)
+        if batch.records > 1:
+            return
+        found = next(
+            (
+                found
+                for claim, _, _ in steps
+                if (found := record.unpack(claim.read(READ_BYTES), 0)) is not None
+            ),
+            None,
+        )
+        if found is None or not await self._store.accepts_rows(connection):
+            message = f"PostgreSQL refuses every row: {error}"
+            raise SchemaError(message) from error
+        batch.rows = Batch().rows
+        batch.stats = {}
+        batch.causes[Cause.STORED] -= 1
+        batch.causes[Cause.STORE_REFUSED] += 1
+        batch.refused = [
+            Refused(found.id, found.peer, found.port, Cause.STORE_REFUSED, found.packet)
+        ]
+        detail = one_line(str(error))
+        await self._store.commit(connection, batch, [step for _, step, _ in steps], detail)
+        self._log.warning("poison", f"a message was quarantined: {error}")
+        self._advance(steps)
+
+    def close(self) -> None:
+        """Free the slot."""
+        self._slot.release()
+        self._counters.close()
+        os.close(self._lock)
+
+
+def run(settings: Settings) -> None:
+    """Ingest until SIGTERM; restarts itself after a fault of its own, which is logged."""
+    while True:
+        ingest = Ingest(settings)
+        try:
+            asyncio.run(ingest.run())
+        except Exception:  # noqa: BLE001 (a bug here must not end reception)
+            LOGGER.exception("ingest failed, trying again in %d s", LONGEST_PAUSE_S)
+            time.sleep(LONGEST_PAUSE_S)
+        else:
+            return
+        finally:
+            ingest.close()

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The appending side of the journal: one writer per process, one slot per writer."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from collector.causes import Cause
+from collector.errors import JournalFullError
+from collector.journal import record, segment
+from collector.journal.counters import (
+    Counters,
+    Field,
+    Role,
+    add_cause,
+    cause_counts,
+    claim_slot,
+)
+
+RETRY_NS: Final = 100_000_000
+"""After a failed attempt to open a segment, packets are dropped for this long without another."""
+
+
+class Writer:
+    """Appends packets to the journal; never raises on the packet path.
+
+    ``segment_bytes`` and ``segment_seconds`` end a segment. A new one is refused, and packets are
+    dropped and counted (the newest, since the older ones may be half of a call already), when the
+    journal holds ``max_bytes`` or the file system has less than ``min_free_bytes`` left.
+    """
+
+    def __init__(
+        self,
+        journal: Path,
+        role: Role,
+        *,
+        segment_bytes: int,
+        segment_seconds: float,
+        max_bytes: int,
+        min_free_bytes: int,
+    ) -> None:
+        """Claim a slot. Raises JournalError when the directory cannot be used."""
+        self._journal = journal
+        self._counters = Counters(journal)
+        self.slot, self._lock = claim_slot(self._counters, journal, role, time.time_ns())
+        self._directory = journal / f"{self.slot:02d}"
+        self._count = self._counters.slot(self.slot)
+        self._segment_bytes = segment_bytes
+        self._segment_ns = int(segment_seconds * 1e9)
+        self._max_bytes = max_bytes
+        self._min_free_bytes = min_free_bytes
+        self._file = -1
+        self._offset = 0
+        self._rotate_at_ns = 0
+        self._retry_at_ns = 0
+        self._refused = Cause.JOURNAL_WRITE
+        self._last_id = 0
+        self.last_error = ""
+        """Why the last packet was dropped, for the log."""
+        reconcile(self._counters, self.slot, self._directory)
+        # A segment at once: it tells readers that what a predecessor left behind is complete.
+        self._rotate(time.time_ns())
+
+    def append(self, packet: bytes, peer: bytes, port: int, transport: int) -> Cause | None:
+        """Journal one packet; returns None, or the cause for which it was dropped and counted.
+
+        ``peer`` is the sender's address in 16 bytes (``record.pack_address``).
+        """
+        count = self._count
+        count[Field.RECEIVED] += 1
+        now = time.time_ns()
+        if now >= self._rotate_at_ns or self._offset >= self._segment_bytes:
+            cause = self._rotate(now)
+            if cause is not None and not 0 < self._offset < self._segment_bytes:
+                add_cause(count, cause)
+                return cause
+        self._last_id = record_id = record.make_id(now, self.slot, self._last_id)
+        data = record.pack(record_id, peer, port, transport, packet)
+        size = len(data)
+        try:
+            # A short write leaves a torn record that the next one overwrites.
+            written = os.pwrite(self._file, data, self._offset)
+            if written != size:
+                written += os.pwrite(self._file, data[written:], self._offset + written)
+        except OSError as error:
+            cause = self._cause_of(error)
+            add_cause(count, cause)
+            return cause
+        self._offset += size
+        count[Field.JOURNALED] += 1
+        count[Field.JOURNALED_BYTES] += size
+        count[Field.LAST_PACKET] = now
+        return None
+
+    def drop(self, cause: Cause) -> None:
+        """Count a packet that was received and will not be journaled."""
+        self._count[Field.RECEIVED] += 1
+        add_cause(self._count, cause)
+
+    def close(self) -> None:
+        """End the segment and free the slot."""
+        if self._file >= 0:
+            os.close(self._file)
+        os.close(self._lock)
+        self._count.release()
+        self._counters.close()
+
+    def _rotate(self, now_ns: int) -> Cause | None:
+        if now_ns < self._retry_at_ns:
+            return self._refused
+        try:
+            self._check_room()
+            uid = segment.new_uid(now_ns)
+            first_record = self._count[Field.JOURNALED]
+            # The name appears only when the header is in place.
+            fresh = self._directory / "next"
+            fresh.write_bytes(segment.header(first_record, uid))
+            file = os.open(fresh, os.O_RDWR | os.O_CLOEXEC)
+            fresh.rename(self._directory / segment.name(first_record, uid))
+        except JournalFullError as full:
+            self._refused = full.cause
+            self.last_error = str(full)
+        except OSError as error:
+            self._refused = self._cause_of(error)
+        else:
+            if self._file >= 0:
+                os.close(self._file)
+            self._file = file
+            self._offset = segment.HEADER_BYTES
+            self._rotate_at_ns = now_ns + self._segment_ns
+            return None
+        self._retry_at_ns = now_ns + RETRY_NS
+        return self._refused
+
+    def _check_room(self) -> None:
+        used = journal_bytes(self._journal)
+        if used + self._segment_bytes > self._max_bytes:
+            message = f"the journal holds {used} bytes; journal.max_bytes is {self._max_bytes}"
+            raise JournalFullError(Cause.JOURNAL_FULL, message)
+        space = os.statvfs(self._directory)
+        free = space.f_bavail * space.f_frsize
+        if free < self._min_free_bytes:
+            message = f"{free} bytes are free; journal.min_free_bytes is {self._min_free_bytes}"
+            raise JournalFullError(Cause.DISK_FULL, message)
+
+    def _cause_of(self, error: OSError) -> Cause:
+        self.last_error = f"{self._directory}: {error.strerror or error}"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return Cause.DISK_FULL if full else Cause.JOURNAL_WRITE
+
+
+def journal_bytes(journal: Path) -> int:
+    """Bytes in all segments of a journal."""
+    total = 0
+    for directory in segment.slot_directories(journal):
+        for found in segment.in_slot(directory):
+            try:
+                total += found.path.stat().st_size
+            except FileNotFoundError:
+                continue  # a reader has finished it meanwhile
+    return total
+
+
+def reconcile(counters: Counters, slot_number: int, directory: Path) -> None:
+    """Make the counts of a slot true after its process was killed; call with the slot locked.
+
+    A kill can fall between the append and its count: the segment tells. A packet that was
+    received and neither journaled nor counted as dropped was in the hands of the dead process.
+    """
+    slot = counters.slot(slot_number)
+    segments = segment.in_slot(directory)
+    if segments:
+        last = segments[-1]
+        found = last.first_record + segment.count_records(last.path)
+        slot[Field.JOURNALED] = max(slot[Field.JOURNALED], found)
+    accounted = slot[Field.JOURNALED] + sum(cause_counts(slot).values())
+    missing = slot[Field.RECEIVED] - accounted
+    if missing > 0:
+        add_cause(slot, Cause.WORKER_KILLED, missing)
+    else:
+        slot[Field.RECEIVED] = accounted

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Housekeeping of one capture node: sync, kernel drops, balance, partitions, retention.
+
+Of all ingest processes that share a journal, one does it: whoever holds the journal's keeper lock.
+What needs no database goes on while the database is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from psycopg import AsyncConnection, Error, sql
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from collector import balance, kernel, partitions
+from collector.columns import SIP_MESSAGE_TABLES
+from collector.journal import segment
+from collector.journal.counters import Counters
+from collector.log import LOGGER, RateLimit
+from collector.partitions import Partitions
+from collector.settings import Settings
+from collector.settings.endpoint import parse_endpoint
+from collector.sip import Kind
+
+PUBLISH_INTERVAL_S: Final = 1.0
+SUMMARIZE_INTERVAL_S: Final = 5.0
+MAINTENANCE_INTERVAL_S: Final = 60.0
+_PROGRESS_KEPT: Final = timedelta(minutes=10)
+"""Progress outlives its segment: the unlink must have reached the disk before it goes."""
+
+
+class Keeper:
+    """Runs the housekeeping loops of one process until cancelled."""
+
+    def __init__(
+        self, settings: Settings, counters: Counters, pool: AsyncConnectionPool[AsyncConnection]
+    ) -> None:
+        self._settings = settings
+        self._counters = counters
+        self._pool = pool
+        self._journal = Path(settings.journal.directory)
+        self._partitions = Partitions(settings.partition.interval)
+        self._synced: dict[Path, int] = {}
+        self._log = RateLimit()
+
+    async def run(self) -> None:
+        """Wait until this process is the keeper, then keep house."""
+        lock = await self._become_keeper()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                if self._settings.journal.sync_interval:
+                    tasks.create_task(self._sync_loop())
+                tasks.create_task(self._drops_loop())
+                tasks.create_task(self._every(PUBLISH_INTERVAL_S, self._publish))
+                tasks.create_task(self._every(SUMMARIZE_INTERVAL_S, self._summarize))
+                tasks.create_task(self._every(MAINTENANCE_INTERVAL_S, self._maintain))
+        finally:
+            os.close(lock)
+
+    async def _become_keeper(self) -> int:
+        lock = os.open(self._journal / "keeper.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return lock
+            await asyncio.sleep(1)
+
+    async def _every(
+        self,
+        interval_s: float,
+        work: Callable[[AsyncConnection[TupleRow]], Awaitable[None]],
+    ) -> None:
+        name = work.__name__.strip("_")
+        while True:
+            try:
+                async with self._pool.connection() as connection:
+                    await work(connection)
+                self._log.reset(name)
+            except (Error, PoolTimeout) as error:
+                self._log.warning(name, f"{name}: {error}")
+            await asyncio.sleep(interval_s)
+
+    async def _sync_loop(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.journal.sync_interval)
+            try:
+                await asyncio.to_thread(self._sync)
+            except OSError as error:
+                self._log.warning("sync", f"journal.directory: sync failed: {error}")
+
+    def _sync(self) -> None:
+        """Bring what was appended since the last call to the disk, from outside of the writers."""
+        sizes: dict[Path, int] = {}
+        for directory in segment.slot_directories(self._journal):
+            for found in segment.in_slot(directory):
+                with suppress(FileNotFoundError):
+                    file = os.open(found.path, os.O_RDONLY | os.O_CLOEXEC)
+                    try:
+                        sizes[found.path] = os.fstat(file).st_size
+                        if sizes[found.path] != self._synced.get(found.path):
+                            os.fdatasync(file)
+                    finally:
+                        os.close(file)
+        self._synced = sizes
+
+    async def _drops_loop(self) -> None:
+        endpoints = [parse_endpoint(listen) for listen in self._settings.hep.listen]
+        while True:
+            try:
+                kernel.count_drops(self._counters.node, kernel.udp_sockets(endpoints))
+            except (OSError, ValueError, IndexError) as error:
+                self._log.warning("drops", f"kernel drops cannot be read: {error}")
+            await asyncio.sleep(PUBLISH_INTERVAL_S)
+
+    async def _publish(self, connection: AsyncConnection[TupleRow]) -> None:
+        await balance.publish(connection, self._counters, self._journal, self._settings.node.name)
+
+    async def _summarize(self, connection: AsyncConnection[TupleRow]) -> None:
+        """Keep the BRIN indexes up to the newest rows: searches read unsummarized pages whole."""
+        now = datetime.now(UTC)
+        for table in SIP_MESSAGE_TABLES:
+            async with connection.transaction():
+                current = [
+                    item
+                    for item in await partitions.read(connection, table)
+                    if item.begin <= now < item.end
+                ]
+            for partition in current:
+                await connection.execute(
+                    """
+                    SELECT brin_summarize_new_values(indexrelid)
+                      FROM pg_index
+                      JOIN pg_class ON pg_class.oid = indexrelid
+                      JOIN pg_am ON pg_am.oid = relam
+                     WHERE indrelid = to_regclass(%s) AND amname = 'brin'
+                    """,
+                    (partition.name,),
+                )
+
+    async def _maintain(self, connection: AsyncConnection[TupleRow]) -> None:
+        now = datetime.now(UTC)
+        self._partitions.forget()
+        for made in await self._partitions.ensure_ahead(
+            connection, now, self._settings.partition.ahead
+        ):
+            LOGGER.info("partition %s made", made.name)
+        await self._drop_old_messages(connection, now)
+        await self._drop_old_counters(connection, now)
+        await self._trim_quarantine(connection)
+
+    async def _drop_old_messages(
+        self, connection: AsyncConnection[TupleRow], now: datetime
+    ) -> None:
+        for kind, table in zip(Kind, SIP_MESSAGE_TABLES, strict=True):
+            rows = await partitions.default_rows(connection, table)
+            if rows:
+                self._log.warning(
+                    table, f"{rows} rows or more are in {table}_default: no partition was ready"
+                )
+            kept = getattr(self._settings.retention, kind.label)
+            if kept:
+                cutoff = now - timedelta(seconds=kept)
+                for dropped in await partitions.drop_older(connection, table, cutoff):
+                    LOGGER.info("partition %s dropped: older than %d s", dropped.name, kept)
+
+    async def _drop_old_counters(
+        self, connection: AsyncConnection[TupleRow], now: datetime
+    ) -> None:
+        kept = self._settings.retention.statistics
+        if kept:
+            cutoff = now - timedelta(seconds=kept)
+            for table, column in (
+                ("stat_minute", "minute"),
+                ("sender", "last_seen"),
+                ("capture_node", "heartbeat_at"),
+            ):
+                await connection.execute(
+                    sql.SQL("DELETE FROM {} WHERE {} < %s").format(
+                        sql.Identifier(table), sql.Identifier(column)
+                    ),
+                    (cutoff,),
+                )
+        present = [
+            found.uid
+            for directory in segment.slot_directories(self._journal)
+            for found in segment.in_slot(directory)
+        ]
+        await asyncio.to_thread(self._sync_directories)
+        await connection.execute(
+            "DELETE FROM journal_progress"
+            " WHERE journal_id = %s AND updated_at < %s AND segment <> ALL(%s)",
+            (self._counters.journal_id, now - _PROGRESS_KEPT, present),
+        )
+
+    def _sync_directories(self) -> None:
+        for directory in segment.slot_directories(self._journal):
+            file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+
+    async def _trim_quarantine(self, connection: AsyncConnection[TupleRow]) -> None:
+        await connection.execute(
+            "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - %s",
+            (self._settings.retention.quarantine_messages,),
+        )

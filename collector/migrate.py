@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs the numbered files of ``sql/`` once each, in order, each in its own transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from psycopg import AsyncConnection, sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+
+from collector.errors import SchemaError
+
+DIRECTORY: Final = Path(__file__).resolve().parent.parent / "sql"
+_LOCK: Final = 0x6B656D69  # "kemi": one migration at a time on a server
+
+_LEDGER: Final = """
+    CREATE TABLE IF NOT EXISTS schema_migration (
+        number      integer PRIMARY KEY,
+        name        text NOT NULL,
+        sha256      text NOT NULL,
+        applied_at  timestamptz NOT NULL DEFAULT now()
+    )"""
+
+
+class Migration(NamedTuple):
+    """One file of ``sql/``."""
+
+    number: int
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        """Recorded, so that a file that changed after it was applied is noticed."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def migrations() -> list[Migration]:
+    """All migrations of this version, in order."""
+    return [
+        Migration(int(path.name[:4]), path.stem, path.read_text())
+        for path in sorted(DIRECTORY.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    ]
+
+
+async def migrate(connection: AsyncConnection[TupleRow]) -> list[Migration]:
+    """Apply what is missing; returns what was applied. Safe to run again and from many hosts.
+
+    Raises SchemaError when the database is not UTF-8, is newer than this program, or holds a
+    migration that differs from this version's file.
+    """
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        message = f"the database has the encoding {encoding}; create it with ENCODING 'UTF8'"
+        raise SchemaError(message)
+    applied = []
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        await connection.execute(_LEDGER)
+    for migration in migrations():
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            if not await _is_applied(connection, migration):
+                # A file is our own text without parameters.
+                await connection.execute(migration.text.encode())
+                await connection.execute(
+                    "INSERT INTO schema_migration (number, name, sha256) VALUES (%s, %s, %s)",
+                    (migration.number, migration.name, migration.sha256),
+                )
+                applied.append(migration)
+    await check(connection)
+    return applied
+
+
+async def check(connection: AsyncConnection[TupleRow]) -> None:
+    """Raise SchemaError unless the database has exactly the migrations of this version."""
+    found = await connection.execute("SELECT to_regclass('schema_migration') IS NOT NULL")
+    row = await found.fetchone()
+    have = 0
+    if row and row[0]:
+        newest = await connection.execute("SELECT coalesce(max(number), 0) FROM schema_migration")
+        row = await newest.fetchone()
+        have = row[0] if row else 0
+    want = migrations()[-1].number
+    if have < want:
+        message = (
+            f"the database schema is at migration {have}, this version needs {want}: "
+            "run `python -m collector init-db`"
+        )
+        raise SchemaError(message)
+    if have > want:
+        message = (
+            f"the database schema is at migration {have}, this version knows {want}: "
+            "update this program"
+        )
+        raise SchemaError(message)
+
+
+async def grant_reader(connection: AsyncConnection[TupleRow], reader_dsn: str) -> str | None:
+    """Let the role of the web API's connection read everything; returns its name.
+
+    Returns None when ``reader_dsn`` names no role of its own.
+    """
+    reader = conninfo_to_dict(reader_dsn).get("user") if reader_dsn else None
+    if not isinstance(reader, str) or reader == connection.info.user:
+        return None
+    for statement in (
+        "GRANT USAGE ON SCHEMA public TO {}",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {}",
+    ):
+        await connection.execute(sql.SQL(statement).format(sql.Identifier(reader)))
+    return reader
+
+
+async def _is_applied(connection: AsyncConnection[TupleRow], migration: Migration) -> bool:
+    found = await connection.execute(
+        "SELECT sha256 FROM schema_migration WHERE number = %s", (migration.number,)
+    )
+    row = await found.fetchone()
+    if row and row[0] != migration.sha256:
+        message = f"migration {migration.name} in the database differs from this version's file"
+        raise SchemaError(message)
+    return row is not None

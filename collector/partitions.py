@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Partitions of the message tables: made ahead of time, made on demand, dropped by age.
+
+Several capture nodes and ingest processes may do this at once: making partitions happens under an
+advisory lock, and every lock on a table that others use is waited for only briefly.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from psycopg import AsyncConnection, errors, sql
+from psycopg.rows import TupleRow
+
+from collector.columns import SIP_MESSAGE_TABLES
+
+_LOCK: Final = 0x70617274  # "part"
+_LOCK_TIMEOUT: Final = "2s"
+"""A long query on a table must not make ingest wait behind our wish for an exclusive lock."""
+
+_BOUND: Final = re.compile(r"FOR VALUES FROM \('([^']+)'\) TO \('([^']+)'\)")
+_DEFAULT_SUFFIX: Final = "_default"
+
+
+class Partition(NamedTuple):
+    """One partition of a table: rows with ``begin`` <= ts < ``end``."""
+
+    name: str
+    begin: datetime
+    end: datetime
+
+
+class Partitions:
+    """The partitions of one database as this process knows them."""
+
+    def __init__(self, interval_seconds: float) -> None:
+        self._interval = timedelta(seconds=interval_seconds)
+        self._known: dict[str, list[Partition]] = {}
+
+    async def ensure(
+        self, connection: AsyncConnection[TupleRow], table: str, first: datetime, last: datetime
+    ) -> list[Partition]:
+        """Make what is missing for rows from ``first`` to ``last``; returns what was made.
+
+        Costs nothing when this process knows that the partitions exist. A partition made with
+        another interval setting is respected: only the gaps are filled. Rows of the default
+        partition that belong into a new one are moved.
+
+        Raises psycopg.errors.LockNotAvailable when the table is locked by somebody for long; rows
+        go to the default partition then.
+        """
+        begin = floor(first, self._interval)
+        end = floor(last, self._interval) + self._interval
+        if not gaps(self._known.get(table, []), begin, end, self._interval):
+            return []
+        made = []
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            present = await read(connection, table)
+            for gap_begin, gap_end in gaps(present, begin, end, self._interval):
+                partition = Partition(_name(table, gap_begin), gap_begin, gap_end)
+                await _create(connection, table, partition)
+                made.append(partition)
+        self._known[table] = sorted(present + made, key=lambda item: item.begin)
+        return made
+
+    async def ensure_ahead(
+        self, connection: AsyncConnection[TupleRow], now: datetime, ahead: int
+    ) -> list[Partition]:
+        """Make the current and the next ``ahead`` partitions of every table."""
+        made = []
+        for table in SIP_MESSAGE_TABLES:
+            last = now + ahead * self._interval
+            made += await self.ensure(connection, table, now, last)
+        return made
+
+    def forget(self) -> None:
+        """Read the partitions again at the next use: another database, or somebody dropped some."""
+        self._known.clear()
+
+
+async def read(connection: AsyncConnection[TupleRow], table: str) -> list[Partition]:
+    """The partitions of a table, oldest first, without the default partition."""
+    await connection.execute("SET LOCAL timezone TO 'UTC'")
+    found = await connection.execute(
+        """
+        SELECT child.relname, pg_get_expr(child.relpartbound, child.oid)
+          FROM pg_inherits
+          JOIN pg_class AS child ON child.oid = pg_inherits.inhrelid
+         WHERE pg_inherits.inhparent = %s::regclass
+        """,
+        (table,),
+    )
+    partitions = []
+    for name, bound in await found.fetchall():
+        matched = _BOUND.match(bound or "")
+        if matched:
+            begin, end = (datetime.fromisoformat(text) for text in matched.groups())
+            partitions.append(Partition(name, begin, end))
+    return sorted(partitions, key=lambda item: item.begin)
+
+
+async def drop_older(
+    connection: AsyncConnection[TupleRow], table: str, cutoff: datetime
+) -> list[Partition]:
+    """Drop the partitions whose rows are all older than ``cutoff``; returns what was dropped.
+
+    Old rows of the default partition go too. Each drop is a transaction of its own; one whose
+    table is busy is left for the next time.
+    """
+    async with connection.transaction():
+        present = await read(connection, table)
+    dropped = []
+    for partition in present:
+        if partition.end > cutoff:
+            break
+        try:
+            async with connection.transaction():
+                await _limit_lock_wait(connection)
+                await connection.execute(
+                    sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(partition.name))
+                )
+        except errors.LockNotAvailable:
+            break
+        dropped.append(partition)
+    await connection.execute(
+        sql.SQL("DELETE FROM {} WHERE ts < %s").format(sql.Identifier(table + _DEFAULT_SUFFIX)),
+        (cutoff,),
+    )
+    return dropped
+
+
+async def default_rows(connection: AsyncConnection[TupleRow], table: str) -> int:
+    """Rows in the default partition, counted up to 1,000: it should have none."""
+    found = await connection.execute(
+        sql.SQL("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT 1000) AS some").format(
+            sql.Identifier(table + _DEFAULT_SUFFIX)
+        )
+    )
+    row = await found.fetchone()
+    return int(row[0]) if row else 0
+
+
+def floor(moment: datetime, interval: timedelta) -> datetime:
+    """The beginning of the interval that ``moment`` falls into, counted from 1970 in UTC."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return moment - (moment - epoch) % interval
+
+
+def gaps(
+    present: list[Partition], begin: datetime, end: datetime, interval: timedelta
+) -> list[tuple[datetime, datetime]]:
+    """The stretches from ``begin`` to ``end`` that no partition covers, cut at interval borders.
+
+    ``present`` is sorted and free of overlaps.
+    """
+    missing = []
+    position = begin
+    for partition in present:
+        if partition.end <= position:
+            continue
+        if partition.begin >= end:
+            break
+        missing += _steps(position, min(partition.begin, end), interval)
+        position = partition.end
+    missing += _steps(position, end, interval)
+    return missing
+
+
+def _steps(begin: datetime, end: datetime, interval: timedelta) -> list[tuple[datetime, datetime]]:
+    steps = []
+    while begin < end:
+        border = min(floor(begin, interval) + interval, end)
+        steps.append((begin, border))
+        begin = border
+    return steps
+
+
+def _name(table: str, begin: datetime) -> str:
+    return f"{table}_{begin:%Y%m%d_%H%M}"
+
+
+async def _limit_lock_wait(connection: AsyncConnection[TupleRow]) -> None:
+    await connection.execute(
+        sql.SQL("SET LOCAL lock_timeout TO {}").format(sql.Literal(_LOCK_TIMEOUT))
+    )
+
+
+async def _create(connection: AsyncConnection[TupleRow], table: str, partition: Partition) -> None:
+    names = {
+        "table": sql.Identifier(table),
+        "default": sql.Identifier(table + _DEFAULT_SUFFIX),
+        "new": sql.Identifier(partition.name),
+        "begin": sql.Literal(partition.begin),
+        "end": sql.Literal(partition.end),
+    }
+    await _limit_lock_wait(connection)
+    # Made apart and then attached: attaching locks out neither readers nor writers of the table,
+    # only the default partition, which nobody uses.
+    for statement in (
+        "LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE",
+        "CREATE TABLE {new} (LIKE {table} INCLUDING ALL)",
+        """
+        WITH moved AS (
+            DELETE FROM {default} WHERE ts >= {begin} AND ts < {end} RETURNING *
+        )
+        INSERT INTO {new} SELECT * FROM moved
+        """,
+        "ALTER TABLE {table} ATTACH PARTITION {new} FOR VALUES FROM ({begin}) TO ({end})",
+    ):
+        await connection.execute(sql.SQL(statement).format(**names))

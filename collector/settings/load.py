@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From file and environment to checked settings."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from collector.errors import SettingsError
+from collector.settings.endpoint import parse_endpoint, parse_host_port
+from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
+from collector.settings.quantity import parse_quantity
+
+CONFIG_VARIABLE: Final = "KEMISCOPE_CONFIG"
+CONFIG_PATHS: Final = (Path("kemiscope.toml"), Path("/etc/kemiscope/kemiscope.toml"))
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings in force.
+
+    ``path`` is a TOML file; without it the one that ``KEMISCOPE_CONFIG`` names or the first of
+    ``CONFIG_PATHS`` that exists, and if there is none the defaults. ``journal.directory`` comes
+    back absolute: relative ones are taken from the file's directory.
+
+    Raises SettingsError with every mistake found, one per line.
+    """
+    path = path or _find(environ)
+    document = _read(path) if path else {}
+    errors: list[str] = []
+    values: dict[str, dict[str, Any]] = {}
+    for setting in describe():
+        table = document.get(setting.section, {})
+        try:
+            if setting.variable in environ:
+                value = _convert(environ[setting.variable], setting, from_text=True)
+            elif isinstance(table, dict) and setting.name in table:
+                value = _convert(table[setting.name], setting, from_text=False)
+            else:
+                continue
+            values.setdefault(setting.section, {})[setting.name] = value
+        except ValueError as error:
+            source = f" (from {setting.variable})" if setting.variable in environ else ""
+            errors.append(f"{setting.key}: {error}{source}")
+    errors += _unknown(document, environ)
+    if not errors:
+        settings = msgspec.convert(values, Settings)
+        errors = list(_conflicts(settings))
+    if errors:
+        where = f"{path}: " if path else ""
+        raise SettingsError("\n".join(where + error for error in errors))
+    base = path.parent if path else Path()
+    directory = (base / settings.journal.directory).absolute()
+    journal = msgspec.structs.replace(settings.journal, directory=str(directory))
+    return msgspec.structs.replace(settings, journal=journal)
+
+
+def _find(environ: Mapping[str, str]) -> Path | None:
+    if CONFIG_VARIABLE in environ:
+        return Path(environ[CONFIG_VARIABLE])
+    return next((path for path in CONFIG_PATHS if path.exists()), None)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        message = f"{path}: {error.strerror}"
+        raise SettingsError(message) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"{path}: not TOML: {error}"
+        raise SettingsError(message) from error
+
+
+def _convert(value: Any, setting: Setting, *, from_text: bool) -> Any:
+    """The typed value; ValueError with the rule that it breaks."""
+    if isinstance(value, str) and setting.unit in ("bytes", "s"):
+        value = parse_quantity(value, setting.unit)
+        value = int(value) if setting.type == "integer" else value
+    elif from_text and setting.type == "list of text":
+        value = [item.strip() for item in value.split(",") if item.strip()]
+    try:
+        return msgspec.convert(value, setting.annotation, strict=not from_text)
+    except msgspec.ValidationError as error:
+        message = str(error).replace("`", "")
+        raise ValueError(message[:1].lower() + message[1:]) from None
+
+
+def _unknown(document: dict[str, Any], environ: Mapping[str, str]) -> Iterator[str]:
+    known = {(setting.section, setting.name) for setting in describe()}
+    sections = {section for section, _ in known}
+    for section, table in document.items():
+        if section not in sections:
+            yield f"{section}: there is no such section"
+        elif not isinstance(table, dict):
+            yield f"{section}: is a section, write it as [{section}]"
+        else:
+            for name in table:
+                if (section, name) not in known:
+                    yield f"{section}.{name}: there is no such setting"
+    variables = {setting.variable for setting in describe()} | {CONFIG_VARIABLE}
+    for variable in environ:
+        if variable.startswith(ENV_PREFIX) and variable not in variables:
+            yield f"{variable}: there is no such setting"
+
+
+def _conflicts(settings: Settings) -> Iterator[str]:
+    """Rules that need more than one value, or more than a range."""
+    for listen in settings.hep.listen:
+        try:
+            parse_endpoint(listen)
+        except ValueError as error:
+            yield f"hep.listen: {error}"
+    try:
+        host, _ = parse_host_port(settings.web.listen)
+        if not ipaddress.ip_address(host).is_loopback:
+            yield f"web.listen: {host} is not a loopback address, and there is no sign-in yet"
+    except ValueError as error:
+        yield f"web.listen: {error}"
+    interval = settings.partition.interval
+    if 86400 % interval and interval % 86400:
+        yield "partition.interval: must divide a day or be whole days"
+    for kind in ("call", "registration", "other"):
+        kept = getattr(settings.retention, kind)
+        if 0 < kept < settings.clock.accept_past:
+            yield f"retention.{kind}: is shorter than clock.accept_past"
+    if settings.journal.max_bytes < 2 * settings.journal.segment_bytes:
+        yield "journal.max_bytes: must hold at least two segments (journal.segment_bytes)"

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Settings as text: those in force, and the sample file that explains each."""
+
+from __future__ import annotations
+
+import textwrap
+from itertools import groupby
+from typing import Any
+
+import msgspec
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
+from collector.settings.quantity import readable
+
+
+def shown(settings: Settings, setting: Setting) -> Any:
+    """A setting's value as it may be shown: passwords are masked."""
+    value = getattr(getattr(settings, setting.section), setting.name)
+    if not setting.secret or not value:
+        return value
+    try:
+        parts = conninfo_to_dict(value)
+    except ProgrammingError:
+        return "***"
+    if "password" in parts:
+        parts["password"] = "***"  # noqa: S105
+    return make_conninfo("", **parts)
+
+
+def to_toml(settings: Settings) -> str:
+    """The settings in force as TOML, passwords masked."""
+    lines: list[str] = []
+    for section, group in groupby(describe(), lambda setting: setting.section):
+        lines.append(f"\n[{section}]")
+        lines += [f"{item.name} = {_toml_value(shown(settings, item))}" for item in group]
+    return "\n".join(lines).lstrip() + "\n"
+
+
+def sample() -> str:
+    """A settings file in which every setting is explained and commented out."""
+    lines = [
+        "# Settings of kemiscope. A line that is commented out shows the default.",
+        f"# Each can also come from the environment, e.g. {ENV_PREFIX}HEP_WORKERS=4.",
+    ]
+    for section, group in groupby(describe(), lambda setting: setting.section):
+        lines.append(f"\n[{section}]")
+        for setting in group:
+            lines += ("", *_comment(setting.help + range_of(setting)))
+            lines.append(f"# {setting.name} = {_toml_value(default_of(setting))}")
+    return "\n".join(lines) + "\n"
+
+
+def default_of(setting: Setting) -> Any:
+    """The default as documentation shows it."""
+    if setting.key == "node.name":
+        return "(name of the host)"
+    return readable(setting.default, setting.unit)
+
+
+def range_of(setting: Setting) -> str:
+    """`` (from … to …)``, or nothing when there is no limit."""
+    if setting.low is None:
+        return ""
+    low = readable(setting.low, setting.unit)
+    if setting.high is None:
+        return f" (at least {low})" if low else ""
+    return f" ({low} … {readable(setting.high, setting.unit)})"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    if isinstance(value, str):
+        return msgspec.json.encode(value).decode()
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return str(value)
+
+
+def _comment(text: str, width: int = 95) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(text, width)]

@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""SIP extraction (RFC 3261): the fields that people search by, out of one message's bytes.
+
+Nothing here raises on bad input. What cannot be read is left empty and the message carries a
+``Fault``, so that it is stored, marked and findable instead of lost.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum, StrEnum
+from typing import Final, NamedTuple
+
+MAX_CSEQ: Final = 2**31 - 1
+"""RFC 3261 §8.1.1.5: the sequence number is less than 2**31."""
+
+
+class Kind(IntEnum):
+    """Which table a message belongs to; retention differs by kind."""
+
+    CALL = 0
+    REGISTRATION = 1
+    OTHER = 2
+
+    @property
+    def label(self) -> str:
+        """The name used in table names, settings and JSON."""
+        return self.name.lower()
+
+
+_OTHER: Final = Kind.OTHER
+_KINDS: Final = {
+    **dict.fromkeys(
+        (b"INVITE", b"ACK", b"BYE", b"CANCEL", b"UPDATE", b"PRACK", b"REFER", b"INFO", b"NOTIFY"),
+        Kind.CALL,
+    ),
+    b"REGISTER": Kind.REGISTRATION,
+}
+"""By CSeq method; whatever is not here is ``OTHER``."""
+
+
+class Fault(StrEnum):
+    """What is wrong with a stored message; the column ``fault`` holds the first that applies."""
+
+    START_LINE = "start_line"
+    """The first line is neither a request line nor a status line."""
+    CALL_ID = "call_id"
+    """No Call-ID, or an empty one."""
+    CSEQ = "cseq"
+    """No CSeq, or its number or method cannot be read."""
+    TRUNCATED = "truncated"
+    """The empty line is missing, or the body is shorter than Content-Length."""
+    TEXT = "text"
+    """A header value holds NUL or bytes that are not UTF-8; the column has U+FFFD instead."""
+    FIELD_LENGTH = "field_length"
+    """A header value is longer than sip.max_field_bytes; the column has its beginning."""
+
+
+class Sip(NamedTuple):
+    """One SIP message. Text is as received, ``b""`` where absent; host names in lower case.
+
+    ``method`` is the request method, in a response that of CSeq. ``status`` is 0 in a request.
+    ``cseq`` is -1 when it cannot be read. ``via_transport`` and ``via_branch`` are of the top Via.
+    """
+
+    kind: Kind
+    method: bytes
+    status: int
+    reason: bytes
+    call_id: bytes
+    cseq: int
+    ruri_user: bytes
+    ruri_domain: bytes
+    from_user: bytes
+    from_domain: bytes
+    from_tag: bytes
+    to_user: bytes
+    to_domain: bytes
+    to_tag: bytes
+    contact_user: bytes
+    contact_domain: bytes
+    pai_user: bytes
+    pai_domain: bytes
+    auth_user: bytes
+    auth_realm: bytes
+    user_agent: bytes
+    via_transport: bytes
+    via_branch: bytes
+    fault: Fault | None
+
+
+# Positions in the list that one pass over the header lines fills.
+_IGNORED, _VIA, _FROM, _TO, _CALL_ID, _CSEQ, _CONTACT, _PAI, _PPI, _RPID = range(10)
+_AUTH, _PROXY_AUTH, _USER_AGENT, _SERVER, _LENGTH = range(10, 15)
+_SLOTS: Final = 15
+_CR: Final = 13
+
+_CANONICAL: Final[dict[bytes, int]] = {
+    b"via": _VIA,
+    b"v": _VIA,
+    b"from": _FROM,
+    b"f": _FROM,
+    b"to": _TO,
+    b"t": _TO,
+    b"call-id": _CALL_ID,
+    b"i": _CALL_ID,
+    b"cseq": _CSEQ,
+    b"contact": _CONTACT,
+    b"m": _CONTACT,
+    b"p-asserted-identity": _PAI,
+    b"p-preferred-identity": _PPI,
+    b"remote-party-id": _RPID,
+    b"authorization": _AUTH,
+    b"proxy-authorization": _PROXY_AUTH,
+    b"user-agent": _USER_AGENT,
+    b"server": _SERVER,
+    b"content-length": _LENGTH,
+    b"l": _LENGTH,
+}
+
+_spellings: dict[bytes, int] = {}
+"""Header names as seen on the wire → slot: case folding is paid once per spelling."""
+_MAX_SPELLINGS: Final = 2048
+_MAX_SPELLING_BYTES: Final = 64
+
+# One match per header value instead of a dozen finds: measured, it is twice as fast. Each pattern
+# is linear: every repetition excludes the character that ends it.
+_FOLD: Final = re.compile(rb"\r?\n[ \t]+")
+_REQUEST_LINE: Final = re.compile(rb"([^ :]+) +(.+) +SIP/\d\.\d\s*\Z", re.DOTALL | re.IGNORECASE)
+_STATUS_LINE: Final = re.compile(
+    rb"SIP/\d\.\d +([1-9]\d\d)(?: +(.*)|\s*)\Z", re.DOTALL | re.IGNORECASE
+)
+_CSEQ_VALUE: Final = re.compile(rb"(\d{1,10})\s+(\S+)\Z")
+_SIP_URI: Final = re.compile(
+    rb"\s*sips?:(?:([^@:;]*)(?:[:;][^@]*)?@)?(?:\[([^\]]*)\]|([^:;?>,\s\[\]]*))", re.IGNORECASE
+)
+_NAME_ADDR: Final = re.compile(
+    rb'\s*(?:"(?:[^"\\]|\\.)*")?[^<"]*<sips?:'
+    rb"(?:([^@:;>]*)(?:[:;][^@>]*)?@)?(?:\[([^\]>]*)\]|([^:;?>,\s\[\]]*))[^>]*>(.*)",
+    re.DOTALL | re.IGNORECASE,
+)
+_QUOTED: Final = re.compile(rb'\s*"(?:[^"\\]|\\.)*"', re.DOTALL)
+_TAG: Final = re.compile(rb"[;\s]tag\s*=\s*([^;,\s]*)", re.IGNORECASE)
+_TOP_VIA: Final = re.compile(
+    rb"SIP\s*/\s*2\.0\s*/\s*([A-Za-z0-9_-]+)[^,;]*"
+    rb"(?:;(?!\s*branch\s*=)[^,;]*)*(?:;\s*branch\s*=\s*([^;,\s]*))?",
+    re.IGNORECASE,
+)
+_USERNAME: Final = re.compile(
+    rb'[\s,]username\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^",\s]*))', re.DOTALL | re.IGNORECASE
+)
+_REALM: Final = re.compile(
+    rb'[\s,]realm\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^",\s]*))', re.DOTALL | re.IGNORECASE
+)
+
+
+def extract(message: bytes) -> Sip:
+    """Read one SIP message of any form; leading empty lines are skipped (RFC 3261 §7.5)."""
+    head, body_size = _split_body(message)
+    start_line, found = _headers(head)
+    status, method, reason, ruri = _start_line(start_line)
+    cseq, cseq_method = _cseq(found[_CSEQ])
+    if status:
+        method = cseq_method
+    call_id = found[_CALL_ID]
+
+    fault = None
+    kind = _KINDS.get(cseq_method or method, _OTHER)
+    if not (method or status):
+        fault, kind = Fault.START_LINE, _OTHER
+    elif not call_id:
+        fault, kind = Fault.CALL_ID, _OTHER
+    elif cseq < 0 or not cseq_method:
+        fault = Fault.CSEQ
+    elif body_size < _content_length(found[_LENGTH]):
+        fault = Fault.TRUNCATED
+
+    contact_user = contact_domain = pai_user = pai_domain = auth_user = auth_realm = b""
+    ruri_user, ruri_domain = parse_uri(ruri) if ruri else (b"", b"")
+    from_user, from_domain, from_tag = _party(found[_FROM])
+    to_user, to_domain, to_tag = _party(found[_TO])
+    if found[_CONTACT]:
+        contact_user, contact_domain, _ = _address(found[_CONTACT])
+    identity = found[_PAI] or found[_PPI] or found[_RPID]
+    if identity:
+        pai_user, pai_domain, _ = _address(identity)
+    credentials = found[_AUTH] or found[_PROXY_AUTH]
+    if credentials:
+        auth_user = _quoted(_USERNAME, credentials)
+        auth_realm = _quoted(_REALM, credentials)
+    via_transport, via_branch = _via(found[_VIA])
+    return Sip(
+        kind,
+        method,
+        status,
+        reason,
+        call_id,
+        cseq,
+        ruri_user,
+        ruri_domain,
+        from_user,
+        from_domain,
+        from_tag,
+        to_user,
+        to_domain,
+        to_tag,
+        contact_user,
+        contact_domain,
+        pai_user,
+        pai_domain,
+        auth_user,
+        auth_realm,
+        found[_USER_AGENT] or found[_SERVER],
+        via_transport,
+        via_branch,
+        fault,
+    )
+
+
+def is_keepalive(message: bytes) -> bool:
+    """True for what SIP endpoints send to keep a NAT binding open: only CR, LF, NUL or blanks."""
+    return not message.strip(b"\r\n\0 \t")
+
+
+def parse_uri(uri: bytes) -> tuple[bytes, bytes]:
+    """User and host of a ``sip:``, ``sips:`` or ``tel:`` URI (RFC 3261 §19.1, RFC 3966).
+
+    The user comes without password and parameters, an IPv6 host without brackets, a host in
+    lower case. A ``tel:`` number, and the rest of any other scheme, is a user without host.
+    """
+    found = _SIP_URI.match(uri)
+    if found:
+        user, host6, host = found.groups(b"")
+        return user, (host or host6).lower()
+    _, _, rest = uri.partition(b":")
+    return rest.partition(b";")[0].strip(), b""
+
+
+def split_address(value: bytes) -> tuple[bytes, bytes]:
+    """URI and header parameters of the first name-addr or addr-spec in a header value.
+
+    RFC 3261 §20: without angle brackets, everything after the first ``;`` is header parameters.
+    The display name may be quoted and hold any character.
+    """
+    quoted = _QUOTED.match(value)
+    begin = value.find(b"<", quoted.end() if quoted else 0)
+    if begin >= 0:
+        uri, _, parameters = value[begin + 1 :].partition(b">")
+        return uri, parameters
+    end = value.find(b";", max(value.find(b"@"), 0))
+    return (value, b"") if end < 0 else (value[:end], value[end:])
+
+
+def _split_body(message: bytes) -> tuple[bytes, int]:
+    """Start line and headers, lines ended by CRLF and unfolded, and the size of the body.
+
+    The size is -1 when the empty line is missing. Bare LF is accepted when the first line ends so.
+    """
+    if message[:1] in (b"\r", b"\n"):
+        message = message.lstrip(b"\r\n")
+    end = message.find(b"\r\n\r\n")
+    size = len(message) - end - 4
+    head = message[:end]
+    first_break = message.find(b"\n")
+    if first_break >= 0 and message[first_break - 1] != _CR:
+        end = message.find(b"\n\n")
+        size = len(message) - end - 2
+        head = message[:end].replace(b"\n", b"\r\n")
+    if end < 0:
+        head, size = message, -1
+    if b"\n " in head or b"\n\t" in head:
+        head = _FOLD.sub(b" ", head)
+    return head, size
+
+
+def _headers(head: bytes) -> tuple[bytes, list[bytes]]:
+    """The start line, and the first value of each header that has a slot."""
+    lines = head.split(b"\r\n")
+    found: list[bytes] = [b""] * _SLOTS
+    slots = _spellings
+    for line in lines:
+        colon = line.find(b":")
+        slot = slots.get(line[:colon])
+        if slot is None:
+            slot = _learn(line[:colon]) if colon > 0 else _IGNORED
+        if slot and not found[slot]:
+            found[slot] = line[colon + 1 :].strip()
+    return lines[0], found
+
+
+def _learn(name: bytes) -> int:
+    slot = _CANONICAL.get(name.strip().lower(), _IGNORED)
+    if len(_spellings) < _MAX_SPELLINGS and len(name) <= _MAX_SPELLING_BYTES:
+        _spellings[name] = slot
+    return slot
+
+
+def _start_line(line: bytes) -> tuple[int, bytes, bytes, bytes]:
+    """Status, method, reason phrase and request-URI; status 0 and no method if it is neither."""
+    request = _REQUEST_LINE.match(line)
+    if request:
+        return 0, request[1], b"", request[2].strip()
+    response = _STATUS_LINE.match(line)
+    if response:
+        return int(response[1]), b"", (response[2] or b"").strip(), b""
+    return 0, b"", b"", b""
+
+
+def _cseq(value: bytes) -> tuple[int, bytes]:
+    found = _CSEQ_VALUE.match(value)
+    if not found:
+        return -1, b""
+    number = int(found[1])
+    return (number if number <= MAX_CSEQ else -1), found[2]
+
+
+def _content_length(value: bytes) -> int:
+    """The promised size of the body; 0 when the header is absent or no number."""
+    return int(value[:10]) if value.isdigit() else 0
+
+
+def _address(value: bytes) -> tuple[bytes, bytes, bytes]:
+    """User, host and header parameters of the first address in a header value."""
+    found = _NAME_ADDR.match(value)
+    if found:
+        user, host6, host, parameters = found.groups(b"")
+        return user, (host or host6).lower(), parameters
+    uri, parameters = split_address(value)
+    return *parse_uri(uri), parameters
+
+
+def _party(value: bytes) -> tuple[bytes, bytes, bytes]:
+    """User, host and tag of a From or To value."""
+    user, host, parameters = _address(value)
+    if not parameters:
+        return user, host, b""
+    if parameters[:5] == b";tag=" and parameters[5:].isalnum():
+        return user, host, parameters[5:]
+    found = _TAG.search(parameters)
+    return user, host, found[1] if found else b""
+
+
+def _via(value: bytes) -> tuple[bytes, bytes]:
+    """Transport, in upper case, and branch of the first Via in the value."""
+    found = _TOP_VIA.match(value)
+    return (found[1].upper(), found[2] or b"") if found else (b"", b"")
+
+
+def _quoted(pattern: re.Pattern[bytes], value: bytes) -> bytes:
+    found = pattern.search(value)
+    if not found:
+        return b""
+    return (found[1] or found[2] or b"").replace(b"\\", b"")
