@@ -52,6 +52,8 @@ class Balance:
 
     received: int
     waiting: int
+    processed: int
+    """Journal records whose fate the database has committed."""
     causes: Mapping[Cause, int]
     oldest_waiting: Segment | None = None
     """The oldest segment that still has records to store."""
@@ -134,7 +136,7 @@ async def compute(
     for cause, count in stored.items():
         causes[cause] += count
     oldest = _oldest_waiting(segments, progress) if waiting > 0 else None
-    return Balance(received.received, waiting, causes, oldest)
+    return Balance(received.received, waiting, sum(stored.values()), causes, oldest)
 
 
 async def publish(
@@ -142,7 +144,7 @@ async def publish(
 ) -> Balance:
     """Compute the balance and write it where the web API reads it."""
     balance = await compute(connection, counters, journal)
-    counters.node[NodeField.PROCESSED] = sum(balance.causes.values())
+    counters.node[NodeField.PROCESSED] = balance.processed
     slots = [counters.slot(number) for number in counters.used_slots()]
     async with connection.transaction(), connection.cursor() as cursor:
         await cursor.execute(

@@ -67,6 +67,11 @@ class Cause(IntEnum):
     HOOK_FAULT = 14, Outcome.DROPPED, "a fault in the KEMI script; the log says which"
     WORKER_KILLED = 15, Outcome.DROPPED, "the process was killed with this packet in its hands"
     JOURNAL_DAMAGED = 16, Outcome.DROPPED, "the record's checksum in the journal is wrong"
+    UNREADABLE = (
+        17,
+        Outcome.DROPPED,
+        "over 49,149 bytes with thousands of NUL bytes: Kamailio cannot hand it to a script",
+    )
 
 
 CAUSES: tuple[Cause, ...] = tuple(Cause)

@@ -30,7 +30,7 @@ from collector.journal import record
 from collector.journal.counters import Counters, Field, Role, claim_slot
 from collector.journal.reader import Claim, Reader
 from collector.keeper import Keeper
-from collector.log import LOGGER, RateLimit, one_line
+from collector.log import LOGGER, LimitedLog, one_line
 from collector.partitions import Partitions
 from collector.settings import Settings
 from collector.store import Step, Store
@@ -71,7 +71,7 @@ class Ingest:
             max_refused=MAX_REFUSED_PER_BATCH,
         )
         self._limit = settings.ingest.batch_messages
-        self._log = RateLimit()
+        self._limited = LimitedLog()
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -123,7 +123,7 @@ class Ingest:
             except (Error, PoolTimeout, KemiscopeError, OSError) as error:
                 if not self._slot[Field.STORE_DOWN_SINCE]:
                     self._slot[Field.STORE_DOWN_SINCE] = time.time_ns()
-                self._log.warning("store", f"storing paused, the journal keeps all: {error}")
+                self._limited.warn("store", f"storing paused, the journal keeps all: {error}")
                 await self._sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311
                 pause = min(2 * pause, LONGEST_PAUSE_S)
 
@@ -135,7 +135,7 @@ class Ingest:
             await self._load_progress(connection, claim)
         if self._slot[Field.STORE_DOWN_SINCE]:
             self._slot[Field.STORE_DOWN_SINCE] = 0
-            self._log.reset("store")
+            self._limited.reset("store")
             LOGGER.info("storing into %s", connection.info.dbname)
 
     async def _load_progress(self, connection: AsyncConnection[TupleRow], claim: Claim) -> None:
@@ -176,7 +176,7 @@ class Ingest:
                 raise
             await self._isolate(connection, batch, steps, error)
         except ProgressConflictError as conflict:
-            self._log.warning("conflict", str(conflict))
+            self._limited.warn("conflict", str(conflict))
             for claim in self._reader.claims:
                 await self._load_progress(connection, claim)
         else:
@@ -218,7 +218,7 @@ class Ingest:
                 try:
                     await self._partitions.ensure(connection, table, first, last)
                 except errors.LockNotAvailable as error:
-                    self._log.warning("partition", f"{table}: using the default: {error}")
+                    self._limited.warn("partition", f"{table}: using the default: {error}")
 
     async def _isolate(
         self,
@@ -255,7 +255,7 @@ class Ingest:
         ]
         detail = one_line(str(error))
         await self._store.commit(connection, batch, [step for _, step, _ in steps], detail)
-        self._log.warning("poison", f"a message was quarantined: {error}")
+        self._limited.warn("poison", f"a message was quarantined: {error}")
         self._advance(steps)
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ from collector import balance, kernel, partitions
 from collector.columns import SIP_MESSAGE_TABLES
 from collector.journal import segment
 from collector.journal.counters import Counters
-from collector.log import LOGGER, RateLimit
+from collector.log import LOGGER, LimitedLog
 from collector.partitions import Partitions
 from collector.settings import Settings
 from collector.settings.endpoint import parse_endpoint
@@ -49,7 +49,7 @@ class Keeper:
         self._journal = Path(settings.journal.directory)
         self._partitions = Partitions(settings.partition.interval)
         self._synced: dict[Path, int] = {}
-        self._log = RateLimit()
+        self._limited = LimitedLog()
 
     async def run(self) -> None:
         """Wait until this process is the keeper, then keep house."""
@@ -83,9 +83,9 @@ class Keeper:
             try:
                 async with self._pool.connection() as connection:
                     await work(connection)
-                self._log.reset(name)
+                self._limited.reset(name)
             except (Error, PoolTimeout) as error:
-                self._log.warning(name, f"{name}: {error}")
+                self._limited.warn(name, f"{name}: {error}")
             await asyncio.sleep(interval_s)
 
     async def _sync_loop(self) -> None:
@@ -94,7 +94,7 @@ class Keeper:
             try:
                 await asyncio.to_thread(self._sync)
             except OSError as error:
-                self._log.warning("sync", f"journal.directory: sync failed: {error}")
+                self._limited.warn("sync", f"journal.directory: sync failed: {error}")
 
     def _sync(self) -> None:
         """Bring what was appended since the last call to the disk, from outside of the writers."""
@@ -117,7 +117,7 @@ class Keeper:
             try:
                 kernel.count_drops(self._counters.node, kernel.udp_sockets(endpoints))
             except (OSError, ValueError, IndexError) as error:
-                self._log.warning("drops", f"kernel drops cannot be read: {error}")
+                self._limited.warn("drops", f"kernel drops cannot be read: {error}")
             await asyncio.sleep(PUBLISH_INTERVAL_S)
 
     async def _publish(self, connection: AsyncConnection[TupleRow]) -> None:
@@ -162,7 +162,7 @@ class Keeper:
         for kind, table in zip(Kind, SIP_MESSAGE_TABLES, strict=True):
             rows = await partitions.default_rows(connection, table)
             if rows:
-                self._log.warning(
+                self._limited.warn(
                     table, f"{rows} rows or more are in {table}_default: no partition was ready"
                 )
             kept = getattr(self._settings.retention, kind.label)

@@ -13,14 +13,14 @@ INTERVAL_S: Final = 60.0
 _MAX_KEYS: Final = 1000
 
 
-class RateLimit:
+class LimitedLog:
     """Lets a message with the same key through once per interval, and counts the others."""
 
     def __init__(self, interval_s: float = INTERVAL_S) -> None:
         self._interval_s = interval_s
         self._last: dict[str, tuple[float, int]] = {}
 
-    def warning(self, key: str, message: str) -> None:
+    def warn(self, key: str, message: str) -> None:
         """Log ``message`` as a warning unless ``key`` was logged within the interval."""
         now = time.monotonic()
         last, suppressed = self._last.get(key, (-self._interval_s, 0))

@@ -135,7 +135,7 @@ async def drop_older(
 async def default_rows(connection: AsyncConnection[TupleRow], table: str) -> int:
     """Rows in the default partition, counted up to 1,000: it should have none."""
     found = await connection.execute(
-        sql.SQL("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT 1000) AS some").format(
+        sql.SQL("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT 1000) AS row").format(
             sql.Identifier(table + _DEFAULT_SUFFIX)
         )
     )

@@ -21,6 +21,12 @@ from collector.journal.counters import (
     claim_slot,
 )
 
+# Plain numbers: these are used for every packet.
+_RECEIVED: Final = int(Field.RECEIVED)
+_JOURNALED: Final = int(Field.JOURNALED)
+_JOURNALED_BYTES: Final = int(Field.JOURNALED_BYTES)
+_LAST_PACKET: Final = int(Field.LAST_PACKET)
+
 RETRY_NS: Final = 100_000_000
 """After a failed attempt to open a segment, packets are dropped for this long without another."""
 
@@ -70,13 +76,29 @@ class Writer:
 
         ``peer`` is the sender's address in 16 bytes (``record.pack_address``).
         """
+        self._count[_RECEIVED] += 1
+        cause = self._write(packet, peer, port, transport)
+        if cause is not None:
+            add_cause(self._count, cause)
+        return cause
+
+    def offer(self, packet: bytes, peer: bytes, port: int, transport: int) -> bool:
+        """Journal one packet if there is room; otherwise nothing is counted and it may come again.
+
+        For transports that can make the sender wait.
+        """
+        self._count[_RECEIVED] += 1
+        if self._write(packet, peer, port, transport) is None:
+            return True
+        self._count[_RECEIVED] -= 1
+        return False
+
+    def _write(self, packet: bytes, peer: bytes, port: int, transport: int) -> Cause | None:
         count = self._count
-        count[Field.RECEIVED] += 1
         now = time.time_ns()
         if now >= self._rotate_at_ns or self._offset >= self._segment_bytes:
             cause = self._rotate(now)
             if cause is not None and not 0 < self._offset < self._segment_bytes:
-                add_cause(count, cause)
                 return cause
         self._last_id = record_id = record.make_id(now, self.slot, self._last_id)
         data = record.pack(record_id, peer, port, transport, packet)
@@ -87,18 +109,16 @@ class Writer:
             if written != size:
                 written += os.pwrite(self._file, data[written:], self._offset + written)
         except OSError as error:
-            cause = self._cause_of(error)
-            add_cause(count, cause)
-            return cause
+            return self._cause_of(error)
         self._offset += size
-        count[Field.JOURNALED] += 1
-        count[Field.JOURNALED_BYTES] += size
-        count[Field.LAST_PACKET] = now
+        count[_JOURNALED] += 1
+        count[_JOURNALED_BYTES] += size
+        count[_LAST_PACKET] = now
         return None
 
     def drop(self, cause: Cause) -> None:
         """Count a packet that was received and will not be journaled."""
-        self._count[Field.RECEIVED] += 1
+        self._count[_RECEIVED] += 1
         add_cause(self._count, cause)
 
     def close(self) -> None:
@@ -115,7 +135,7 @@ class Writer:
         try:
             self._check_room()
             uid = segment.new_uid(now_ns)
-            first_record = self._count[Field.JOURNALED]
+            first_record = self._count[_JOURNALED]
             # The name appears only when the header is in place.
             fresh = self._directory / "next"
             fresh.write_bytes(segment.header(first_record, uid))

@@ -1,0 +1,43 @@
+# kemiscope: every task of a user and of a developer. `make` alone lists them.
+
+PYTHON := .venv/bin/python
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+run: install ## install what is missing, start everything, prove that it works
+	@$(PYTHON) -m stack up
+
+stop: ## stop what `make run` started
+	@$(PYTHON) -m stack down
+
+status: ## what runs where
+	@$(PYTHON) -m stack status
+
+demo: run install-tools ## place real calls through an example proxy
+	@$(PYTHON) -m stack demo
+
+doctor: ## why is there no data?
+	@$(PYTHON) -m collector doctor
+
+install: ## packages of the distribution and the virtual environment
+	@stack/install.sh
+
+install-tools: install
+	@stack/install.sh sip-tester tshark
+
+install-dev:
+	@stack/install.sh --dev sip-tester tshark kamailio-postgres-modules gcc libc6-dev
+
+test: install-dev lint ## all tests
+	@$(PYTHON) -m pytest
+
+lint: install-dev ## style and types
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+bench: install-dev ## measure, beside Kamailio's own sipcapture; results in bench/results
+	@$(PYTHON) -m bench
+
+.PHONY: help run stop status demo doctor install install-tools install-dev test lint bench

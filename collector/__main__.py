@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The operator's commands: ``python -m collector <command>``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from psycopg import AsyncConnection, Error
+
+from collector import doctor, ingest, kamailio_settings, migrate, settings
+from collector.errors import KemiscopeError, SettingsError
+from collector.settings import Settings, show
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0 done, 1 failed or alarm, 2 wrong usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except (KemiscopeError, Error, OSError) as error:
+        sys.stderr.write(f"{error}\n".removeprefix("\n"))
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m collector", description=__doc__)
+    parser.add_argument("--config", type=Path, help="settings file instead of kemiscope.toml")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    check = commands.add_parser("check-config", help="check the settings and say what is wrong")
+    check.set_defaults(run=_check_config)
+
+    dump = commands.add_parser("dump-config", help="print the settings in force")
+    form = dump.add_mutually_exclusive_group()
+    form.add_argument("--kamailio", action="store_true", help="as kamailio-settings.cfg")
+    form.add_argument("--sample", action="store_true", help="print a file that explains each")
+    dump.set_defaults(run=_dump_config)
+
+    init = commands.add_parser("init-db", help="create or update the database schema")
+    init.set_defaults(run=_init_db)
+
+    store = commands.add_parser("ingest", help="store the journal, outside of Kamailio")
+    store.set_defaults(run=_ingest)
+
+    examine = commands.add_parser("doctor", help='why is there no data? "ok" or what to do')
+    examine.add_argument("--json", action="store_true", help="print the findings as JSON")
+    examine.set_defaults(run=_doctor)
+    return parser
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    settings.load(options.config)
+    sys.stdout.write("the settings are good\n")
+    return 0
+
+
+def _dump_config(options: argparse.Namespace) -> int:
+    if options.sample:
+        text = show.sample()
+    elif options.kamailio:
+        text = kamailio_settings.render(settings.load(options.config))
+    else:
+        text = show.to_toml(settings.load(options.config))
+    sys.stdout.write(text)
+    return 0
+
+
+def _init_db(options: argparse.Namespace) -> int:
+    asyncio.run(_migrate(_with_dsn(options)))
+    return 0
+
+
+async def _migrate(loaded: Settings) -> None:
+    async with await AsyncConnection.connect(loaded.database.dsn, autocommit=True) as connection:
+        applied = await migrate.migrate(connection)
+        for migration in applied:
+            sys.stdout.write(f"applied {migration.name}\n")
+        if not applied:
+            sys.stdout.write("the schema is up to date\n")
+        reader = await migrate.grant_reader(connection, loaded.database.reader_dsn)
+        if reader:
+            sys.stdout.write(f"role {reader} may read\n")
+
+
+def _ingest(options: argparse.Namespace) -> int:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    ingest.run(_with_dsn(options))
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    return doctor.run(settings.load(options.config), as_json=options.json)
+
+
+def _with_dsn(options: argparse.Namespace) -> Settings:
+    loaded = settings.load(options.config)
+    if not loaded.database.dsn:
+        message = "database.dsn: is empty; set it in kemiscope.toml or KEMISCOPE_DATABASE_DSN"
+        raise SettingsError(message)
+    return loaded
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What can be seen on this host: sockets, processes, kernel and journal."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from collector import balance, hop, kernel
+from collector.causes import CAUSES, Cause
+from collector.doctor.finding import Finding, Level, ago
+from collector.hop import Batch, Options
+from collector.journal import record, segment
+from collector.journal.counters import Counters, Field, NodeField, Role, held
+from collector.journal.writer import journal_bytes
+from collector.settings import Settings
+from collector.settings.endpoint import Endpoint, parse_endpoint
+from collector.settings.quantity import readable
+
+RMEM_MAX: Final = Path("/proc/sys/net/core/rmem_max")
+_FULL: Final = 0.9
+_FILLING: Final = 0.5
+_TAIL_BYTES: Final = 256 << 10
+
+
+def check_sockets(settings: Settings) -> Iterator[Finding]:
+    """Is somebody listening where HEP is expected, and with what buffer?"""
+    endpoints = [parse_endpoint(listen) for listen in settings.hep.listen]
+    udp = {(item.host, item.port) for item in kernel.udp_sockets(endpoints)}
+    for endpoint in endpoints:
+        listens = (
+            (endpoint.host, endpoint.port) in udp
+            if endpoint.protocol == "udp"
+            else _accepts_tcp(endpoint)
+        )
+        if listens:
+            yield Finding("sockets", Level.OK, f"{endpoint} listens")
+        else:
+            yield Finding(
+                "sockets",
+                Level.FAIL,
+                f"{endpoint}: nobody listens",
+                "start the capture Kamailio (`make run`), or correct hep.listen",
+            )
+    if all(ipaddress.ip_address(endpoint.host).is_loopback for endpoint in endpoints):
+        yield Finding(
+            "sockets",
+            Level.NOTE,
+            "only packets of this host are taken",
+            "set hep.listen to udp:0.0.0.0:9060 to receive from other hosts",
+        )
+    if RMEM_MAX.exists():
+        limit = int(RMEM_MAX.read_text())
+        if limit < settings.hep.socket_buffer:
+            yield Finding(
+                "sockets",
+                Level.NOTE,
+                f"the kernel grants {readable(limit, 'bytes')} of the "
+                f"{readable(settings.hep.socket_buffer, 'bytes')} buffer asked for",
+                f"for bursts: sysctl net.core.rmem_max={settings.hep.socket_buffer}",
+            )
+
+
+def check_processes(settings: Settings, counters: Counters) -> Iterator[Finding]:
+    """Do the processes of the capture node live?"""
+    journal = Path(settings.journal.directory)
+    alive = dict.fromkeys(Role, 0)
+    for number in counters.used_slots():
+        with held(journal / f"{number:02d}") as is_free:
+            if not is_free:
+                alive[Role(counters.slot(number)[Field.ROLE])] += 1
+    if alive[Role.UDP]:
+        yield Finding("processes", Level.OK, f"{alive[Role.UDP]} UDP workers run")
+    else:
+        yield Finding(
+            "processes",
+            Level.FAIL,
+            "no UDP worker runs on this journal",
+            "start the capture Kamailio with the same settings (journal.directory)",
+        )
+    if alive[Role.INGEST]:
+        yield Finding("processes", Level.OK, f"{alive[Role.INGEST]} ingest processes run")
+    else:
+        yield Finding(
+            "processes",
+            Level.FAIL,
+            "no ingest process runs: packets are kept in the journal and not stored",
+            "set ingest.processes to 1 or more, or run `python -m collector ingest`",
+        )
+
+
+def check_packets(counters: Counters) -> Iterator[Finding]:
+    """Has anything arrived?"""
+    slots = [counters.slot(number) for number in counters.used_slots()]
+    last = max((slot[Field.LAST_PACKET] for slot in slots), default=0)
+    if last:
+        yield Finding("packets", Level.OK, f"the last one arrived {ago(time.time() - last / 1e9)}")
+    else:
+        yield Finding(
+            "packets",
+            Level.WARN,
+            "none has ever arrived",
+            "check the sender's address and port (siptrace duplicate_uri, heplify -hs), the "
+            "firewall, and whether the sender speaks HEP over the transport in hep.listen",
+        )
+    received = balance.read_received(counters)
+    for cause in CAUSES:
+        count = received.causes.get(cause, 0)
+        if count and cause is not Cause.KERNEL:
+            yield Finding("packets", Level.WARN, f"{count:,} {cause.label}: {cause.help}")
+
+
+def check_kernel(counters: Counters) -> Iterator[Finding]:
+    """Did the kernel drop datagrams before Kamailio could read them?"""
+    drops = counters.node[NodeField.KERNEL_DROPS]
+    if drops:
+        yield Finding(
+            "kernel",
+            Level.WARN,
+            f"{drops:,} datagrams dropped because the socket buffer was full",
+            "raise net.core.rmem_max and hep.socket_buffer, then hep.workers",
+        )
+    else:
+        yield Finding("kernel", Level.OK, "dropped no datagram at our sockets")
+
+
+def check_journal(settings: Settings, counters: Counters) -> Iterator[Finding]:
+    """How much waits, and how full is it?"""
+    journal = Path(settings.journal.directory)
+    journaled = sum(balance.read_received(counters).journaled.values())
+    waiting = max(0, journaled - counters.node[NodeField.PROCESSED])
+    used = journal_bytes(journal)
+    share = used / settings.journal.max_bytes
+    level = Level.FAIL if share > _FULL else Level.WARN if share > _FILLING else Level.OK
+    yield Finding(
+        "journal",
+        level,
+        f"about {waiting:,} packets wait; {used / (1 << 20):,.1f} MiB in use of "
+        f"{readable(settings.journal.max_bytes, 'bytes')}",
+        "" if level is Level.OK else "the database does not keep up or is away; see below",
+    )
+    down_since = [
+        counters.slot(number)[Field.STORE_DOWN_SINCE]
+        for number in counters.used_slots()
+        if counters.slot(number)[Field.STORE_DOWN_SINCE]
+    ]
+    if down_since and waiting:
+        since = ago(time.time() - min(down_since) / 1e9)
+        yield Finding("journal", Level.WARN, f"storing has paused; it last worked {since}")
+    damaged = len(list(journal.glob(f"*/*{segment.DAMAGED_SUFFIX}")))
+    if damaged:
+        yield Finding("journal", Level.WARN, f"{damaged} damaged segments are kept in {journal}")
+
+
+def recent_packets(settings: Settings) -> Batch:
+    """The newest packets on disk, decoded: who sends, whatever the database does."""
+    batch = Batch()
+    options = Options(
+        accept_past=int(settings.clock.accept_past * 1e6),
+        accept_future=int(settings.clock.accept_future * 1e6),
+        max_field_bytes=settings.sip.max_field_bytes,
+        max_refused=0,
+    )
+    for directory in segment.slot_directories(Path(settings.journal.directory)):
+        for found in segment.in_slot(directory)[-1:]:
+            with found.path.open("rb") as file:
+                file.seek(max(segment.HEADER_BYTES, found.path.stat().st_size - _TAIL_BYTES))
+                tail = file.read(_TAIL_BYTES)
+            begin = 0 if record.unpack(tail, 0) else record.find_next(tail, 0)
+            if begin >= 0:
+                hop.encode(tail[begin:], batch, options, _TAIL_BYTES)
+    return batch
+
+
+def _accepts_tcp(endpoint: Endpoint) -> bool:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(endpoint.host, endpoint.host)  # noqa: S104
+    try:
+        with socket.create_connection((host, endpoint.port), timeout=1):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The KEMI script of the capture Kamailio, loaded by kamailio.cfg.
+
+Each function is the counterpart of a route. UDP workers only append to the journal: Kamailio holds
+the interpreter's lock there while it waits for packets, so they can have no threads. Ingest and
+listener run in processes of their own that ``rtimer`` starts; their function does not return.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import site
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import KSR
+
+ROOT = Path(__file__).resolve().parent.parent
+_VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
+# Kamailio embeds the system's interpreter; the libraries are in our virtual environment.
+site.addsitedir(str(ROOT / ".venv" / "lib" / _VERSION / "site-packages"))
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from collector import settings  # noqa: E402
+from collector.causes import Cause  # noqa: E402
+from collector.errors import KemiscopeError  # noqa: E402
+from collector.journal import record  # noqa: E402
+from collector.journal.counters import Role  # noqa: E402
+from collector.journal.writer import Writer  # noqa: E402
+from collector.log import LOGGER, LimitedLog  # noqa: E402
+from kemi import packet  # noqa: E402
+
+_KEMI_LEVELS = {
+    logging.DEBUG: KSR.dbg,
+    # kamailio.cfg shows NOTICE and above: INFO is where the core talks about every packet.
+    logging.INFO: KSR.notice,
+    logging.WARNING: KSR.warn,
+    logging.ERROR: KSR.err,
+}
+_MAX_PEERS = 10_000
+
+
+class KsrHandler(logging.Handler):
+    """Sends log records through Kamailio's log."""
+
+    def emit(self, entry: logging.LogRecord) -> None:
+        """Log one record at Kamailio's level of the same name."""
+        log = _KEMI_LEVELS.get(entry.levelno, KSR.notice)
+        for line in self.format(entry).splitlines():
+            log(line + "\n")
+
+
+def mod_init() -> kamailio:
+    """Called once, before Kamailio forks. A mistake in the settings ends the start here."""
+    LOGGER.addHandler(KsrHandler())
+    LOGGER.setLevel(logging.INFO)
+    return kamailio()
+
+
+class kamailio:  # noqa: N801 (Kamailio's name)
+    """The routes, by the names that kamailio.cfg uses."""
+
+    def __init__(self) -> None:
+        self._settings = settings.load()
+        self._writer: Writer | None = None
+        self._peers: dict[str, bytes] = {}
+        self._limited = LimitedLog()
+
+    def child_init(self, rank: int) -> int:
+        """Called in every process; SIP worker processes have a positive rank."""
+        if rank > 0:
+            try:
+                self._writer = self._open_journal(Role.UDP)
+            except KemiscopeError as error:
+                KSR.crit(f"{error}\n")
+                return -1
+        return 0
+
+    def ksr_request_route(self, _msg: object) -> int:
+        """A SIP request at the HEP socket: journaled like any packet, and rejected as not HEP."""
+        return self._receive(packet.read_large)
+
+    def ksr_reply_route(self, _msg: object) -> int:
+        """A SIP response at the HEP socket."""
+        return self._receive(packet.read_large)
+
+    def ksr_hep(self, _msg: object) -> int:
+        """event_route[nosip:msg], packets of up to 32,767 bytes."""
+        return self._receive(packet.read)
+
+    def ksr_hep_large(self, _msg: object) -> int:
+        """event_route[nosip:msg], larger packets."""
+        return self._receive(packet.read_large)
+
+    def ksr_ingest(self, _msg: object, _timer: str = "") -> int:
+        """Run one ingest process; never returns."""
+        from collector import ingest  # noqa: PLC0415 (UDP workers do without the driver)
+
+        self._run_for_ever("ingest", lambda: ingest.run(self._settings))
+        return 1
+
+    def ksr_listener(self, _msg: object, _timer: str = "") -> int:
+        """Run the HEP/TCP listener; never returns."""
+        from collector import listener  # noqa: PLC0415
+
+        self._run_for_ever(
+            "listener",
+            lambda: listener.run(self._settings, self._open_journal(Role.LISTENER)),
+        )
+        return 1
+
+    def _open_journal(self, role: Role) -> Writer:
+        journal = self._settings.journal
+        return Writer(
+            Path(journal.directory),
+            role,
+            segment_bytes=journal.segment_bytes,
+            segment_seconds=journal.segment_seconds,
+            max_bytes=journal.max_bytes,
+            min_free_bytes=journal.min_free_bytes,
+        )
+
+    def _receive(self, read: Callable[[], bytes | None]) -> int:
+        """Journal the current packet; whatever goes wrong is counted and never reaches Kamailio."""
+        writer = self._writer
+        if writer is None:
+            return 1
+        try:
+            data = read()
+            host = packet.text_of("$si")
+            peer = self._peers.get(host) or self._learn_peer(host)
+            if data is None:
+                writer.drop(Cause.UNREADABLE)
+                return 1
+            cause = writer.append(data, peer, packet.number_of("$sp"), record.Transport.UDP)
+            if cause is not None:
+                self._limited.warn(cause.label, f"{cause.label}: {writer.last_error}")
+        except Exception as error:  # noqa: BLE001 (a fault here must not stop reception)
+            writer.drop(Cause.HOOK_FAULT)
+            self._limited.warn("hook", f"packet dropped: {type(error).__name__}: {error}")
+        return 1
+
+    def _learn_peer(self, host: str) -> bytes:
+        if len(self._peers) >= _MAX_PEERS:
+            self._peers.clear()
+        peer = self._peers[host] = record.pack_address(host)
+        return peer
+
+    def _run_for_ever(self, name: str, work: Callable[[], None]) -> None:
+        """Run ``work`` as the rest of this process's life; Kamailio ends when a process does."""
+        status = 0
+        try:
+            work()
+        except (KemiscopeError, OSError) as error:
+            LOGGER.error("%s cannot run: %s", name, error)
+            status = 1
+        except Exception:  # noqa: BLE001 (the process ends; the log must say why)
+            LOGGER.exception("%s ended", name)
+            status = 1
+        os._exit(status)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Ports: which are free, and who has the others."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+
+from collector.settings.endpoint import Endpoint
+from stack.errors import StackError
+
+
+def check_free(endpoint: Endpoint, setting: str) -> None:
+    """Raise StackError that names the holder if the port is taken; ``setting`` would move it."""
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    kind = socket.SOCK_DGRAM if endpoint.protocol == "udp" else socket.SOCK_STREAM
+    with socket.socket(family, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((endpoint.host, endpoint.port))
+        except OSError as error:
+            message = (
+                f"{endpoint} cannot be used: {error.strerror}{_holder(endpoint)}. "
+                f"Stop that program or change {setting}."
+            )
+            raise StackError(message) from error
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0.1") -> int:
+    """A port that is free at this moment, below the range of outgoing connections."""
+    for _ in range(100):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            probe.bind((host, 0))
+            port: int = probe.getsockname()[1]
+        # A port of the ephemeral range may be taken by an outgoing connection a moment later.
+        candidate = 10_000 + port % 20_000
+        try:
+            with (
+                socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
+            ):
+                stream.bind((host, candidate))
+                datagram.bind((host, candidate))
+        except OSError:
+            continue
+        return candidate
+    message = "no free port was found"
+    raise StackError(message)
+
+
+def _holder(endpoint: Endpoint) -> str:
+    """(program, pid) that has the port, as far as `ss` tells."""
+    try:
+        listing = subprocess.run(
+            ["ss", "-Hlnp", f"--{endpoint.protocol}", f"sport = :{endpoint.port}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=5,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    _, found, rest = listing.partition('users:(("')
+    if not found:
+        return ""
+    program, _, rest = rest.partition('"')
+    pid = rest.partition("pid=")[2].partition(",")[0]
+    return f"; {program} (pid {pid}) has it"

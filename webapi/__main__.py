@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``python -m webapi``: serve the API, or make one request and print the answer."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from collector import settings
+from collector.errors import KemiscopeError, SettingsError
+from collector.settings import Settings
+from collector.settings.endpoint import parse_host_port
+from webapi.app import create_app
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit status: 0 done, 1 failed or an answer that is not 200, 2 wrong usage."""
+    parser = argparse.ArgumentParser(prog="python -m webapi", description=__doc__)
+    parser.add_argument("--config", type=Path, help="settings file instead of kemiscope.toml")
+    parser.add_argument("--get", metavar="PATH", help="print the answer to one GET and exit")
+    options = parser.parse_args(arguments)
+    try:
+        loaded = settings.load(options.config)
+        if not loaded.database.reader_dsn:
+            message = (
+                "database.reader_dsn: is empty; set it in kemiscope.toml or "
+                "KEMISCOPE_DATABASE_READER_DSN"
+            )
+            raise SettingsError(message)
+        if options.get:
+            return asyncio.run(_get(loaded, options.get))
+        _serve(loaded)
+    except (KemiscopeError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _serve(loaded: Settings) -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    host, port = parse_host_port(loaded.web.listen)
+    web.run_app(create_app(loaded), host=host, port=port, print=None, handle_signals=True)
+
+
+async def _get(loaded: Settings, path: str) -> int:
+    server = TestServer(create_app(loaded))
+    async with TestClient(server) as client:
+        host = loaded.web.listen
+        response = await client.get(path, headers={"Host": host})
+        sys.stdout.buffer.write(await response.read() + b"\n")
+        return int(response.status != 200)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The application: routes, and what holds for every request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from collector.log import LOGGER
+from collector.settings import Settings
+from collector.settings.endpoint import parse_host_port
+from webapi import calls, messages, metrics, status
+from webapi.context import CONTEXT, Context
+from webapi.errors import ApiError
+
+ROUTES: Final = (
+    ("/api/v1/messages", messages.list_messages),
+    ("/api/v1/calls/{call_id}", calls.show_call),
+    ("/api/v1/calls/{call_id}/export.pcap", calls.export_pcap),
+    ("/api/v1/calls/{call_id}/export.txt", calls.export_text),
+    ("/api/v1/status", status.show_status),
+    ("/metrics", metrics.show_metrics),
+)
+
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def create_app(settings: Settings) -> web.Application:
+    """The application for these settings; opens its database pool when it is started."""
+    app = web.Application(middlewares=[_answer, _check_host])
+    app[CONTEXT] = Context(settings)
+    app.cleanup_ctx.append(_database)
+    for path, handler in ROUTES:
+        app.router.add_get(path, handler)
+    return app
+
+
+async def _database(app: web.Application) -> AsyncIterator[None]:
+    # Opening does not wait: the service starts, and says what is wrong, without a database.
+    async with app[CONTEXT].pool:
+        yield
+
+
+@web.middleware
+async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Every error in the one JSON shape, and the same headers on every answer."""
+    response: web.StreamResponse
+    try:
+        response = await handler(request)
+    except ApiError as error:
+        response = error.response()
+    except web.HTTPException as error:
+        code = (error.reason or "error").lower().replace(" ", "_")
+        message = f"{request.method} {request.path} is not part of this API"
+        response = ApiError(error.status, code, message).response()
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+    except Exception:  # noqa: BLE001 (the client must get the one shape, the log the trace)
+        LOGGER.exception("%s %s", request.method, request.path)
+        response = ApiError(500, "internal", "a fault in the service; its log has more").response()
+    response.headers.update(_HEADERS)
+    return response
+
+
+@web.middleware
+async def _check_host(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Refuse names that are not ours: a web page elsewhere could let its name point at loopback."""
+    host, port = parse_host_port(request.app[CONTEXT].settings.web.listen)
+    name = f"[{host}]" if ":" in host else host
+    if request.host not in (name, f"{name}:{port}", "localhost", f"localhost:{port}"):
+        message = f"the Host header names none of {name}:{port} and localhost:{port}"
+        raise ApiError(403, "host_not_allowed", message)
+    return await handler(request)

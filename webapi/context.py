@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What every handler needs: the settings and the database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+from psycopg import AsyncConnection, OperationalError, errors, sql
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from collector.log import LOGGER, one_line
+from collector.settings import Settings
+from webapi.errors import ApiError
+
+
+class Context:
+    """Settings and connection pool of one application."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.pool: AsyncConnectionPool[AsyncConnection[DictRow]] = AsyncConnectionPool(
+            settings.database.reader_dsn,
+            connection_class=AsyncConnection[DictRow],
+            min_size=0,
+            max_size=settings.web.connections,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+            timeout=settings.database.connect_timeout,
+            reconnect_timeout=settings.database.connect_timeout,
+            kwargs={
+                "autocommit": True,
+                "row_factory": dict_row,
+                "application_name": "kemiscope webapi",
+                "connect_timeout": int(settings.database.connect_timeout),
+                # Whatever role the DSN names, this side only reads.
+                "options": "-c default_transaction_read_only=on -c timezone=UTC",
+            },
+        )
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
+        """A connection from the pool; raises ApiError 503 when the database cannot be used."""
+        try:
+            async with self.pool.connection() as connection:
+                yield connection
+        except (OperationalError, PoolTimeout) as error:
+            LOGGER.warning("database: %s", one_line(str(error)))
+            message = "the database does not answer; captured messages wait in the journal"
+            raise ApiError(503, "database_unavailable", message) from error
+
+    async def query(
+        self,
+        connection: AsyncConnection[DictRow],
+        statement: sql.SQL | sql.Composed,
+        values: Sequence[Any] = (),
+    ) -> list[DictRow]:
+        """All rows of one statement; raises ApiError 503 after ``web.query_timeout``."""
+        return await fetch(connection, statement, values, self.settings.web.query_timeout)
+
+
+async def fetch(
+    connection: AsyncConnection[DictRow],
+    statement: sql.SQL | sql.Composed,
+    values: Sequence[Any],
+    timeout_s: float,
+) -> list[DictRow]:
+    """All rows of one statement; raises ApiError 503 if it takes longer than ``timeout_s``."""
+    limit = sql.SQL("SET LOCAL statement_timeout TO {}").format(
+        sql.Literal(max(1, int(timeout_s * 1000)))
+    )
+    try:
+        async with connection.transaction(), connection.cursor() as cursor:
+            await cursor.execute(limit)
+            await cursor.execute(statement, values)
+            return await cursor.fetchall()
+    except errors.QueryCanceled:
+        message = "the query took longer than web.query_timeout; narrow it, by time for example"
+        raise ApiError(503, "query_timeout", message) from None
+
+
+CONTEXT: Final = web.AppKey("context", Context)
+
+
+def json_response(data: Any) -> web.Response:
+    """``data`` as JSON."""
+    return web.Response(body=orjson.dumps(data), content_type="application/json")

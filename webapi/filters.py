@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The filters of a message search: one allow-list from parameter to bound SQL condition."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from psycopg import sql
+
+from collector.columns import SIP_MESSAGE
+from collector.sip import Fault, Kind
+from webapi.errors import bad_parameter
+from webapi.parameters import integer
+
+Condition = tuple[sql.Composable, list[Any]]
+"""SQL with placeholders, and the values for them."""
+
+_STATUS: Final = re.compile(r"[1-6](\d\d|xx)\Z")
+_METHOD: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}\Z")
+_EXACT: Final = ("call_id", "correlation_id", "from_tag", "to_tag", "via_branch")
+_PATTERN: Final = tuple(
+    column.name
+    for column in SIP_MESSAGE
+    if column.name.endswith(("_user", "_domain", "_realm", "_agent"))
+)
+
+
+def _exact(name: str, value: str) -> Condition:
+    return sql.SQL("{} = %s").format(sql.Identifier(name)), [value]
+
+
+def _pattern(name: str, value: str) -> Condition:
+    """Equality, or LIKE when the value has a ``*``."""
+    if "*" not in value:
+        return _exact(name, value)
+    escaped = re.sub(r"([\\%_])", r"\\\1", value).replace("*", "%")
+    return sql.SQL("{} LIKE %s").format(sql.Identifier(name)), [escaped]
+
+
+def _one_of(*allowed: str, name_of: Callable[[str], str] = str) -> Callable[[str, str], Condition]:
+    def condition(name: str, value: str) -> Condition:
+        values = [name_of(item) for item in value.split(",")]
+        if not set(values) <= set(allowed):
+            raise bad_parameter(name, f"must be among {', '.join(allowed)}")
+        return sql.SQL("{} = ANY(%s)").format(sql.Identifier(name)), [values]
+
+    return condition
+
+
+def _method(name: str, value: str) -> Condition:
+    methods = value.split(",")
+    if not all(_METHOD.match(method) for method in methods):
+        raise bad_parameter(name, "must be methods like INVITE,BYE")
+    return sql.SQL("method = ANY(%s)"), [methods]
+
+
+def _status(name: str, value: str) -> Condition:
+    """Codes and classes: ``486,5xx``; ``none`` for requests."""
+    if value == "none":
+        return sql.SQL("status IS NULL"), []
+    parts: list[sql.Composable] = []
+    values: list[Any] = []
+    for code in value.split(","):
+        if not _STATUS.match(code):
+            raise bad_parameter(name, "must be codes like 200, classes like 4xx, or none")
+        low = int(code.replace("xx", "00"))
+        parts.append(sql.SQL("status BETWEEN %s AND %s"))
+        values += [low, low + 99 if code.endswith("xx") else low]
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(parts)), values
+
+
+def _address(*columns: str) -> Callable[[str, str], Condition]:
+    def condition(name: str, value: str) -> Condition:
+        try:
+            network = ipaddress.ip_network(value, strict=False)
+        except ValueError:
+            raise bad_parameter(name, "must be an address or a network like 10.0.0.0/8") from None
+        parts = [sql.SQL("{} <<= %s").format(sql.Identifier(column)) for column in columns]
+        return sql.SQL("({})").format(sql.SQL(" OR ").join(parts)), [network] * len(columns)
+
+    return condition
+
+
+def _port(*columns: str) -> Callable[[str, str], Condition]:
+    def condition(name: str, value: str) -> Condition:
+        port = integer(name, value, 0, 65_535)
+        parts = [sql.SQL("{} = %s").format(sql.Identifier(column)) for column in columns]
+        return sql.SQL("({})").format(sql.SQL(" OR ").join(parts)), [port] * len(columns)
+
+    return condition
+
+
+def _text(_name: str, value: str) -> Condition:
+    """Bytes anywhere in the message, upper and lower case told apart."""
+    return sql.SQL("position(%s::bytea in raw) > 0"), [value.encode()]
+
+
+def _fault(name: str, value: str) -> Condition:
+    if value == "any":
+        return sql.SQL("fault IS NOT NULL"), []
+    return _one_of(*Fault)(name, value)
+
+
+FILTERS: Final[Mapping[str, Callable[[str, str], Condition]]] = {
+    **dict.fromkeys(_EXACT, _exact),
+    **dict.fromkeys(_PATTERN, _pattern),
+    "kind": _one_of(*(kind.label for kind in Kind)),
+    "method": _method,
+    "status": _status,
+    "transport": _one_of("UDP", "TCP", "TLS", "WS", "WSS", "SCTP", name_of=str.upper),
+    "node": _exact,
+    "fault": _fault,
+    "src_ip": _address("src_ip"),
+    "dst_ip": _address("dst_ip"),
+    "ip": _address("src_ip", "dst_ip"),
+    "src_port": _port("src_port"),
+    "dst_port": _port("dst_port"),
+    "port": _port("src_port", "dst_port"),
+    "text": _text,
+}
+"""Parameter → condition. Names of columns come from here only, values are always bound."""
+
+
+def conditions(parameters: Mapping[str, str]) -> list[Condition]:
+    """The conditions of all filter parameters; raises ApiError that names the bad one."""
+    found = []
+    for name, value in parameters.items():
+        if name in FILTERS:
+            if not value:
+                raise bad_parameter(name, "is empty")
+            found.append(FILTERS[name](name, value))
+    return found

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``GET /metrics``: the balance and the state of the capture nodes for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from collector import __version__
+from collector.causes import CAUSES
+from webapi.context import CONTEXT
+from webapi.errors import ApiError
+from webapi.parameters import single
+from webapi.status import read_nodes
+
+SHOWN_FOR: Final = timedelta(days=1)
+"""A capture node that is silent for longer is left out."""
+
+_LABELS: Final = ("capture_node", "journal")
+_GAUGES: Final = {
+    "waiting": ("kemiscope_journal_messages", "Messages in the journal, not yet stored."),
+    "waiting_octets": ("kemiscope_journal_bytes", "Size of the journal."),
+    "unaccounted": ("kemiscope_unaccounted_messages", "Received without a known fate: must be 0."),
+}
+_TIMES: Final = {
+    "heartbeat_at": ("kemiscope_heartbeat_timestamp_seconds", "Last sign of life of the node."),
+    "last_packet_at": ("kemiscope_last_packet_timestamp_seconds", "Arrival of the last packet."),
+    "last_commit_at": ("kemiscope_last_commit_timestamp_seconds", "Last commit of messages."),
+}
+
+
+class Snapshot(Collector):
+    """The metrics of one scrape; ``nodes`` is None when the database does not answer."""
+
+    def __init__(self, nodes: list[dict[str, Any]] | None) -> None:
+        self._nodes = nodes
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield all metrics."""
+        up = GaugeMetricFamily("kemiscope_database_up", "1 when the database answers.")
+        up.add_metric((), float(self._nodes is not None))
+        yield up
+        version = GaugeMetricFamily("kemiscope_build_info", "Version.", labels=("version",))
+        version.add_metric((__version__,), 1)
+        yield version
+        if self._nodes is not None:
+            yield from self._node_metrics(self._nodes)
+
+    @staticmethod
+    def _node_metrics(nodes: list[dict[str, Any]]) -> Iterable[Metric]:
+        received = CounterMetricFamily(
+            "kemiscope_received", "Packets that reached the node's sockets.", labels=_LABELS
+        )
+        fates = CounterMetricFamily(
+            "kemiscope_messages",
+            "Received packets by what became of them.",
+            labels=(*_LABELS, "outcome", "cause"),
+        )
+        for node in nodes:
+            labels = (node["name"], str(node["journal_id"]))
+            received.add_metric(labels, node["received"])
+            for cause in CAUSES:
+                count = node["causes"].get(cause.label, 0)
+                fates.add_metric((*labels, cause.outcome.value, cause.label), count)
+        yield received
+        yield fates
+        for column, (name, text) in (*_GAUGES.items(), *_TIMES.items()):
+            gauge = GaugeMetricFamily(name, text, labels=_LABELS)
+            for node in nodes:
+                value = node[column]
+                if value is not None:
+                    number = value.timestamp() if isinstance(value, datetime) else float(value)
+                    gauge.add_metric((node["name"], str(node["journal_id"])), number)
+            yield gauge
+
+
+async def show_metrics(request: web.Request) -> web.Response:
+    """The text format of Prometheus; also 200 when the database is away, and says so."""
+    single(request.query, ())
+    try:
+        nodes = await read_nodes(request.app[CONTEXT])
+    except ApiError:
+        recent = None
+    else:
+        oldest = datetime.now(UTC) - SHOWN_FOR
+        recent = [node for node in nodes if node["heartbeat_at"] > oldest]
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Snapshot(recent))
+    return web.Response(
+        body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+    )

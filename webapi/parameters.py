@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Query parameters: parsed by name, everything unknown refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from multidict import MultiMapping
+
+from collector.settings.quantity import parse_quantity
+from webapi.errors import bad_parameter
+
+MAX_LENGTH: Final = 1000
+_EPOCH: Final = re.compile(r"\d{1,11}(\.\d{1,6})?\Z")
+
+
+def single(query: MultiMapping[str], allowed: Collection[str]) -> Mapping[str, str]:
+    """The parameters as a dict. Raises ApiError for an unknown, repeated, over-long or odd one."""
+    values: dict[str, str] = {}
+    for name, value in query.items():
+        if name not in allowed:
+            raise bad_parameter(name, "there is no such parameter")
+        if name in values:
+            raise bad_parameter(name, "is given twice")
+        if len(value) > MAX_LENGTH:
+            raise bad_parameter(name, f"is longer than {MAX_LENGTH} characters")
+        if "\0" in value or not value.isprintable():
+            raise bad_parameter(name, "has control characters")
+        values[name] = value
+    return values
+
+
+def integer(name: str, value: str, low: int, high: int) -> int:
+    """A number from ``low`` to ``high``."""
+    if not value.isascii() or not value.isdigit() or not low <= int(value[:10]) <= high:
+        raise bad_parameter(name, f"must be a number from {low} to {high}")
+    return int(value)
+
+
+def flag(name: str, value: str) -> bool:
+    """``true`` or ``false``."""
+    if value not in ("true", "false"):
+        raise bad_parameter(name, "must be true or false")
+    return value == "true"
+
+
+def moment(name: str, value: str, now: datetime) -> datetime:
+    """A point in time: ISO 8601 (UTC without a zone), seconds since 1970, ``now`` or ``-15m``."""
+    try:
+        if value == "now":
+            return now
+        if value.startswith("-"):
+            return now - timedelta(seconds=parse_quantity(value[1:], "s"))
+        if _EPOCH.match(value):
+            return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(value))
+        if "T" in value:  # the "+" of a zone arrives as a blank when it was not encoded
+            value = value.replace(" ", "+")
+        parsed = datetime.fromisoformat(value)
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        message = "must be like 2026-11-23T12:00:00Z, seconds since 1970, now, or -15m"
+        raise bad_parameter(name, message) from None
