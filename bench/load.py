@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs the compiled sender."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from bench import mix
+from stack.errors import StackError
+
+HERE: Final = Path(__file__).resolve().parent
+BUILD: Final = HERE / "build"
+
+
+class Sent(NamedTuple):
+    """What the sender did."""
+
+    sent: int
+    errors: int
+    seconds: float
+    octets: int
+
+    @property
+    def rate(self) -> float:
+        """Packets per second."""
+        return self.sent / self.seconds
+
+
+class Load:
+    """A sender that runs beside the test."""
+
+    def __init__(self, port: int, count: int, rate: float, first: int = 0) -> None:
+        """Send ``count`` packets to loopback at ``rate``/s (0: as fast as possible)."""
+        program, templates = build()
+        self._process = subprocess.Popen(
+            [program, "127.0.0.1", str(port), str(count), str(rate), templates, str(first)],
+            stdout=subprocess.PIPE,
+        )
+        self.pid = self._process.pid
+
+    def wait(self, timeout_s: float | None = None) -> Sent:
+        """Wait until all is sent."""
+        output, _ = self._process.communicate(timeout=timeout_s)
+        if self._process.returncode:
+            message = f"the sender ended with status {self._process.returncode}"
+            raise StackError(message)
+        return Sent(**json.loads(output))
+
+    def stop(self) -> None:
+        """End it early."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def build() -> tuple[Path, Path]:
+    """Compile the sender and write its templates if they are older than their sources."""
+    BUILD.mkdir(exist_ok=True)
+    program, templates = BUILD / "sender", BUILD / "templates"
+    source = HERE / "sender.c"
+    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        command = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, source]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            message = f"the sender does not compile: {done.stderr}"
+            raise StackError(message)
+    if not templates.exists() or templates.stat().st_mtime < Path(mix.__file__).stat().st_mtime:
+        mix.write_templates(templates)
+    return program, templates

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A stack for tests and benchmarks: own directory, free ports, each part started when wanted."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from stack import service
+from stack.errors import StackError
+from stack.instance import Instance
+from stack.ports import free_port
+from stack.service import Service
+
+_START_S: Final = 20.0
+
+
+class Trial(Instance):
+    """Parts of a stack that a test starts, stops and kills one by one."""
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        postgres: str = "",
+    ) -> None:
+        """``settings`` are added to the settings file, ``postgres`` to postgresql.conf."""
+        super().__init__(directory, directory / "kemiscope.toml", free_port())
+        self.hep_port = free_port(socket.SOCK_DGRAM)
+        self.web_port = free_port()
+        self.kamailio: Service | None = None
+        self.webapi: Service | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+        listen = [f"udp:127.0.0.1:{self.hep_port}", f"tcp:127.0.0.1:{self.hep_port}"]
+        sections: dict[str, dict[str, Any]] = {
+            "hep": {"listen": listen},
+            "journal": {"directory": str(directory / "journal"), "min_free_bytes": 0},
+            "web": {"listen": f"127.0.0.1:{self.web_port}"},
+        }
+        for section, values in (settings or {}).items():
+            sections.setdefault(section, {}).update(values)
+        self.config.write_text(_toml(sections))
+        for path in (self.run, self.log):
+            path.mkdir(exist_ok=True)
+        self.cluster.create(postgres)
+
+    def start_database(self) -> None:
+        """Start PostgreSQL and wait for it; the first time also create the schema."""
+        with (self.log / "postgres.log").open("ab") as log:
+            self.cluster.start(log)
+        self.cluster.wait_ready()
+        self.cluster.create_database()
+        self.migrate()
+
+    def start_capture(self) -> None:
+        """Start the capture Kamailio and wait until its sockets take packets."""
+        self.kamailio = service.kamailio(
+            self.settings, directory=self.run, environment=self.environment
+        )
+        with (self.log / "kamailio.log").open("ab") as log:
+            process = self.kamailio.start(log)
+        self.wait(self._hep_is_open, "Kamailio to listen", process)
+
+    def start_webapi(self) -> None:
+        """Start the web API and wait for its port."""
+        self.webapi = service.webapi(environment=self.environment)
+        with (self.log / "webapi.log").open("ab") as log:
+            process = self.webapi.start(log)
+        self.wait(lambda: _accepts(self.web_port), "the web API to listen", process)
+
+    def stop(self) -> None:
+        """Stop all parts."""
+        for part in (self.webapi, self.kamailio):
+            if part:
+                part.stop()
+        self.cluster.stop()
+
+    def connect(self) -> psycopg.Connection[TupleRow]:
+        """A connection of the writer's role, in autocommit mode."""
+        return psycopg.connect(self.cluster.dsn(), autocommit=True)
+
+    def wait(
+        self,
+        condition: Callable[[], bool],
+        what: str,
+        process: subprocess.Popen[bytes] | None = None,
+        timeout_s: float = _START_S,
+    ) -> None:
+        """Wait until ``condition``; raises StackError when the time is up or ``process`` ends."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if process and process.poll() is not None:
+                message = f"waiting for {what}: the program ended; see {self.log}"
+                raise StackError(message)
+            if time.monotonic() > deadline:
+                message = f"waited {timeout_s:.0f} s for {what}; see {self.log}"
+                raise StackError(message)
+            time.sleep(0.05)
+
+    def _hep_is_open(self) -> bool:
+        # The listener process starts last: when TCP answers, the UDP workers have long been there.
+        return _accepts(self.hep_port)
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = []
+    for section, values in sections.items():
+        lines.append(f"[{section}]")
+        # The settings' values are text, numbers and lists of text: Python writes them as TOML does.
+        lines += [f"{name} = {value!r}" for name, value in values.items()]
+    return "\n".join(lines) + "\n"
