@@ -61,7 +61,7 @@ def machine() -> dict[str, str]:
             break
     memory = int(Path("/proc/meminfo").read_text().split()[1]) // (1 << 20)
     return {
-        "cpu": f"{os.cpu_count()} × {model}",
+        "cpu": f"{os.cpu_count()} x {model}",
         "memory": f"{memory} GiB",
         "kernel": platform.release(),
         "python": platform.python_version(),

@@ -83,7 +83,7 @@ def messages() -> list[tuple[bytes, bool]]:
             _message(
                 *(f"INVITE {callee} SIP/2.0", invite, call, "", contact, agent, identity, sdp),
                 *("Session-Expires: 1800;refresher=uac", "Min-SE: 90"),
-                "Via: SIP/2.0/UDP 192.168.178.21:5062;rport=5062;branch=z9hG4bK-phone;received=10.9",
+                "Via: SIP/2.0/UDP 192.168.178.21:5062;rport=5062;branch=z9hG4bK-phone",
                 f"Session-ID: {unit}{unit};remote=00000000000000000000000000000000",
                 "Accept: application/sdp, application/dtmf-relay, text/plain",
                 "Privacy: none",
@@ -108,7 +108,7 @@ def messages() -> list[tuple[bytes, bool]]:
                 expires,
             ),
             False,
-        ),  # fmt: skip
+        ),
         (_message("SIP/2.0 401 Unauthorized", "1 REGISTER", reg, tag, challenge), True),
         (
             _message(
@@ -122,7 +122,7 @@ def messages() -> list[tuple[bytes, bool]]:
                 expires,
             ),
             False,
-        ),  # fmt: skip
+        ),
         (
             _message("SIP/2.0 200 OK", "2 REGISTER", reg, tag, contact + ";expires=3600", agent),
             True,

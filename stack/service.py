@@ -82,11 +82,14 @@ def kamailio(settings: Settings, *, directory: Path, environment: Mapping[str, s
     directory.mkdir(parents=True, exist_ok=True)
     text = kamailio_settings.render(settings)
     (directory / kamailio_settings.FILE_NAME).write_text(text)
-    # Not every user's path has the sbin directories.
-    path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin"
-    program = shutil.which("kamailio", path=path) or "kamailio"
-    command = [program, "-f", str(KAMAILIO_CFG), "-DD", "-E", "-Y", str(directory)]
+    command = [kamailio_program(), "-f", str(KAMAILIO_CFG), "-DD", "-E", "-Y", str(directory)]
     return Service("kamailio", command, directory=directory, environment=environment)
+
+
+def kamailio_program() -> str:
+    """Path of Kamailio; not every user's PATH has the sbin directories."""
+    path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin"
+    return shutil.which("kamailio", path=path) or "kamailio"
 
 
 def webapi(*, environment: Mapping[str, str]) -> Service:

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`make demo`: SIPp callers and callees place real calls through an example proxy.
+
+The proxy is a second Kamailio with ``siptrace`` in HEP mode, so each call is captured twice, as it
+came in and as it went out.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from stack.demo.calls import CALLS, Demo
+from stack.demo.show import ladder, summary
+from stack.instance import Instance
+
+
+def run(instance: Instance) -> None:
+    """Place one call of each kind and show what was captured. Raises StackError if one fails."""
+    out = sys.stdout
+    with Demo(instance.settings, instance.directory / "demo") as demo:
+        for call in CALLS:
+            out.write(f"calling     {call.name}: {call.what}\n")
+        out.flush()
+        found = demo.place_all()
+    out.write("\n" + summary(found))
+    answered = found["answered"]
+    out.write(f"\nThe first of them as the capture node has it ({answered['call_id']}):\n\n")
+    out.write(ladder(answered["messages"]) + "\n")
+    base = f"http://{instance.settings.web.listen}/api/v1"
+    out.write(f"look at     {base}/messages?method=INVITE&from=-10m\n")
+    out.write(f"            {base}/calls/{answered['call_id']}\n")
+    out.write(f"            {base}/calls/{answered['call_id']}/export.pcap\n")

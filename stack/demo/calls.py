@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The demo's proxy, callees and calls."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self
+from urllib.parse import quote
+
+from collector.settings import Settings
+from collector.settings.endpoint import Endpoint, parse_endpoint
+from stack.errors import StackError
+from stack.ports import check_free, free_port
+from stack.service import ROOT, Service, kamailio_program
+
+SCENARIOS: Final = Path(__file__).resolve().parent / "scenarios"
+PROXY_CFG: Final = ROOT / "kemi" / "edge" / "proxy.cfg"
+_CALL_S: Final = 20
+_SETTLE_S: Final = 10
+
+
+class Call(NamedTuple):
+    """One call of the demo; ``messages`` is how many its Call-ID must show at the capture node."""
+
+    name: str
+    what: str
+    scenario: str
+    number: str
+    messages: int
+    status: int = 0
+    """Final status that the caller expects, for the scenario ``refused``."""
+    second_leg_of: str = ""
+    """Name of the call whose Call-ID goes into X-CID."""
+
+
+# Every message counts twice, into the proxy and out of it; the proxy's own replies, and requests
+# that it answers itself, once.
+CALLS: Final = (
+    Call("answered", "rings, is answered, the caller hangs up", "uac_answered", "4010", 13),
+    Call("busy", "486 from the callee", "uac_refused", "4011", 7, status=486),
+    Call("cancelled", "the caller gives up while it rings", "uac_cancel", "4012", 13),
+    Call("not-found", "404 from the proxy itself", "uac_refused", "4099", 3, status=404),
+    Call("no-answer", "nobody picks up; 408 from the proxy", "uac_refused", "4012", 11, status=408),
+    Call("hold", "answered, then a re-INVITE puts it on hold", "uac_hold", "4010", 20),
+    Call("registration", "401, then with credentials 200", "uac_register", "", 4),
+    Call(
+        *("second-leg", "a B2BUA's other leg, X-CID names the first call", "uac_answered"),
+        *("4010", 13),
+        second_leg_of="answered",
+    ),
+)
+
+_CALLEES: Final = {"uas_answer": 0, "uas_busy": 1, "uas_ring": 2}
+"""Scenario → last digit of the numbers that reach it."""
+
+
+class Demo:
+    """The proxy and the callees, running for the length of a ``with`` block."""
+
+    def __init__(self, settings: Settings, directory: Path) -> None:
+        """``directory`` takes logs and scenario files. Raises StackError when SIPp is missing."""
+        self._settings = settings
+        self._directory = directory
+        endpoint = next(
+            item for item in map(parse_endpoint, settings.hep.listen) if item.protocol == "udp"
+        )
+        address = ipaddress.ip_address(endpoint.host)
+        self._host = "127.0.0.1" if address.is_unspecified else endpoint.host
+        self._capture = f"sip:{self._host}:{endpoint.port}"
+        self._run = os.urandom(3).hex()
+        self._services: list[Service] = []
+        self._port = 0
+        self._sipp = shutil.which("sipp") or ""
+        if not self._sipp:
+            message = "SIPp is missing: install the package sip-tester"
+            raise StackError(message)
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self._directory, ignore_errors=True)
+        self._directory.mkdir(parents=True)
+        self._port = free_port()
+        base = self._free_ports()
+        self._start(
+            "proxy",
+            [
+                *(kamailio_program(), "-f", str(PROXY_CFG), "-DD", "-E"),
+                *("-Y", str(self._directory)),
+                *("-A", f"SIP_SOCKET=udp:{self._host}:{self._port}"),
+                *("-A", f'CAPTURE_URI="{self._capture}"'),
+                *("-A", f"CALLEE_PORT={base}"),
+            ],
+        )
+        for scenario, digit in _CALLEES.items():
+            self._start(scenario, self._sipp_command(scenario, base + digit))
+        time.sleep(1)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for item in self._services:
+            item.stop(timeout_s=5)
+
+    def place_all(self) -> dict[str, dict[str, Any]]:
+        """Place all calls at once; returns by name what the API shows of each, complete."""
+        running = [(call, self._place(call)) for call in CALLS]
+        for call, process in running:
+            try:
+                status = process.wait(_CALL_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                status = process.wait()
+            if status:
+                message = f"the call {call.name} failed: see {self._directory}/{call.name}.log"
+                raise StackError(message)
+        return {call.name: self._captured(call) for call in CALLS}
+
+    def call_id(self, name: str) -> str:
+        """The Call-ID of a call of this run."""
+        return f"demo-{name}-{self._run}@kemiscope"
+
+    def _place(self, call: Call) -> subprocess.Popen[bytes]:
+        text = (SCENARIOS / f"{call.scenario}.xml").read_text()
+        text = text.replace('response="STATUS"', f'response="{call.status}"')
+        if call.second_leg_of:
+            header = f"X-CID: {self.call_id(call.second_leg_of)}\n"
+            text = text.replace("CSeq: 1 INVITE\n", f"CSeq: 1 INVITE\n{header}")
+        scenario = self._directory / f"{call.name}.xml"
+        scenario.write_text(text)
+        command = [
+            *(self._sipp, f"{self._host}:{self._port}", "-sf", str(scenario)),
+            *("-i", self._host, "-p", str(free_port()), "-m", "1", "-nostdin"),
+            *("-timeout", str(_CALL_S)),
+            *("-cid_str", self.call_id(call.name), "-s", call.number or "caller"),
+        ]
+        with (self._directory / f"{call.name}.log").open("wb") as log:
+            return subprocess.Popen(
+                command, cwd=self._directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def _captured(self, call: Call) -> dict[str, Any]:
+        """What the API shows of a call, once it has all messages."""
+        deadline = time.monotonic() + _SETTLE_S
+        found: dict[str, Any] = {"messages": []}
+        while len(found["messages"]) < call.messages and time.monotonic() < deadline:
+            path = f"/api/v1/calls/{quote(self.call_id(call.name), safe='')}"
+            try:
+                url = f"http://{self._settings.web.listen}{path}"
+                with urllib.request.urlopen(url, timeout=5) as answer:
+                    found = json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code != 404:
+                    raise
+            time.sleep(0.1)
+        if len(found["messages"]) < call.messages:
+            message = (
+                f"the call {call.name} shows {len(found['messages'])} of {call.messages} messages"
+            )
+            raise StackError(message)
+        return found
+
+    def _start(self, name: str, command: list[str]) -> None:
+        item = Service(name, command, directory=self._directory, environment=os.environ)
+        with (self._directory / f"{name}.log").open("wb") as log:
+            item.start(log)
+        self._services.append(item)
+
+    def _sipp_command(self, scenario: str, port: int) -> list[str]:
+        return [
+            *(self._sipp, "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", self._host),
+            *("-p", str(port), "-nostdin"),
+        ]
+
+    def _free_ports(self) -> int:
+        """The first of as many free neighbouring ports as there are callees."""
+        wanted = len(_CALLEES)
+        for _ in range(100):
+            base = free_port() // 10 * 10
+            try:
+                for digit in range(wanted):
+                    check_free(Endpoint("udp", self._host, base + digit), "")
+            except StackError:
+                continue
+            return base
+        message = "no free ports were found for the callees"
+        raise StackError(message)
