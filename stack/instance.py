@@ -19,6 +19,8 @@ from stack.errors import StackError
 from stack.postgres import READER, Cluster
 
 POSTGRES_PORT: Final = 15432
+"""Port of a new private cluster; another one when it is taken."""
+_HOST: Final = "127.0.0.1"
 _DSN: Final = "KEMISCOPE_DATABASE_DSN"
 _READER_DSN: Final = "KEMISCOPE_DATABASE_READER_DSN"
 
@@ -42,6 +44,8 @@ class Instance:
         for directory in (self.directory, self.run, self.log):
             directory.mkdir(parents=True, exist_ok=True)
         if self.private:
+            if not self.cluster.exists and not ports.is_free(Endpoint("tcp", _HOST, POSTGRES_PORT)):
+                self.cluster = Cluster(self.cluster.directory, ports.free_port())
             self.cluster.create()
             if not self.config.exists():
                 self.config.touch(mode=0o600)
@@ -75,9 +79,8 @@ class Instance:
         host, port = parse_host_port(loaded.web.listen)
         ports.check_free(Endpoint("tcp", host, port), "web.listen in kemiscope.toml")
         if self.private:
-            endpoint = Endpoint("tcp", "127.0.0.1", self.cluster.port)
-            file = self.cluster.directory / "data" / "postgresql.conf"
-            ports.check_free(endpoint, f"port in {file} and {file.parents[1] / 'access.json'}")
+            endpoint = Endpoint("tcp", _HOST, self.cluster.port)
+            ports.check_free(endpoint, f"port in {self.cluster.access_file} and postgresql.conf")
 
     def migrate(self) -> int:
         """Bring the schema up to date; returns how many migrations were applied."""

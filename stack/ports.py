@@ -10,21 +10,20 @@ from collector.settings.endpoint import Endpoint
 from stack.errors import StackError
 
 
+def is_free(endpoint: Endpoint) -> bool:
+    """Whether the port can be listened on at this moment."""
+    return _bind_error(endpoint) is None
+
+
 def check_free(endpoint: Endpoint, setting: str) -> None:
     """Raise StackError that names the holder if the port is taken; ``setting`` would move it."""
-    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-    kind = socket.SOCK_DGRAM if endpoint.protocol == "udp" else socket.SOCK_STREAM
-    with socket.socket(family, kind) as probe:
-        if kind == socket.SOCK_STREAM:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((endpoint.host, endpoint.port))
-        except OSError as error:
-            message = (
-                f"{endpoint} cannot be used: {error.strerror}{_holder(endpoint)}. "
-                f"Stop that program or change {setting}."
-            )
-            raise StackError(message) from error
+    error = _bind_error(endpoint)
+    if error:
+        message = (
+            f"{endpoint} cannot be used: {error.strerror}{_holder(endpoint)}. "
+            f"Stop that program or change {setting}."
+        )
+        raise StackError(message) from error
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0.1") -> int:
@@ -47,6 +46,19 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0
         return candidate
     message = "no free port was found"
     raise StackError(message)
+
+
+def _bind_error(endpoint: Endpoint) -> OSError | None:
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    kind = socket.SOCK_DGRAM if endpoint.protocol == "udp" else socket.SOCK_STREAM
+    with socket.socket(family, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((endpoint.host, endpoint.port))
+        except OSError as error:
+            return error
+    return None
 
 
 def _holder(endpoint: Endpoint) -> str:

@@ -49,7 +49,7 @@ class Cluster:
 
     def __init__(self, directory: Path, port: int) -> None:
         self.directory = directory
-        self._access_file = directory / "access.json"
+        self.access_file = directory / "access.json"
         self._data = directory / "data"
         self._wanted_port = port
         self._process: subprocess.Popen[bytes] | None = None
@@ -57,7 +57,7 @@ class Cluster:
     @property
     def exists(self) -> bool:
         """Whether it was created before."""
-        return self._access_file.exists()
+        return self.access_file.exists()
 
     @property
     def port(self) -> int:
@@ -102,8 +102,8 @@ class Cluster:
             raise StackError(message)
         with (self._data / "postgresql.conf").open("a") as file:
             file.write(f"{_CONFIGURATION}port = {self._wanted_port}\n{extra}")
-        self._access_file.touch(mode=0o600)
-        self._access_file.write_text(json.dumps({"port": self._wanted_port, **access}))
+        self.access_file.touch(mode=0o600)
+        self.access_file.write_text(json.dumps({"port": self._wanted_port, **access}))
 
     def start(self, log: Any = None) -> subprocess.Popen[bytes]:
         """Start the server; ``log`` is where its output goes. Does not wait until it answers."""
@@ -171,7 +171,7 @@ class Cluster:
         """Backends end by themselves when the server is gone: nothing to do."""
 
     def _access(self) -> dict[str, Any]:
-        access: dict[str, Any] = json.loads(self._access_file.read_text())
+        access: dict[str, Any] = json.loads(self.access_file.read_text())
         return access
 
     @contextmanager

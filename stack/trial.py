@@ -51,13 +51,14 @@ class Trial(Instance):
             path.mkdir(exist_ok=True)
         self.cluster.create(postgres)
 
-    def start_database(self) -> None:
-        """Start PostgreSQL and wait for it; the first time also create the schema."""
+    def start_database(self, *, migrate: bool = True) -> None:
+        """Start PostgreSQL and wait for it; create database and schema if they are missing."""
         with (self.log / "postgres.log").open("ab") as log:
             self.cluster.start(log)
         self.cluster.wait_ready()
         self.cluster.create_database()
-        self.migrate()
+        if migrate:
+            self.migrate()
 
     def start_capture(self) -> None:
         """Start the capture Kamailio and wait until its sockets take packets."""

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures are named files beside this one."""
 
-pytest_plugins = ["tests.fix_trial"]
+pytest_plugins = ["tests.fix_database", "tests.fix_trial", "tests.fix_api"]

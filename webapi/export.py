@@ -25,7 +25,7 @@ LINKTYPE_RAW: Final = 101
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SNAPLEN: Final = 1 << 18
 _MAX_UDP: Final = 65_507
-_MAX_TCP: Final = 60_000
+_MAX_TCP: Final = 65_000
 _SEQUENCE_MASK: Final = 0xFFFFFFFF
 _WINDOW: Final = 65_535
 _TTL: Final = 64

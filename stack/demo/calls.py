@@ -19,7 +19,7 @@ from urllib.parse import quote
 from collector.settings import Settings
 from collector.settings.endpoint import Endpoint, parse_endpoint
 from stack.errors import StackError
-from stack.ports import check_free, free_port
+from stack.ports import free_port, is_free
 from stack.service import ROOT, Service, kamailio_program
 
 SCENARIOS: Final = Path(__file__).resolve().parent / "scenarios"
@@ -115,6 +115,11 @@ class Demo:
 
     def place_all(self) -> dict[str, dict[str, Any]]:
         """Place all calls at once; returns by name what the API shows of each, complete."""
+        self.place_calls()
+        return {call.name: self._captured(call) for call in CALLS}
+
+    def place_calls(self) -> None:
+        """Place all calls at once. Raises StackError for one that does not go as it should."""
         running = [(call, self._place(call)) for call in CALLS]
         for call, process in running:
             try:
@@ -125,7 +130,6 @@ class Demo:
             if status:
                 message = f"the call {call.name} failed: see {self._directory}/{call.name}.log"
                 raise StackError(message)
-        return {call.name: self._captured(call) for call in CALLS}
 
     def call_id(self, name: str) -> str:
         """The Call-ID of a call of this run."""
@@ -188,11 +192,8 @@ class Demo:
         wanted = len(_CALLEES)
         for _ in range(100):
             base = free_port() // 10 * 10
-            try:
-                for digit in range(wanted):
-                    check_free(Endpoint("udp", self._host, base + digit), "")
-            except StackError:
-                continue
-            return base
+            callees = [Endpoint("udp", self._host, base + digit) for digit in range(wanted)]
+            if all(map(is_free, callees)):
+                return base
         message = "no free ports were found for the callees"
         raise StackError(message)

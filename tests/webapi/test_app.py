@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What holds for every request, and a database that does not answer."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import Application, Request
+from psycopg import AsyncConnection
+
+from collector import settings
+from collector.errors import SettingsError
+from stack.ports import free_port
+from tests.fix_api import load_settings
+from tests.fix_database import Database
+from webapi.app import ROUTES, create_app
+from webapi.context import CONTEXT
+
+HOST = {"Host": "127.0.0.1:9080"}
+Client = TestClient[Request, Application]
+
+
+def _paths() -> list[str]:
+    return [path.replace("{call_id}", "x@y") for path, _ in ROUTES]
+
+
+@pytest.mark.parametrize("path", _paths())
+async def test_every_answer_has_the_security_headers(client: Client, path: str) -> None:
+    """No sniffing, no framing, no caching of captured calls."""
+    answer = await client.get(path, headers=HOST)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", _paths())
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.1:9080", ""])
+async def test_a_foreign_host_name_is_refused(client: Client, path: str, host: str) -> None:
+    """DNS rebinding: a page elsewhere must not read calls through the visitor's browser."""
+    answer = await client.get(path, headers={"Host": host})
+    assert answer.status == 403
+    assert (await answer.json())["error"]["code"] == "host_not_allowed"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9080", "127.0.0.1", "localhost", "localhost:9080"])
+async def test_our_own_names_are_accepted(client: Client, host: str) -> None:
+    """With and without port."""
+    answer = await client.get("/api/v1/status", headers={"Host": host})
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_nothing_can_be_changed(client: Client, method: str) -> None:
+    """405 in the one shape, with the methods that are allowed."""
+    answer = await client.request(method, "/api/v1/messages", headers=HOST)
+    assert answer.status == 405
+    assert (await answer.json())["error"]["code"] == "method_not_allowed"
+    assert "GET" in answer.headers["Allow"]
+
+
+async def test_an_unknown_path_is_404_in_the_one_shape(client: Client) -> None:
+    """Also outside of the API."""
+    answer = await client.get("/nothing/here", headers=HOST)
+    assert answer.status == 404
+    assert set((await answer.json())["error"]) == {"code", "message", "field"}
+
+
+@pytest.fixture
+async def orphan(empty_database: Database) -> Client:
+    """A client of an API whose database is not there."""
+    missing = load_settings(
+        empty_database._replace(
+            reader_dsn=f"host=127.0.0.1 port={free_port()} user=x password=secret dbname=x"
+        ),
+        DATABASE_CONNECT_TIMEOUT="1",
+    )
+    return TestClient(TestServer(create_app(missing)))
+
+
+@pytest.mark.parametrize("path", [path for path in _paths() if path != "/metrics"])
+async def test_without_a_database_the_answer_is_503(orphan: Client, path: str) -> None:
+    """The service stays up and says what is wrong, without the connection's secrets."""
+    async with orphan as client:
+        answer = await client.get(path, headers=HOST)
+        text = await answer.text()
+    assert answer.status == 503
+    assert '"database_unavailable"' in text
+    assert "secret" not in text
+
+
+async def test_without_a_database_metrics_say_so(orphan: Client) -> None:
+    """A scrape succeeds and tells."""
+    async with orphan as client:
+        answer = await client.get("/metrics", headers=HOST)
+        assert answer.status == 200
+        assert "kemiscope_database_up 0.0" in await answer.text()
+
+
+async def test_a_slow_query_is_ended(database: Database) -> None:
+    """A clear answer in time, and the connection is free again."""
+    app = create_app(load_settings(database, WEB_QUERY_TIMEOUT="0.1", WEB_CONNECTIONS="1"))
+    async with TestClient(TestServer(app)) as client:
+        async with await AsyncConnection.connect(database.dsn) as blocker:
+            await blocker.execute("LOCK TABLE sip_message_call IN ACCESS EXCLUSIVE MODE")
+            answer = await client.get("/api/v1/messages", headers=HOST)
+            assert answer.status == 503
+            assert (await answer.json())["error"]["code"] == "query_timeout"
+        answer = await client.get("/api/v1/messages", headers=HOST)
+        assert answer.status == 200
+
+
+async def test_the_api_reads_only(database: Database) -> None:
+    """Even with the writer's DSN, and the reader's role has no right to write at all."""
+    app = create_app(load_settings(database._replace(reader_dsn=database.dsn)))
+    async with TestClient(TestServer(app)), app[CONTEXT].connection() as connection:
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            await connection.execute("DELETE FROM sip_message_call")
+    async with await AsyncConnection.connect(database.reader_dsn) as reader:
+        await reader.execute("SET default_transaction_read_only TO off")
+        await reader.commit()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            await reader.execute("DELETE FROM sip_message_call")
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:9080", "[::]:9080", "192.0.2.1:80"])
+def test_only_loopback_is_listened_on(listen: str) -> None:
+    """There is no sign-in yet."""
+    with pytest.raises(SettingsError, match=r"web\.listen: .* is not a loopback address"):
+        settings.load(None, {"KEMISCOPE_WEB_LISTEN": listen, "KEMISCOPE_CONFIG": "/dev/null"})

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``GET /metrics`` over a real database, read by Prometheus's own parser."""
+
+from __future__ import annotations
+
+from aiohttp.test_utils import TestClient
+from aiohttp.web import Application, Request
+from prometheus_client.parser import text_string_to_metric_families
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from collector.causes import CAUSES
+from tests.fix_api import JOURNAL
+from tests.webapi.test_status import publish
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+async def _scrape(client: TestClient[Request, Application]) -> Samples:
+    answer = await client.get("/metrics", headers={"Host": "127.0.0.1:9080"})
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(await answer.text())
+        for sample in family.samples
+    }
+
+
+async def test_every_cause_is_a_series(
+    client: TestClient[Request, Application], connection: AsyncConnection[TupleRow]
+) -> None:
+    """Outcome and cause are labels, and the sums match the balance."""
+    await publish(connection)
+    samples = await _scrape(client)
+    node = {("capture_node", "node1"), ("journal", str(JOURNAL))}
+    for cause in CAUSES:
+        labels = {("outcome", cause.outcome.value), ("cause", cause.label)}
+        expected = {"stored": 4.0, "kernel": 2.0, "hep_chunk": 1.0}.get(cause.label, 0.0)
+        assert samples["kemiscope_messages_total", frozenset(node | labels)] == expected
+    assert samples["kemiscope_received_total", frozenset(node)] == 10
+    assert samples["kemiscope_journal_messages", frozenset(node)] == 3
+    assert samples["kemiscope_journal_bytes", frozenset(node)] == 4096
+    assert samples["kemiscope_unaccounted_messages", frozenset(node)] == 0
+    assert samples["kemiscope_database_up", frozenset()] == 1
+    assert ("kemiscope_last_commit_timestamp_seconds", frozenset(node)) not in samples
+    assert samples["kemiscope_heartbeat_timestamp_seconds", frozenset(node)] > 1.7e9
+
+
+async def test_a_node_that_is_gone_for_a_day_is_left_out(
+    client: TestClient[Request, Application], connection: AsyncConnection[TupleRow]
+) -> None:
+    """Old journals do not stay in the metrics for ever."""
+    await publish(connection, age="25 hours")
+    assert not any(name == "kemiscope_received_total" for name, _ in await _scrape(client))

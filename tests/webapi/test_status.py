@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``GET /api/v1/status`` over a real database."""
+
+from __future__ import annotations
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from collector.causes import CAUSES
+from tests.fix_api import JOURNAL, Get, store
+from tests.sip_text import packet, request
+
+
+async def publish(
+    connection: AsyncConnection[TupleRow], age: str = "0 s", unaccounted: int = 0
+) -> None:
+    """A capture node's row as its keeper writes it."""
+    await connection.execute(
+        "INSERT INTO capture_node VALUES (%s, 'node1', '0.1.0', now() - %s::interval, 10, 3, 4096,"
+        " now(), now(), NULL, %s)",
+        (JOURNAL, age, unaccounted),
+    )
+    await connection.execute(
+        "INSERT INTO balance VALUES (%(j)s, 'stored', 4), (%(j)s, 'kernel', 2),"
+        " (%(j)s, 'hep_chunk', 1)",
+        {"j": JOURNAL},
+    )
+
+
+async def test_the_balance_per_cause(get: Get, connection: AsyncConnection[TupleRow]) -> None:
+    """Every cause is there, also those that are zero; outcomes are their sums."""
+    await publish(connection)
+    answer = await get("/api/v1/status")
+    assert answer.status == 200
+    (node,) = answer.json["nodes"]
+    assert node["name"] == "node1"
+    assert node["alive"] is True
+    assert (node["received"], node["waiting"], node["unaccounted"]) == (10, 3, 0)
+    assert node["causes"] == {cause.label: 0 for cause in CAUSES} | {
+        "stored": 4,
+        "kernel": 2,
+        "hep_chunk": 1,
+    }
+    assert node["outcomes"] == {
+        "stored": 4,
+        "filtered": 0,
+        "duplicate": 0,
+        "rejected": 1,
+        "dropped": 2,
+    }
+    assert node["received"] == node["waiting"] + sum(node["outcomes"].values())
+    assert node["last_commit_at"] is None
+    assert set(answer.json["causes"]) == {cause.label for cause in CAUSES}
+
+
+async def test_a_silent_node_is_not_alive(get: Get, connection: AsyncConnection[TupleRow]) -> None:
+    """A node publishes every second; this one has stopped."""
+    await publish(connection, age="11 s")
+    answer = await get("/api/v1/status")
+    assert [node["alive"] for node in answer.json["nodes"]] == [False]
+
+
+async def test_who_sends(get: Get, connection: AsyncConnection[TupleRow]) -> None:
+    """Senders with version, rejects and clock."""
+    await publish(connection)
+    await store(connection, [packet(request()), b"\x02garbage", packet(request(), type=99)])
+    answer = await get("/api/v1/status")
+    senders = {sender["hep_version"]: sender for sender in answer.json["senders"]}
+    assert set(senders) == {0, 3}
+    assert (senders[3]["packets"], senders[3]["rejected"]) == (2, 1)
+    assert (senders[0]["packets"], senders[0]["rejected"]) == (1, 1)
+    assert senders[3]["peer"] == "203.0.113.5"
+    assert senders[3]["node"] == "2001"
+    assert abs(senders[3]["clock_offset_us"]) < 60_000_000
+
+
+async def test_nothing_yet(get: Get) -> None:
+    """An empty database is an answer, not an error."""
+    answer = await get("/api/v1/status")
+    assert (answer.status, answer.json["nodes"], answer.json["senders"]) == (200, [], [])
+
+
+async def test_parameters_are_refused(get: Get) -> None:
+    """As everywhere, an unknown parameter is a mistake."""
+    answer = await get("/api/v1/status", verbose="1")
+    assert (answer.status, answer.json["error"]["field"]) == (400, "verbose")
