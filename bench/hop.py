@@ -5,57 +5,66 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from bench import mix
+from bench.report import Section, Table
 from collector import hep, hop, row, sip
 from collector.hep import Hep
 from collector.hop import Batch, Options
 from collector.journal import record
-from collector.journal.record import Transport
+from collector.journal.record import Record, Transport
 
-UNITS: Final = 400
-ROUNDS: Final = 7
+MESSAGES: Final = 5200
+ROUNDS: Final = 9
+QUICK_ROUNDS: Final = 3
 OPTIONS: Final = Options(
     accept_past=3 * 86_400_000_000, accept_future=300_000_000, max_field_bytes=512, max_refused=100
 )
 
 
-def journal_bytes(units: int = UNITS) -> bytes:
-    """Journal records of ``units`` units of the mix, all with Call-IDs of their own."""
+def run(_scratch: Path, *, quick: bool) -> Section:
+    """Measure the pure function; the result of a machine that is busy otherwise is worth little."""
+    figures = measure(QUICK_ROUNDS if quick else ROUNDS)
+    parts = {
+        "journal record, checksum": figures["record_us"],
+        "HEP decode": figures["hep_us"],
+        "SIP extraction": figures["sip_us"],
+        "COPY row": figures["row_us"],
+    }
+    whole = figures["hop_us"]
+    parts["counting and control"] = whole - sum(parts.values())
+    rows = [["whole hop", f"{whole:.2f}", f"{1e6 / whole:,.0f}"]]
+    rows += [[name, f"{value:.2f}", f"{1e6 / value:,.0f}"] for name, value in parts.items()]
+    return Section(
+        "hop",
+        "journal bytes to COPY bytes, one pure function on one core",
+        f"Best of several rounds over {MESSAGES} messages of {figures['message_octets']:.0f} bytes "
+        "on average, parts measured one by one.",
+        [Table(["part", "µs/message", "messages/s"], rows)],
+        data=figures,
+    )
+
+
+def journal_bytes(messages: int = MESSAGES) -> bytes:
+    """Journal records of the first ``messages`` packets of the mix."""
     peer = record.pack_address("10.1.2.3")
     packets = mix.packets()
     now = time.time_ns()
-    records = []
-    number = 0
-    for unit in range(units):
-        name = b"%016x" % (unit * 0x9E3779B97F4A7C15 & (1 << 64) - 1)
-        for packet in packets:
-            data = packet.replace(mix.UNIT, name).replace(mix.NUMBER, b"%016d" % number)
-            records.append(record.pack(now + 64 * number, peer, 9060, Transport.UDP, data))
-            number += 1
-    return b"".join(records)
+    return b"".join(
+        record.pack(now + 64 * number, peer, 9060, Transport.UDP, mix.fill(packets, number))
+        for number in range(messages)
+    )
 
 
-def measure() -> dict[str, float]:
-    """µs per message: the whole hop, and its parts measured one by one. Best of several rounds."""
+def measure(rounds: int = ROUNDS) -> dict[str, float]:
+    """µs per message: the whole hop, and its parts measured one by one. Best of the rounds."""
     buffer = journal_bytes()
-    records = []
-    offset = 0
-    while (found := record.unpack(buffer, offset)) is not None:
-        records.append(found)
-        offset = found.end
+    records = _unpack(buffer)
     packets = [packet for item in records if isinstance(packet := hep.decode(item.packet), Hep)]
     messages = [sip.extract(packet.payload) for packet in packets]
     count = len(records)
-
-    def whole() -> None:
-        hop.encode(buffer, Batch(), OPTIONS, count)
-
-    def unpack() -> None:
-        at = 0
-        while (item := record.unpack(buffer, at)) is not None:
-            at = item.end
 
     def rows() -> None:
         for packet, message in zip(packets, messages, strict=True):
@@ -69,20 +78,31 @@ def measure() -> dict[str, float]:
                 max_field_bytes=OPTIONS.max_field_bytes,
             )
 
-    return {
-        "hop_us": _best(whole, count),
-        "record_us": _best(unpack, count),
-        "hep_us": _best(lambda: [hep.decode(item.packet) for item in records], count),
-        "sip_us": _best(lambda: [sip.extract(packet.payload) for packet in packets], count),
-        "row_us": _best(rows, count),
-        "message_octets": sum(len(packet.payload) for packet in packets) / count,
+    work: dict[str, Callable[[], object]] = {
+        "hop_us": lambda: hop.encode(buffer, Batch(), OPTIONS, count),
+        "record_us": lambda: _unpack(buffer),
+        "hep_us": lambda: [hep.decode(item.packet) for item in records],
+        "sip_us": lambda: [sip.extract(packet.payload) for packet in packets],
+        "row_us": rows,
     }
+    figures = {name: _best(part, rounds) / count * 1e6 for name, part in work.items()}
+    figures["message_octets"] = sum(len(packet.payload) for packet in packets) / count
+    return figures
 
 
-def _best(work: Callable[[], object], count: int) -> float:
+def _unpack(buffer: bytes) -> list[Record]:
+    records = []
+    offset = 0
+    while (found := record.unpack(buffer, offset)) is not None:
+        records.append(found)
+        offset = found.end
+    return records
+
+
+def _best(work: Callable[[], object], rounds: int) -> float:
     best = float("inf")
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         started = time.perf_counter()
         work()
         best = min(best, time.perf_counter() - started)
-    return best / count * 1e6
+    return best

@@ -20,8 +20,11 @@ class Sent(NamedTuple):
 
     sent: int
     errors: int
+    """Packets that the kernel refused to send: nobody listened."""
     seconds: float
     octets: int
+    cpu_s: float
+    """Processor time. On the loopback it includes the kernel's work up to the receiver's socket."""
 
     @property
     def rate(self) -> float:
@@ -61,7 +64,7 @@ def build() -> tuple[Path, Path]:
     program, templates = BUILD / "sender", BUILD / "templates"
     source = HERE / "sender.c"
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
-        command = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, source]
+        command = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(program), str(source)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
             message = f"the sender does not compile: {done.stderr}"

@@ -1,32 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a run costs: CPU, memory, disk."""
+"""What a run costs, read from /proc: processor time, memory, socket queues and drops."""
 
 from __future__ import annotations
 
 import os
-import platform
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from collector import kernel
+from collector.kernel import UdpSocket
 
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 
 
 class Usage(NamedTuple):
-    """CPU seconds and resident memory of a group of processes."""
+    """Processor seconds since their start and resident memory of some processes."""
 
     cpu_s: float
     rss_bytes: int
 
 
-def usage(root_pid: int) -> Usage:
-    """Of a process and all its descendants, including those that have ended and were waited for.
+def usage(pids: Iterable[int]) -> Usage:
+    """Of these processes, and of the children that they have waited for.
 
     Memory is the proportional share (Pss): pages shared by forked processes count once.
     """
     cpu = 0.0
     rss = 0
-    for pid in tree(root_pid):
+    for pid in pids:
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             cpu += sum(int(fields[n]) for n in (11, 12, 13, 14)) / _TICK
@@ -52,27 +55,20 @@ def tree(root_pid: int) -> list[int]:
     return found
 
 
-def machine() -> dict[str, str]:
-    """What the figures were measured on."""
-    model = ""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    memory = int(Path("/proc/meminfo").read_text().split()[1]) // (1 << 20)
-    return {
-        "cpu": f"{os.cpu_count()} x {model}",
-        "memory": f"{memory} GiB",
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "rmem_max": Path("/proc/sys/net/core/rmem_max").read_text().strip(),
-    }
+def udp_socket(port: int) -> UdpSocket:
+    """The socket that listens on a UDP port. Raises StopIteration when there is none."""
+    table = kernel.parse_udp_table(kernel.TABLES[0].read_text())
+    return next(item for item in table if item.port == port)
 
 
-def percentile(values: Iterable[float], share: float) -> float:
-    """The value that ``share`` (0 … 1) of ``values`` do not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+def socket_buffer(port: int) -> int:
+    """Bytes that the kernel granted as receive buffer of a UDP port; 0 when `ss` does not say."""
+    try:
+        command = ["ss", "-Hulnm", f"sport = :{port}"]
+        shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return 0
+    return int(shown.partition("rb")[2].partition(",")[0] or 0)
 
 
 def _pss(pid: int) -> int:

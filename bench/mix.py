@@ -8,6 +8,7 @@ One unit is a call (INVITE, 100, 180, 200, ACK, BYE, 200), a registration (REGIS
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,18 @@ from collector.hep import Hep
 
 UNIT: Final = b"@UNIT@@@@@@@@@@@"
 NUMBER: Final = b"@NUMBER@@@@@@@@@"
-"""Places that the sender fills: the unit's name, and the number of the packet."""
+CALLER: Final = b"@FROM@"
+CALLEE: Final = b"@CALL@"
+"""Places that the sender fills: the unit's name, the number of the packet, two subscribers."""
+
+_PLACES: Final = (UNIT, NUMBER, CALLER, CALLEE)
+"""In the order of the kinds in sender.c."""
+
+SPREAD: Final = 300
+"""Units between two messages of one unit: see sender.c. At 20,000 packets/s a call takes 1.2 s."""
+
+_CALLER: Final = f"+4930{CALLER.decode()}"
+_CALLEE: Final = f"+4989{CALLEE.decode()}"
 
 CAPTURE_ID: Final = 2001
 _SOURCE: Final = bytes((10, 1, 2, 3))
@@ -34,6 +46,10 @@ _USER_AGENT: Final = "Example-Phone/7.2.1 (build 20260114; rev 3)"
 _ALLOW: Final = "INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, NOTIFY, INFO, MESSAGE, UPDATE"
 
 
+_CALL, _REGISTRATION, _PING = "c", "r", "o"
+"""First letter of the Call-ID."""
+
+
 def _message(
     start: str, cseq: str, call: str, to_tag: str = "", *headers: str, body: str = ""
 ) -> bytes:
@@ -41,10 +57,10 @@ def _message(
     lines = [
         start,
         f"Via: SIP/2.0/UDP 10.1.2.3:5060;rport;branch=z9hG4bK-{number}",
-        "Max-Forwards: 68" if not start.startswith("SIP/2.0") else "Server: Example-Proxy 5.6.3",
+        "Server: Example-Proxy 5.6.3" if start.startswith("SIP/2.0") else "Max-Forwards: 68",
         "Record-Route: <sip:10.4.5.6;lr=on;ftag=5f3a>",
-        f'From: "Alice Example" <sip:+4930123456@sip.example.com>;tag=f{unit}',
-        f"To: <sip:+4989987654@sip.example.com>{to_tag}",
+        f'From: "Alice Example" <sip:{_CALLER}@sip.example.com>;tag=f{unit}',
+        f"To: <sip:{_CALLER if call == _REGISTRATION else _CALLEE}@sip.example.com>{to_tag}",
         f"Call-ID: {call}-{unit}@10.1.2.3",
         f"CSeq: {cseq}",
         *headers,
@@ -60,23 +76,23 @@ def messages() -> list[tuple[bytes, bool]]:
     """The SIP messages of one unit, and for each whether it goes back to the caller."""
     unit = UNIT.decode()
     tag = f";tag=t{unit}"
-    contact = "Contact: <sip:+4930123456@10.1.2.3:5060;transport=udp;ob>"
-    answer = "Contact: <sip:+4989987654@10.7.8.9:5060;transport=udp>"
+    contact = f"Contact: <sip:{_CALLER}@10.1.2.3:5060;transport=udp;ob>"
+    answer = f"Contact: <sip:{_CALLEE}@10.7.8.9:5060;transport=udp>"
     sdp = "Content-Type: application/sdp"
     agent = f"User-Agent: {_USER_AGENT}"
-    identity = "P-Asserted-Identity: <sip:+4930123456@sip.example.com>"
-    callee = "sip:+4989987654@sip.example.com;user=phone"
+    identity = f"P-Asserted-Identity: <sip:{_CALLER}@sip.example.com>"
+    callee = f"sip:{_CALLEE}@sip.example.com;user=phone"
     challenge = (
         f'WWW-Authenticate: Digest realm="sip.example.com", nonce="{unit}{unit}", '
         'qop="auth", algorithm=MD5'
     )
     credentials = (
-        'Authorization: Digest username="+4930123456", realm="sip.example.com", '
+        f'Authorization: Digest username="{_CALLER}", realm="sip.example.com", '
         f'nonce="{unit}{unit}", uri="sip:sip.example.com", qop=auth, nc=00000001, '
         f'cnonce="{unit}", response="{unit}{unit}", algorithm=MD5'
     )
     expires = "Expires: 3600"
-    call, reg, ping = "c", "r", "o"
+    call, reg, ping = _CALL, _REGISTRATION, _PING
     invite, bye = "1 INVITE", "2 BYE"
     return [
         (
@@ -86,7 +102,6 @@ def messages() -> list[tuple[bytes, bool]]:
                 "Via: SIP/2.0/UDP 192.168.178.21:5062;rport=5062;branch=z9hG4bK-phone",
                 f"Session-ID: {unit}{unit};remote=00000000000000000000000000000000",
                 "Accept: application/sdp, application/dtmf-relay, text/plain",
-                "Privacy: none",
                 body=_SDP,
             ),
             False,
@@ -137,32 +152,63 @@ def packets() -> list[bytes]:
     return [
         hep.encode(
             Hep(
-                *(3, hep.PROTOCOL_UDP),
-                *((_DESTINATION, _SOURCE) if back else (_SOURCE, _DESTINATION)),
-                *(5060, 5060, 1, 1, hep.TYPE_SIP, CAPTURE_ID, message),
+                version=3,
+                protocol=hep.PROTOCOL_UDP,
+                src_ip=_DESTINATION if back else _SOURCE,
+                dst_ip=_SOURCE if back else _DESTINATION,
+                src_port=5060,
+                dst_port=5060,
+                seconds=1,
+                microseconds=1,
+                type=hep.TYPE_SIP,
+                capture_id=CAPTURE_ID,
+                payload=message,
             )
         )
         for message, back in messages()
     ]
 
 
+def fill(packets: list[bytes], number: int) -> bytes:
+    """Packet ``number`` of a stream of ``packets``, as sender.c would send it, but for its time."""
+    per_unit = len(packets)
+    unit = number // per_unit + SPREAD * (per_unit - 1 - number % per_unit)
+    # Not sender.c's mixing function, but as unlike for neighbours.
+    scrambled = unit * 0x9E3779B97F4A7C15 & (1 << 64) - 1
+    return (
+        packets[number % per_unit]
+        .replace(UNIT, b"%016x" % scrambled)
+        .replace(NUMBER, b"%016d" % number)
+        .replace(CALLER, b"%06d" % ((scrambled >> 32) % 1_000_000))
+        .replace(CALLEE, b"%06d" % ((scrambled & 0xFFFFFFFF) % 1_000_000))
+    )
+
+
+def sip_sizes() -> tuple[int, float, int]:
+    """Smallest, mean and largest SIP message of the mix, bytes."""
+    sizes = [len(message) for message, _ in messages()]
+    return min(sizes), sum(sizes) / len(sizes), max(sizes)
+
+
 def write_templates(path: Path) -> None:
     """Write the file that sender.c reads."""
     unit = packets()
-    parts = [struct.pack("<I", len(unit))]
+    parts = [struct.pack("<II", len(unit), SPREAD)]
     for packet in unit:
         seconds = packet.index(struct.pack(">HHHI", 0, 9, 10, 1)) + 6
-        places = [*_places(packet, UNIT, 0), *_places(packet, NUMBER, 1)]
+        places = [
+            (offset, kind)
+            for kind, word in enumerate(_PLACES)
+            for offset in _find_all(packet, word)
+        ]
         parts.append(struct.pack("<IIII", len(packet), seconds, seconds + 10, len(places)))
         parts += [struct.pack("<II", offset, kind) for offset, kind in places]
         parts.append(packet)
     path.write_bytes(b"".join(parts))
 
 
-def _places(packet: bytes, word: bytes, kind: int) -> list[tuple[int, int]]:
-    found = []
+def _find_all(packet: bytes, word: bytes) -> Iterator[int]:
     offset = packet.find(word)
     while offset >= 0:
-        found.append((offset, kind))
+        yield offset
         offset = packet.find(word, offset + 1)
-    return found

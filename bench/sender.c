@@ -7,13 +7,26 @@
  * COUNT packets are sent at RATE per second (0: as fast as possible), numbered from FIRST (0).
  * TEMPLATES is a file of packets with places to fill in; bench/mix.py writes it:
  *
- *   u32 packets per unit, then per packet: u32 size, u32 offset of the HEP time chunk's seconds,
- *   u32 offset of its microseconds, u32 number of places, per place u32 offset and u32 kind,
- *   then the bytes. All numbers are little-endian. A place is 16 bytes wide:
- *     kind 0  the unit's number, scrambled, in hexadecimal: unique Call-IDs, tags
- *     kind 1  the packet's sequence number in decimal, zero-padded
+ *   u32 packets per unit, u32 spread, then per packet: u32 size, u32 offset of the HEP time chunk's
+ *   seconds, u32 offset of its microseconds, u32 number of places, per place u32 offset and u32
+ *   kind, then the bytes. All numbers are little-endian. The kinds of places:
+ *     kind 0  16 bytes: the unit's number, scrambled, in hexadecimal: unique Call-IDs, tags
+ *     kind 1  16 bytes: the packet's sequence number in decimal, zero-padded
+ *     kind 2  6 bytes: one of a million callers in decimal, chosen by the scrambled number
+ *     kind 3  6 bytes: one of a million callees, the same way
  *
- * Prints one line of JSON: sent, errors, seconds, octets.
+ * As on a real network, the messages of one call are spread in time and mixed with those of other
+ * calls. Packet n uses template t = n mod P, P being the packets per unit, and belongs to unit
+ *
+ *   n / P + spread * (P - 1 - t)
+ *
+ * so two messages of a unit that follow each other are P * spread + 1 packets apart, and in the
+ * order of the templates. Every packet number and every pair of unit and template occurs once.
+ * The units under way when a run begins or ends are incomplete in it, as calls are; a run that
+ * goes on with FIRST where the last one ended completes them.
+ *
+ * The HEP time is read just before the packet is handed to the kernel.
+ * Prints one line of JSON: sent, errors, seconds (of the clock), octets, cpu_s (of the processor).
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -22,11 +35,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #define BATCH 32
 #define MAX_PACKET 65507
+#define SUBSCRIBERS 1000000
 
 struct place {
     uint32_t offset, kind;
@@ -43,6 +58,14 @@ static double now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static double cpu(void)
+{
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    return used.ru_utime.tv_sec + used.ru_stime.tv_sec +
+           (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
 }
 
 static void fail(const char *what)
@@ -66,6 +89,12 @@ static uint64_t scramble(uint64_t x)
     return x ^ (x >> 31);
 }
 
+static void decimal(unsigned char *to, int width, uint64_t value)
+{
+    for (int n = width - 1; n >= 0; n--, value /= 10)
+        to[n] = '0' + value % 10;
+}
+
 static void fill(unsigned char *data, const struct packet *packet, uint64_t unit, uint64_t number)
 {
     static const char hex[] = "0123456789abcdef";
@@ -76,13 +105,19 @@ static void fill(unsigned char *data, const struct packet *packet, uint64_t unit
     memcpy(data, packet->data, packet->size);
     for (uint32_t i = 0; i < packet->places; i++) {
         unsigned char *to = data + packet->place[i].offset;
-        if (packet->place[i].kind == 0) {
+        switch (packet->place[i].kind) {
+        case 0:
             for (int n = 0; n < 16; n++)
                 to[n] = hex[(scrambled >> (60 - 4 * n)) & 15];
-        } else {
-            uint64_t left = number;
-            for (int n = 15; n >= 0; n--, left /= 10)
-                to[n] = '0' + left % 10;
+            break;
+        case 1:
+            decimal(to, 16, number);
+            break;
+        case 2:
+            decimal(to, 6, (scrambled >> 32) % SUBSCRIBERS);
+            break;
+        default:
+            decimal(to, 6, (scrambled & 0xffffffff) % SUBSCRIBERS);
         }
     }
     clock_gettime(CLOCK_REALTIME, &t);
@@ -100,7 +135,7 @@ int main(int argc, char **argv)
     struct sockaddr_in to = {.sin_family = AF_INET};
     uint64_t count, sent = 0, errors = 0, octets = 0, first;
     double rate, started;
-    uint32_t per_unit;
+    uint32_t per_unit, spread;
     struct packet *packets;
     FILE *file;
     int out;
@@ -120,6 +155,7 @@ int main(int argc, char **argv)
     if (!file)
         fail(argv[5]);
     take(file, &per_unit, 4);
+    take(file, &spread, 4);
     packets = calloc(per_unit, sizeof *packets);
     for (uint32_t i = 0; i < per_unit; i++) {
         struct packet *p = packets + i;
@@ -162,8 +198,10 @@ int main(int argc, char **argv)
             ready = BATCH;
         for (uint64_t i = 0; i < ready; i++) {
             uint64_t number = first + sent + i;
-            const struct packet *p = packets + number % per_unit;
-            fill(buffer[i], p, number / per_unit, number);
+            uint64_t template = number % per_unit;
+            uint64_t unit = number / per_unit + spread * (per_unit - 1 - template);
+            const struct packet *p = packets + template;
+            fill(buffer[i], p, unit, number);
             part[i].iov_len = p->size;
         }
         for (uint64_t done = 0; done < ready;) {
@@ -181,8 +219,9 @@ int main(int argc, char **argv)
         }
         sent += ready;
     }
-    printf("{\"sent\": %llu, \"errors\": %llu, \"seconds\": %.6f, \"octets\": %llu}\n",
+    printf("{\"sent\": %llu, \"errors\": %llu, \"seconds\": %.6f, \"octets\": %llu, "
+           "\"cpu_s\": %.6f}\n",
            (unsigned long long)sent, (unsigned long long)errors, now() - started,
-           (unsigned long long)octets);
+           (unsigned long long)octets, cpu());
     return 0;
 }

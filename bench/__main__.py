@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``python -m bench [--quick] [scenario ...]``: measure, print, and keep the results.
+
+Everything runs in fresh directories under var/bench/, on free ports of the loopback, and is gone
+afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+from bench import burst, hop, machine, report, sustained
+from bench.report import Section
+from bench.sipcapture import comparison
+from collector.errors import KemiscopeError
+from stack.service import ROOT
+
+RESULTS: Final = Path(__file__).resolve().parent / "results"
+SCRATCH: Final = ROOT / "var" / "bench"
+
+
+class Scenario(Protocol):
+    """What each scenario is: a function that works in a directory of its own."""
+
+    def __call__(self, scratch: Path, /, *, quick: bool) -> Section:
+        """``quick`` is a short form that shows only that it works."""
+
+
+SCENARIOS: Final[dict[str, Scenario]] = {
+    "hop": hop.run,
+    "sustained": sustained.run,
+    "burst": burst.run,
+    "sipcapture": comparison.run,
+}
+
+
+def main() -> int:
+    """Run what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("scenario", nargs="*", help=f"one of {', '.join(SCENARIOS)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="short runs: does the harness work?")
+    arguments = parser.parse_args()
+    names = arguments.scenario or list(SCENARIOS)
+    for name in names:
+        if name not in SCENARIOS:
+            parser.error(f"there is no scenario {name!r}: choose from {', '.join(SCENARIOS)}")
+    facts = {"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", **machine.facts()}
+    sections = []
+    for name in names:
+        print(f"{name} …", flush=True)
+        started = time.monotonic()
+        try:
+            sections.append(_in_scratch(SCENARIOS[name], quick=arguments.quick))
+        except KemiscopeError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            return 1
+        print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
+    path = RESULTS / _stem(names, quick=arguments.quick)
+    report.write(path, facts, sections)
+    print(report.markdown(facts, sections))
+    return 0
+
+
+def _in_scratch(scenario: Scenario, *, quick: bool) -> Section:
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=SCRATCH))
+    try:
+        return scenario(scratch, quick=quick)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _stem(names: list[str], *, quick: bool) -> str:
+    """A file name that a full run never shares with a partial one."""
+    parts = [f"{datetime.now(UTC):%Y-%m-%d}"]
+    parts += names if names != list(SCENARIOS) else []
+    parts += ["quick"] if quick else []
+    return "-".join(parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
