@@ -258,12 +258,22 @@ def encode(packet: Hep) -> bytes:
 
 
 def _encode_v3(packet: Hep) -> bytes:
+    widths = {len(packet.src_ip), len(packet.dst_ip)} - {0}
+    if widths not in (set(), {4}, {16}):
+        message = "HEP3 addresses have 4 or 16 bytes, both the same"
+        raise ValueError(message)
     parts: list[bytes] = []
+    size = 6
 
     def add(number: int, data: bytes) -> None:
+        nonlocal size
+        size += 6 + len(data)
+        if size > MAX_PACKET:
+            message = f"a HEP3 packet of {size} bytes or more exceeds {MAX_PACKET}"
+            raise ValueError(message)
         parts.append(struct.pack(">HHH", 0, number, len(data) + 6) + data)
 
-    add(0x01, bytes([10 if len(packet.src_ip) == 16 else FAMILY_IPV4]))
+    add(0x01, bytes([10 if 16 in widths else FAMILY_IPV4]))
     add(0x02, bytes([packet.protocol]))
     if packet.src_ip:
         add(0x05 if len(packet.src_ip) == 16 else 0x03, packet.src_ip)
@@ -286,11 +296,7 @@ def _encode_v3(packet: Hep) -> bytes:
     for number, data in sorted(packet.extra.items()):
         add(number, data)
     add(0x0F, packet.payload)
-    body = b"".join(parts)
-    if len(body) + 6 > MAX_PACKET:
-        message = f"a HEP3 packet of {len(body) + 6} bytes exceeds {MAX_PACKET}"
-        raise ValueError(message)
-    return b"HEP3" + (len(body) + 6).to_bytes(2) + body
+    return b"HEP3" + size.to_bytes(2) + b"".join(parts)
 
 
 def _encode_v1_v2(packet: Hep, version: Literal[1, 2]) -> bytes:

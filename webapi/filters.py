@@ -18,7 +18,7 @@ from webapi.parameters import integer
 Condition = tuple[sql.Composable, list[Any]]
 """SQL with placeholders, and the values for them."""
 
-_STATUS: Final = re.compile(r"[1-6](\d\d|xx)\Z")
+_STATUS: Final = re.compile(r"[1-6]([0-9]{2}|xx)\Z")
 _METHOD: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}\Z")
 _EXACT: Final = ("call_id", "correlation_id", "from_tag", "to_tag", "via_branch")
 _PATTERN: Final = tuple(

@@ -14,7 +14,13 @@ from collector.settings.quantity import parse_quantity
 from webapi.errors import bad_parameter
 
 MAX_LENGTH: Final = 1000
-_EPOCH: Final = re.compile(r"\d{1,11}(\.\d{1,6})?\Z")
+_MAX_DIGITS: Final = 10
+_DIGITS: Final = re.compile(r"[0-9]+\Z")
+_SECONDS: Final = re.compile(r"[0-9]{1,11}(\.[0-9]{1,6})?\Z")
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Points in time that a search may name: arithmetic around them stays within what Python has."""
 
 
 def single(query: MultiMapping[str], allowed: Collection[str]) -> Mapping[str, str]:
@@ -35,9 +41,10 @@ def single(query: MultiMapping[str], allowed: Collection[str]) -> Mapping[str, s
 
 def integer(name: str, value: str, low: int, high: int) -> int:
     """A number from ``low`` to ``high``."""
-    if not value.isascii() or not value.isdigit() or not low <= int(value[:10]) <= high:
+    number = int(value) if len(value) <= _MAX_DIGITS and _DIGITS.match(value) else -1
+    if not low <= number <= high:
         raise bad_parameter(name, f"must be a number from {low} to {high}")
-    return int(value)
+    return number
 
 
 def flag(name: str, value: str) -> bool:
@@ -50,16 +57,23 @@ def flag(name: str, value: str) -> bool:
 def moment(name: str, value: str, now: datetime) -> datetime:
     """A point in time: ISO 8601 (UTC without a zone), seconds since 1970, ``now`` or ``-15m``."""
     try:
-        if value == "now":
-            return now
-        if value.startswith("-"):
-            return now - timedelta(seconds=parse_quantity(value[1:], "s"))
-        if _EPOCH.match(value):
-            return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(value))
-        if "T" in value:  # the "+" of a zone arrives as a blank when it was not encoded
-            value = value.replace(" ", "+")
-        parsed = datetime.fromisoformat(value)
-        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        found = _moment(value, now)
     except (ValueError, OverflowError):
         message = "must be like 2026-11-23T12:00:00Z, seconds since 1970, now, or -15m"
         raise bad_parameter(name, message) from None
+    if not EARLIEST <= found <= LATEST:
+        raise bad_parameter(name, f"must be in the years {EARLIEST.year} … {LATEST.year - 1}")
+    return found
+
+
+def _moment(value: str, now: datetime) -> datetime:
+    if value == "now":
+        return now
+    if value.startswith("-"):
+        return now - timedelta(seconds=parse_quantity(value[1:], "s"))
+    if _SECONDS.match(value):
+        return EARLIEST + timedelta(seconds=float(value))
+    if "T" in value:  # the "+" of a zone arrives as a blank when it was not encoded
+        value = value.replace(" ", "+")
+    parsed = datetime.fromisoformat(value)
+    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)

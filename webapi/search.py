@@ -12,7 +12,7 @@ import base64
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
@@ -23,13 +23,13 @@ from webapi import rows
 from webapi.context import fetch
 from webapi.errors import ApiError, bad_parameter
 from webapi.filters import FILTERS, Condition, conditions
-from webapi.parameters import flag, integer, moment
+from webapi.parameters import EARLIEST, flag, integer, moment
 
 DEFAULT_RANGE: Final = timedelta(hours=1)
 DEFAULT_LIMIT: Final = 100
 _FIRST_SLICE: Final = timedelta(seconds=1)
 _SLICE_GROWTH: Final = 4
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = EARLIEST
 _US: Final = timedelta(microseconds=1)
 _LAST_US: Final = 250_000_000_000_000_000  # in the year 9892: a datetime ends soon after
 _BEFORE_ANY_ID: Final = -1
@@ -66,7 +66,8 @@ class Cursor(NamedTuple):
             padded = text + "=" * (-len(text) % 4)
             cursor = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=cls)
             number = sort.removeprefix("-") in ("ts", "status")
-            if cursor.sort == sort and isinstance(cursor.value, int) == number:
+            fits = isinstance(cursor.value, int) == number and "\0" not in str(cursor.value)
+            if cursor.sort == sort and fits:
                 return cursor
         except (ValueError, msgspec.DecodeError):
             pass
@@ -95,7 +96,7 @@ class Search:
         if "from" in parameters:
             begin = moment("from", parameters["from"], now)
         else:
-            begin = _EPOCH if by_call_id else end - DEFAULT_RANGE
+            begin = _EPOCH if by_call_id else max(_EPOCH, end - DEFAULT_RANGE)
         if begin >= end:
             raise bad_parameter("from", "must be before to")
         sort = parameters.get("sort", "-ts")
@@ -176,14 +177,13 @@ def slices(search: Search) -> Iterator[tuple[datetime, datetime]]:
         else:
             begin = max(begin, position)
     while begin < end:
+        step = min(length, end - begin)
         if search.descending:
-            border = max(begin, end - length)
-            yield border, end
-            end = border
+            yield end - step, end
+            end -= step
         else:
-            border = min(end, begin + length)
-            yield begin, border
-            begin = border
+            yield begin, begin + step
+            begin += step
         length *= _SLICE_GROWTH
 
 

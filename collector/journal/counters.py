@@ -95,6 +95,8 @@ class Counters:
             raise JournalError(message) from error
         magic, version, uid = _HEADER.unpack_from(self._map)
         if magic != _MAGIC or version != 1:
+            self._map.close()
+            os.close(self._file)
             message = f"{journal / FILE_NAME} is not a counter file of this version"
             raise JournalError(message)
         self.journal_id = uuid.UUID(bytes=uid)
@@ -174,12 +176,16 @@ def claim_slot(counters: Counters, journal: Path, role: Role, now_ns: int) -> tu
 
     Writers take the first free slot, ingest the last one without segments: holding the lock says
     that the slot's writer lives. The lock is released when the descriptor is closed or the process
-    ends, however it ends. Raises JournalError when all slots are taken.
+    ends, however it ends. Raises JournalError when all slots are taken or cannot be used.
     """
     for number in reversed(range(SLOTS)) if role is Role.INGEST else range(SLOTS):
         directory = journal / f"{number:02d}"
-        directory.mkdir(exist_ok=True, mode=0o750)
-        lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            directory.mkdir(exist_ok=True, mode=0o750)
+            lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            message = f"journal.directory {directory}: {error.strerror or error}"
+            raise JournalError(message) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

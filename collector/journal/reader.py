@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from collector.journal.counters import Counters, Field, held
 from collector.journal.segment import Segment
 from collector.journal.writer import reconcile
 
+_LONGEST_RECORD: Final = record.HEADER_BYTES + record.MAX_PACKET_BYTES
 MIN_READ_BYTES: Final = 2 * record.MAX_PACKET_BYTES
 """A read must have room for one whole record of any size."""
 
@@ -53,7 +55,11 @@ class Claim:
         """
         following = record.find_next(data, 0)
         if self.expected is not None:
-            return following if following > 0 else len(data)
+            if following > 0:
+                return following
+            # An intact record may begin in the last part of ``data`` and end behind it.
+            cut_off = os.fstat(self.file).st_size > self.offset + len(data)
+            return max(1, len(data) - _LONGEST_RECORD) if cut_off else len(data)
         if following > 0 and os.pread(self.file, following, self.offset) == data[:following]:
             return following
         return 0
@@ -135,9 +141,11 @@ class Reader:
         self.release(claim)
 
     def _keep_aside(self, path: Path) -> None:
-        path.rename(path.with_suffix(segment_files.DAMAGED_SUFFIX))
-        kept = sorted(self._journal.glob(f"*/*{segment_files.DAMAGED_SUFFIX}"))
-        for oldest in kept[:-MAX_DAMAGED_KEPT]:
+        with suppress(FileNotFoundError):
+            path.rename(path.with_suffix(segment_files.DAMAGED_SUFFIX))
+        kept = self._journal.glob(f"*/*{segment_files.DAMAGED_SUFFIX}")
+        by_age = sorted(kept, key=lambda item: item.stem.partition("-")[2])
+        for oldest in by_age[:-MAX_DAMAGED_KEPT]:
             oldest.unlink(missing_ok=True)
 
     def release(self, claim: Claim) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +66,10 @@ class Writer:
         self._retry_at_ns = 0
         self._refused = Cause.JOURNAL_WRITE
         self._last_id = 0
+        self._newest_ns = max(
+            (found.created_ns for found in segment.in_slot(self._directory)), default=0
+        )
+        self.closed = False
         self.last_error = ""
         """Why the last packet was dropped, for the log."""
         reconcile(self._counters, self.slot, self._directory)
@@ -104,11 +109,13 @@ class Writer:
         data = record.pack(record_id, peer, port, transport, packet)
         size = len(data)
         try:
-            # A short write leaves a torn record that the next one overwrites.
             written = os.pwrite(self._file, data, self._offset)
-            if written != size:
+            while written != size:  # no room for all of it: the next attempt says why
                 written += os.pwrite(self._file, data[written:], self._offset + written)
         except OSError as error:
+            # What a short write left is no record.
+            with suppress(OSError):
+                os.ftruncate(self._file, self._offset)
             return self._cause_of(error)
         self._offset += size
         count[_JOURNALED] += 1
@@ -123,6 +130,7 @@ class Writer:
 
     def close(self) -> None:
         """End the segment and free the slot."""
+        self.closed = True
         if self._file >= 0:
             os.close(self._file)
         os.close(self._lock)
@@ -130,17 +138,25 @@ class Writer:
         self._counters.close()
 
     def _rotate(self, now_ns: int) -> Cause | None:
-        if now_ns < self._retry_at_ns:
+        # Not for longer than that, should the clock be set back meanwhile.
+        if 0 < self._retry_at_ns - now_ns <= RETRY_NS:
             return self._refused
         try:
             self._check_room()
-            uid = segment.new_uid(now_ns)
+            # Readers take the next name for the end of this segment: names must sort by age,
+            # whatever the clock does.
+            self._newest_ns = max(now_ns, self._newest_ns + 1)
+            uid = segment.new_uid(self._newest_ns)
             first_record = self._count[_JOURNALED]
             # The name appears only when the header is in place.
             fresh = self._directory / "next"
             fresh.write_bytes(segment.header(first_record, uid))
             file = os.open(fresh, os.O_RDWR | os.O_CLOEXEC)
-            fresh.rename(self._directory / segment.name(first_record, uid))
+            try:
+                fresh.rename(self._directory / segment.name(first_record, uid))
+            except OSError:
+                os.close(file)
+                raise
         except JournalFullError as full:
             self._refused = full.cause
             self.last_error = str(full)

@@ -30,19 +30,22 @@ def parse_endpoint(text: str) -> Endpoint:
 
 
 def parse_host_port(text: str) -> tuple[str, int]:
-    """``127.0.0.1:9080`` or ``[::1]:9080``. Raises ValueError that says what is wrong."""
+    """``127.0.0.1:9080`` or ``[::1]:9080``. Raises ValueError that says what is wrong.
+
+    The address comes back in its usual spelling, so that it can be compared as text.
+    """
     host, _, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if bracketed else host
     try:
-        version = ipaddress.ip_address(host).version
+        address = ipaddress.ip_address(host)
     except ValueError:
         message = f"{text!r} does not have the form address:port"
         raise ValueError(message) from None
-    if version == 6 and not bracketed:
+    if address.version == 6 and not bracketed:
         message = f"{text!r}: an IPv6 address stands in brackets"
         raise ValueError(message)
-    if not port.isdigit() or not 1 <= int(port) <= 65_535:
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65_535):
         message = f"{text!r}: the port must be 1 … 65535"
         raise ValueError(message)
-    return host, int(port)
+    return str(address), int(port)

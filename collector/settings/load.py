@@ -111,11 +111,14 @@ def _unknown(document: dict[str, Any], environ: Mapping[str, str]) -> Iterator[s
 
 def _conflicts(settings: Settings) -> Iterator[str]:
     """Rules that need more than one value, or more than a range."""
+    protocols = set()
     for listen in settings.hep.listen:
         try:
-            parse_endpoint(listen)
+            protocols.add(parse_endpoint(listen).protocol)
         except ValueError as error:
             yield f"hep.listen: {error}"
+    if protocols == {"tcp"}:
+        yield "hep.listen: needs a udp socket: without one Kamailio listens on all addresses"
     try:
         host, _ = parse_host_port(settings.web.listen)
         if not ipaddress.ip_address(host).is_loopback:

@@ -12,6 +12,11 @@ from msgspec import Meta
 
 ENV_PREFIX: Final = "KEMISCOPE_"
 
+_DAY: Final = 86_400
+# Every number has an upper limit: infinity, and times beyond the calendar, end here and not in
+# the process that calculates with them.
+_LONGEST: Final = 36_500 * _DAY
+
 
 def _setting(help_text: str, *, unit: str = "", secret: bool = False, **rule: Any) -> Meta:
     return Meta(description=help_text, extra={"unit": unit, "secret": secret}, **rule)
@@ -66,7 +71,12 @@ class HepSettings(Section, frozen=True):
     ] = 1000
     idle_timeout: Annotated[
         float,
-        _setting("A HEP/TCP connection that is silent for this long is closed.", unit="s", ge=1),
+        _setting(
+            "A HEP/TCP connection that is silent for this long is closed.",
+            unit="s",
+            ge=1,
+            le=30 * _DAY,
+        ),
     ] = 3600.0
 
 
@@ -75,14 +85,18 @@ class Journal(Section, frozen=True):
 
     directory: Annotated[
         str,
-        _setting("Where the journal lives; a local file system. One capture node per directory."),
+        _setting(
+            "Where the journal lives; a local file system. One capture node per directory.",
+            min_length=1,
+        ),
     ] = "var/journal"
     segment_bytes: Annotated[
         int,
         _setting("A segment file ends at this size.", unit="bytes", ge=1 << 16, le=1 << 30),
     ] = 16 << 20
     segment_seconds: Annotated[
-        float, _setting("A segment file ends at this age, even if small.", unit="s", ge=1)
+        float,
+        _setting("A segment file ends at this age, even if small.", unit="s", ge=1, le=_DAY),
     ] = 60.0
     max_bytes: Annotated[
         int,
@@ -92,6 +106,7 @@ class Journal(Section, frozen=True):
             "14 minutes at 5,000 packets/s.",
             unit="bytes",
             ge=1 << 20,
+            le=1 << 50,
         ),
     ] = 4 << 30
     min_free_bytes: Annotated[
@@ -101,6 +116,7 @@ class Journal(Section, frozen=True):
             "dropped and counted as disk_full.",
             unit="bytes",
             ge=0,
+            le=1 << 50,
         ),
     ] = 1 << 30
     sync_interval: Annotated[
@@ -110,6 +126,7 @@ class Journal(Section, frozen=True):
             "power cut loses at most this interval. 0 leaves it to the kernel (about 30 s).",
             unit="s",
             ge=0,
+            le=3600,
         ),
     ] = 1.0
 
@@ -160,11 +177,12 @@ class Clock(Section, frozen=True):
             "sender_ts. Agents that were offline send old messages with true times.",
             unit="s",
             ge=0,
+            le=_LONGEST,
         ),
-    ] = 3 * 86400.0
+    ] = 3.0 * _DAY
     accept_future: Annotated[
         float,
-        _setting("The same for a message from the future.", unit="s", ge=0),
+        _setting("The same for a message from the future.", unit="s", ge=0, le=_LONGEST),
     ] = 300.0
 
 
@@ -184,7 +202,7 @@ class Database(Section, frozen=True):
         _setting("Connection of the web API: a role that can only read.", secret=True),
     ] = ""
     connect_timeout: Annotated[
-        float, _setting("Give up an attempt to connect after this long.", unit="s", ge=1)
+        float, _setting("Give up an attempt to connect after this long.", unit="s", ge=1, le=300)
     ] = 5.0
 
 
@@ -193,7 +211,12 @@ class Partition(Section, frozen=True):
 
     interval: Annotated[
         float,
-        _setting("Length of a partition; must divide a day or be whole days.", unit="s", ge=300),
+        _setting(
+            "Length of a partition; must divide a day or be whole days.",
+            unit="s",
+            ge=300,
+            le=366 * _DAY,
+        ),
     ] = 6 * 3600.0
     ahead: Annotated[int, _setting("Partitions made ahead of the current one.", ge=1, le=100)] = 4
 
@@ -201,18 +224,20 @@ class Partition(Section, frozen=True):
 class Retention(Section, frozen=True):
     """How long data is kept; 0 keeps it for ever. Whole partitions are dropped."""
 
-    call: Annotated[float, _setting("Messages of calls (INVITE, ACK, BYE …).", unit="s", ge=0)] = (
-        14 * 86400.0
-    )
-    registration: Annotated[float, _setting("REGISTER and its responses.", unit="s", ge=0)] = (
-        3 * 86400.0
-    )
+    call: Annotated[
+        float, _setting("Messages of calls (INVITE, ACK, BYE …).", unit="s", ge=0, le=_LONGEST)
+    ] = 14.0 * _DAY
+    registration: Annotated[
+        float, _setting("REGISTER and its responses.", unit="s", ge=0, le=_LONGEST)
+    ] = 3.0 * _DAY
     other: Annotated[
-        float, _setting("Everything else (OPTIONS, SUBSCRIBE, MESSAGE …).", unit="s", ge=0)
-    ] = 3 * 86400.0
+        float,
+        _setting("Everything else (OPTIONS, SUBSCRIBE, MESSAGE …).", unit="s", ge=0, le=_LONGEST),
+    ] = 3.0 * _DAY
     statistics: Annotated[
-        float, _setting("Counters per minute, and senders not seen since.", unit="s", ge=0)
-    ] = 90 * 86400.0
+        float,
+        _setting("Counters per minute, and senders not seen since.", unit="s", ge=0, le=_LONGEST),
+    ] = 90.0 * _DAY
     quarantine_messages: Annotated[
         int, _setting("Packets kept in the quarantine.", unit="messages", ge=0, le=10_000_000)
     ] = 10_000
@@ -231,11 +256,16 @@ class Web(Section, frozen=True):
         int, _setting("Most rows in one answer.", unit="rows", ge=1, le=100_000)
     ] = 1000
     max_call_messages: Annotated[
-        int, _setting("Most messages shown or exported of one call.", unit="messages", ge=1)
+        int,
+        _setting(
+            "Most messages shown or exported of one call.", unit="messages", ge=1, le=1_000_000
+        ),
     ] = 10_000
     query_timeout: Annotated[
         float,
-        _setting("A query that takes longer is ended with a clear answer.", unit="s", ge=0.1),
+        _setting(
+            "A query that takes longer is ended with a clear answer.", unit="s", ge=0.1, le=3600
+        ),
     ] = 10.0
     connections: Annotated[int, _setting("Database connections of the web API.", ge=1, le=100)] = 4
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import textwrap
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from psycopg import ProgrammingError
@@ -14,9 +14,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
 from collector.settings.quantity import readable
 
+_PASSWORDS: Final = frozenset({"password", "sslpassword", "oauth_client_secret"})
+
 
 def shown(settings: Settings, setting: Setting) -> Any:
-    """A setting's value as it may be shown: passwords are masked."""
+    """A setting's value as it may be shown: the passwords in a DSN are masked."""
     value = getattr(getattr(settings, setting.section), setting.name)
     if not setting.secret or not value:
         return value
@@ -24,9 +26,8 @@ def shown(settings: Settings, setting: Setting) -> Any:
         parts = conninfo_to_dict(value)
     except ProgrammingError:
         return "***"
-    if "password" in parts:
-        parts["password"] = "***"  # noqa: S105
-    return make_conninfo("", **parts)
+    hidden = {name: "***" for name in parts if name in _PASSWORDS}
+    return make_conninfo("", **parts | hidden)
 
 
 def to_toml(settings: Settings) -> str:
