@@ -42,6 +42,8 @@ MAX_REFUSED_PER_BATCH: Final = 100
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 """Pause after a failure of the database: doubled up to the longest, with jitter."""
+LOCKED_PAUSE_S: Final = 10.0
+"""While somebody locks a table, rows go to the default partition for this long without a try."""
 DRAIN_S: Final = 5.0
 """A stop waits this long for the transaction under way; the rest stays in the journal."""
 
@@ -70,15 +72,20 @@ class Ingest:
             max_field_bytes=settings.sip.max_field_bytes,
             max_refused=MAX_REFUSED_PER_BATCH,
         )
+        self._partitions_wait_until = 0.0
         self._limit = settings.ingest.batch_messages
         self._limited = LimitedLog()
         self._stop = asyncio.Event()
 
+    def stop(self) -> None:
+        """End ``run`` after the transaction under way."""
+        self._stop.set()
+
     async def run(self) -> None:
-        """Store until SIGTERM or SIGINT, or until the task is cancelled."""
+        """Store until ``stop``, SIGTERM or SIGINT."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self.stop)
         pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
             self._settings.database.dsn,
             min_size=0,
@@ -211,6 +218,8 @@ class Ingest:
                 self._reader.finish(claim)
 
     async def _make_partitions(self, connection: AsyncConnection[TupleRow], batch: Batch) -> None:
+        if time.monotonic() < self._partitions_wait_until:
+            return
         for table, rows in zip(SIP_MESSAGE_TABLES, batch.rows, strict=True):
             if rows.data:
                 first = _EPOCH + timedelta(microseconds=rows.first_ts)
@@ -218,6 +227,7 @@ class Ingest:
                 try:
                     await self._partitions.ensure(connection, table, first, last)
                 except errors.LockNotAvailable as error:
+                    self._partitions_wait_until = time.monotonic() + LOCKED_PAUSE_S
                     self._limited.warn("partition", f"{table}: using the default: {error}")
 
     async def _isolate(

@@ -49,11 +49,14 @@ class Keeper:
         self._journal = Path(settings.journal.directory)
         self._partitions = Partitions(settings.partition.interval)
         self._synced: dict[Path, int] = {}
+        self.is_keeper = False
+        """Whether this process has the keeper lock."""
         self._limited = LimitedLog()
 
     async def run(self) -> None:
         """Wait until this process is the keeper, then keep house."""
         lock = await self._become_keeper()
+        self.is_keeper = True
         try:
             async with asyncio.TaskGroup() as tasks:
                 if self._settings.journal.sync_interval:
@@ -63,6 +66,7 @@ class Keeper:
                 tasks.create_task(self._every(SUMMARIZE_INTERVAL_S, self._summarize))
                 tasks.create_task(self._every(MAINTENANCE_INTERVAL_S, self._maintain))
         finally:
+            self.is_keeper = False
             os.close(lock)
 
     async def _become_keeper(self) -> int:

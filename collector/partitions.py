@@ -57,6 +57,7 @@ class Partitions:
             return []
         made = []
         async with connection.transaction():
+            await _limit_lock_wait(connection)
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
             present = await read(connection, table)
             for gap_begin, gap_end in gaps(present, begin, end, self._interval):
@@ -82,7 +83,11 @@ class Partitions:
 
 
 async def read(connection: AsyncConnection[TupleRow], table: str) -> list[Partition]:
-    """The partitions of a table, oldest first, without the default partition."""
+    """The partitions of a table, oldest first, without the default partition.
+
+    Call in a transaction. Raises psycopg.errors.LockNotAvailable when one of them is locked.
+    """
+    await _limit_lock_wait(connection)
     await connection.execute("SET LOCAL timezone TO 'UTC'")
     found = await connection.execute(
         """
@@ -196,7 +201,6 @@ async def _create(connection: AsyncConnection[TupleRow], table: str, partition: 
         "begin": sql.Literal(partition.begin),
         "end": sql.Literal(partition.end),
     }
-    await _limit_lock_wait(connection)
     # Made apart and then attached: attaching locks out neither readers nor writers of the table,
     # only the default partition, which nobody uses.
     for statement in (

@@ -19,7 +19,6 @@ from collector import migrate
 from stack.ports import free_port
 from stack.postgres import Cluster
 
-
 _numbers = itertools.count()
 
 
@@ -71,12 +70,6 @@ async def connection(database: Database) -> AsyncIterator[AsyncConnection[TupleR
     """A writer's connection to ``database``, in autocommit mode."""
     async with await AsyncConnection.connect(database.dsn, autocommit=True) as opened:
         yield opened
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    """A directory for a journal."""
-    return tmp_path / "journal"
 
 
 def _fresh(cluster: Cluster, template: str) -> Iterator[Database]:

@@ -62,6 +62,7 @@ class Writer:
         self._min_free_bytes = min_free_bytes
         self._file = -1
         self._offset = 0
+        self._admitted = False
         self._rotate_at_ns = 0
         self._retry_at_ns = 0
         self._refused = Cause.JOURNAL_WRITE
@@ -74,7 +75,7 @@ class Writer:
         """Why the last packet was dropped, for the log."""
         reconcile(self._counters, self.slot, self._directory)
         # A segment at once: it tells readers that what a predecessor left behind is complete.
-        self._rotate(time.time_ns())
+        self._prepare(time.time_ns())
 
     def append(self, packet: bytes, peer: bytes, port: int, transport: int) -> Cause | None:
         """Journal one packet; returns None, or the cause for which it was dropped and counted.
@@ -101,17 +102,19 @@ class Writer:
     def _write(self, packet: bytes, peer: bytes, port: int, transport: int) -> Cause | None:
         count = self._count
         now = time.time_ns()
-        if now >= self._rotate_at_ns or self._offset >= self._segment_bytes:
-            cause = self._rotate(now)
-            if cause is not None and not 0 < self._offset < self._segment_bytes:
+        if now >= self._rotate_at_ns or not self._is_usable:
+            cause = self._prepare(now)
+            if cause is not None:
                 return cause
         self._last_id = record_id = record.make_id(now, self.slot, self._last_id)
         data = record.pack(record_id, peer, port, transport, packet)
         size = len(data)
         try:
             written = os.pwrite(self._file, data, self._offset)
-            while written != size:  # no room for all of it: the next attempt says why
+            if written != size:  # no room for all of it: a second attempt says why
                 written += os.pwrite(self._file, data[written:], self._offset + written)
+            if written != size:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301
         except OSError as error:
             # What a short write left is no record.
             with suppress(OSError):
@@ -137,40 +140,58 @@ class Writer:
         self._count.release()
         self._counters.close()
 
-    def _rotate(self, now_ns: int) -> Cause | None:
+    @property
+    def _is_usable(self) -> bool:
+        return self._admitted and self._offset < self._segment_bytes
+
+    def _prepare(self, now_ns: int) -> Cause | None:
+        """See to it that there is a segment to append to; returns the cause if there is none.
+
+        A full segment is ended whatever the limits say: only then can readers finish and delete
+        it. The next one takes no packet before there is room for all of it. An old segment that
+        has room left stays in use when there is no room for another.
+        """
         # Not for longer than that, should the clock be set back meanwhile.
-        if 0 < self._retry_at_ns - now_ns <= RETRY_NS:
-            return self._refused
-        try:
-            self._check_room()
-            # Readers take the next name for the end of this segment: names must sort by age,
-            # whatever the clock does.
-            self._newest_ns = max(now_ns, self._newest_ns + 1)
-            uid = segment.new_uid(self._newest_ns)
-            first_record = self._count[_JOURNALED]
-            # The name appears only when the header is in place.
-            fresh = self._directory / "next"
-            fresh.write_bytes(segment.header(first_record, uid))
-            file = os.open(fresh, os.O_RDWR | os.O_CLOEXEC)
+        if not 0 < self._retry_at_ns - now_ns <= RETRY_NS:
             try:
-                fresh.rename(self._directory / segment.name(first_record, uid))
-            except OSError:
-                os.close(file)
-                raise
-        except JournalFullError as full:
-            self._refused = full.cause
-            self.last_error = str(full)
-        except OSError as error:
-            self._refused = self._cause_of(error)
-        else:
-            if self._file >= 0:
-                os.close(self._file)
-            self._file = file
-            self._offset = segment.HEADER_BYTES
-            self._rotate_at_ns = now_ns + self._segment_ns
-            return None
-        self._retry_at_ns = now_ns + RETRY_NS
-        return self._refused
+                if self._file < 0 or self._offset >= self._segment_bytes:
+                    self._begin_segment(now_ns)
+                self._check_room()
+                if now_ns >= self._rotate_at_ns:
+                    self._begin_segment(now_ns)
+                self._admitted = True
+            except JournalFullError as full:
+                self._refused = full.cause
+                self.last_error = str(full)
+                self._retry_at_ns = now_ns + RETRY_NS
+            except OSError as error:
+                self._refused = self._cause_of(error)
+                self._retry_at_ns = now_ns + RETRY_NS
+        return None if self._is_usable else self._refused
+
+    def _begin_segment(self, now_ns: int) -> None:
+        """End the current segment and open the next; raises OSError and keeps the current one."""
+        # Readers take the next name for the end of this segment: names must sort by age,
+        # whatever the clock does.
+        created_ns = max(now_ns, self._newest_ns + 1)
+        uid = segment.new_uid(created_ns)
+        first_record = self._count[_JOURNALED]
+        # The name appears only when the header is in place.
+        fresh = self._directory / "next"
+        fresh.write_bytes(segment.header(first_record, uid))
+        file = os.open(fresh, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fresh.rename(self._directory / segment.name(first_record, uid))
+        except OSError:
+            os.close(file)
+            raise
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = file
+        self._offset = segment.HEADER_BYTES
+        self._newest_ns = created_ns
+        self._rotate_at_ns = now_ns + self._segment_ns
+        self._admitted = False
 
     def _check_room(self) -> None:
         used = journal_bytes(self._journal)

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From the journal to a real PostgreSQL, with poison, damage and other processes in the way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from collector import balance
+from collector.causes import Cause
+from collector.ingest import Ingest
+from collector.journal import segment
+from collector.journal.counters import Counters
+from collector.settings import Settings
+from tests.fix_api import load_settings
+from tests.fix_database import Database
+from tests.fix_journal import OpenWriter, append
+from tests.sip_text import packet, request
+
+Connection = AsyncConnection[TupleRow]
+TIMEOUT_S = 20
+
+
+@pytest.fixture
+def settings(database: Database, journal: Path) -> Settings:
+    """Small batches, so that a test has several."""
+    return load_settings(
+        database,
+        JOURNAL_DIRECTORY=str(journal),
+        INGEST_BATCH_MESSAGES="50",
+        INGEST_POLL_INTERVAL="10ms",
+        DATABASE_CONNECT_TIMEOUT="1",
+    )
+
+
+@asynccontextmanager
+async def ingesting(settings: Settings, processes: int = 1) -> AsyncIterator[None]:
+    """Ingest runs for the length of a block and ends as after SIGTERM."""
+    running = [Ingest(settings) for _ in range(processes)]
+    tasks = [asyncio.create_task(ingest.run()) for ingest in running]
+    try:
+        yield
+    finally:
+        for ingest in running:
+            ingest.stop()
+        await asyncio.gather(*tasks)
+        for ingest in running:
+            ingest.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition, in a thread: its queries may wait for a lock that ingest holds."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not await asyncio.to_thread(condition):
+        assert time.monotonic() < deadline, "not in time"
+        await asyncio.sleep(0.02)
+
+
+def stored(database: Database) -> list[int]:
+    """CSeq of all stored messages."""
+    with psycopg.connect(database.dsn) as connection:
+        found = connection.execute("SELECT cseq FROM sip_message ORDER BY cseq")
+        return [cseq for (cseq,) in found.fetchall()]
+
+
+def messages(first: int, count: int, call_id: str = "x@y") -> list[bytes]:
+    """HEP packets with CSeq ``first`` and up."""
+    return [packet(request(call_id=call_id, number=first + n)) for n in range(count)]
+
+
+async def test_everything_is_stored_once_and_segments_go(
+    settings: Settings, database: Database, journal: Path, open_writer: OpenWriter
+) -> None:
+    """Two writers, many small segments; what is stored is deleted."""
+    writers = [open_writer(segment_bytes=1 << 16), open_writer(segment_bytes=1 << 16)]
+    async with ingesting(settings):
+        for number in range(10):
+            for which, writer in enumerate(writers):
+                append(writer, *messages(1 + (2 * number + which) * 100, 100))
+            await asyncio.sleep(0.02)
+        await until(lambda: len(stored(database)) == 2000)
+        for writer in writers:
+            writer.close()
+        await until(lambda: not any(segment.in_slot(d) for d in segment.slot_directories(journal)))
+    assert stored(database) == list(range(1, 2001))
+
+
+async def test_two_processes_share_the_work(
+    settings: Settings, database: Database, open_writer: OpenWriter
+) -> None:
+    """No record is stored twice whoever claims what."""
+    writer = open_writer(segment_bytes=1 << 16)
+    append(writer, *messages(1, 3000))
+    async with ingesting(settings, processes=3):
+        await until(lambda: len(stored(database)) >= 3000)
+    assert stored(database) == list(range(1, 3001))
+
+
+async def test_a_restart_goes_on_where_the_database_stands(
+    settings: Settings, database: Database, open_writer: OpenWriter
+) -> None:
+    """Progress is in the database, not in the process."""
+    writer = open_writer()
+    append(writer, *messages(1, 500))
+    async with ingesting(settings):
+        await until(lambda: len(stored(database)) >= 100)
+    first = len(stored(database))
+    append(writer, *messages(501, 500))
+    async with ingesting(settings):
+        await until(lambda: len(stored(database)) == 1000)
+    assert first < 1000
+    assert stored(database) == list(range(1, 1001))
+
+
+async def test_a_poisoned_message_does_not_stop_its_batch(
+    settings: Settings, database: Database, journal: Path, open_writer: OpenWriter
+) -> None:
+    """What PostgreSQL refuses goes to the quarantine, the others are stored."""
+    with psycopg.connect(database.dsn, autocommit=True) as connection:
+        connection.execute(
+            "ALTER TABLE sip_message_call ADD CHECK (call_id NOT LIKE 'poison%') NOT VALID"
+        )
+    good = messages(1, 120)
+    poison = [packet(request(call_id=f"poison{n}@x", number=900 + n)) for n in range(3)]
+    append(open_writer(), *good[:30], poison[0], poison[1], *good[30:], poison[2])
+    async with ingesting(settings):
+        await until(lambda: len(stored(database)) == 120 and _quarantined(database) == 3)
+    with psycopg.connect(database.dsn) as connection:
+        found = connection.execute("SELECT cause, packet, detail FROM quarantine ORDER BY id")
+        rows = found.fetchall()
+    assert [row[:2] for row in rows] == [("store_refused", item) for item in poison]
+    assert all("check constraint" in detail for _, _, detail in rows)
+    sheet = await _balance(database, journal)
+    assert (sheet.causes[Cause.STORED], sheet.causes[Cause.STORE_REFUSED]) == (120, 3)
+    assert (sheet.waiting, sheet.unaccounted) == (0, 0)
+
+
+async def test_a_table_that_refuses_everything_is_not_the_messages_fault(
+    settings: Settings, database: Database, open_writer: OpenWriter
+) -> None:
+    """Nothing is quarantined; when the table is mended everything is stored."""
+    with psycopg.connect(database.dsn, autocommit=True) as connection:
+        connection.execute("ALTER TABLE sip_message_call ADD CONSTRAINT no CHECK (false) NOT VALID")
+    append(open_writer(), *messages(1, 60))
+    async with ingesting(settings):
+        await asyncio.sleep(1.5)
+        assert await asyncio.to_thread(stored, database) == []
+        assert await asyncio.to_thread(_quarantined, database) == 0
+        async with await AsyncConnection.connect(database.dsn, autocommit=True) as connection:
+            await connection.execute("ALTER TABLE sip_message_call DROP CONSTRAINT no")
+        await until(lambda: len(stored(database)) == 60)
+
+
+async def test_damage_in_a_segment_is_skipped_and_counted(
+    settings: Settings, database: Database, journal: Path, open_writer: OpenWriter
+) -> None:
+    """One flipped bit costs one record, and the file is kept for inspection."""
+    writer = open_writer()
+    append(writer, *messages(1, 10))
+    (found,) = segment.in_slot(journal / "00")
+    data = bytearray(found.path.read_bytes())
+    data[segment.HEADER_BYTES + 4 * 400] ^= 0x10
+    found.path.write_bytes(data)
+    writer.close()
+    async with ingesting(settings):
+        await until(lambda: len(stored(database)) == 9)
+        await until(lambda: not segment.in_slot(journal / "00"))
+    sheet = await _balance(database, journal)
+    assert (sheet.causes[Cause.STORED], sheet.causes[Cause.JOURNAL_DAMAGED]) == (9, 1)
+    assert (sheet.received, sheet.waiting, sheet.unaccounted) == (10, 0, 0)
+    assert [path.suffix for path in (journal / "00").iterdir()] == [".damaged"]
+
+
+async def test_messages_of_many_days_find_their_partitions(
+    settings: Settings, database: Database, open_writer: OpenWriter
+) -> None:
+    """Late messages within the accepted window are filed by their own time, never by default."""
+    now = time.time()
+    append(
+        open_writer(),
+        *(packet(request(number=n + 1), at=now - n * 43_000.0) for n in range(6)),
+        packet(request(number=7), at=now - 10 * 86_400.0),
+    )
+    async with ingesting(settings):
+        await until(lambda: len(stored(database)) == 7)
+    with psycopg.connect(database.dsn) as connection:
+        found = connection.execute(
+            "SELECT cseq, tableoid::regclass::text LIKE '%default', sender_ts IS NOT NULL"
+            " FROM sip_message_call ORDER BY cseq"
+        ).fetchall()
+    assert found == [(n, False, n == 7) for n in range(1, 8)]
+
+
+async def test_a_database_that_goes_away_is_waited_for(
+    settings: Settings, database: Database, open_writer: OpenWriter
+) -> None:
+    """Its connections are cut again and again; every message is stored once."""
+    writer = open_writer(segment_bytes=1 << 16)
+    async with ingesting(settings):
+        for number in range(20):
+            append(writer, *messages(1 + 50 * number, 50))
+            async with await AsyncConnection.connect(database.dsn, autocommit=True) as connection:
+                await connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name LIKE 'kemiscope%' AND datname = current_database()"
+                )
+            await asyncio.sleep(0.05)
+        await until(lambda: len(stored(database)) >= 1000)
+    assert stored(database) == list(range(1, 1001))
+
+
+async def test_the_published_balance_is_closed(
+    settings: Settings, database: Database, journal: Path, open_writer: OpenWriter
+) -> None:
+    """Under way and at the end: received = stored + waiting + the rest."""
+    writer = open_writer(segment_bytes=1 << 16)
+    async with ingesting(settings, processes=2):
+        for number in range(30):
+            append(writer, *messages(1 + 100 * number, 100), b"not hep")
+            sheet = await _balance(database, journal)
+            assert sheet.unaccounted == 0
+            assert sheet.received == 101 * (number + 1)
+            await asyncio.sleep(0.01)
+        await until(lambda: len(stored(database)) == 3000)
+    sheet = await _balance(database, journal)
+    assert (sheet.received, sheet.waiting) == (3030, 0)
+    assert sheet.causes[Cause.NOT_HEP] == 30
+
+
+def _quarantined(database: Database) -> int:
+    with psycopg.connect(database.dsn) as connection:
+        row = connection.execute("SELECT count(*) FROM quarantine").fetchone()
+        return int(row[0]) if row else 0
+
+
+async def _balance(database: Database, journal: Path) -> balance.Balance:
+    counters = Counters(journal)
+    try:
+        async with await AsyncConnection.connect(database.dsn, autocommit=True) as connection:
+            return await balance.compute(connection, counters, journal)
+    finally:
+        counters.close()

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Partitions: the arithmetic, and against a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg import AsyncConnection, errors
+from psycopg.rows import TupleRow
+
+from collector import partitions
+from collector.partitions import Partition, Partitions
+from tests.fix_api import store
+from tests.fix_database import Database
+from tests.sip_text import packet, request
+
+TABLE = "sip_message_call"
+NOON = datetime(2026, 11, 23, 12, 34, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+Connection = AsyncConnection[TupleRow]
+
+
+@given(
+    st.lists(st.integers(0, 200), max_size=10),
+    st.integers(0, 100),
+    st.integers(1, 100),
+    st.sampled_from([1, 6, 24]),
+)
+def test_gaps_fill_exactly_what_is_missing(
+    borders: list[int], begin: int, length: int, hours: int
+) -> None:
+    """Present partitions and gaps together cover the range once, whatever was there."""
+    epoch = datetime(2026, 1, 1, tzinfo=UTC)
+    marks = sorted(set(borders))
+    present = [
+        Partition("p", epoch + marks[i] * HOUR, epoch + marks[i + 1] * HOUR)
+        for i in range(0, len(marks) - 1, 2)
+    ]
+    first, last = epoch + begin * HOUR, epoch + (begin + length) * HOUR
+    found = partitions.gaps(present, first, last, hours * HOUR)
+    covered = [
+        *((part.begin, part.end) for part in present if part.end > first and part.begin < last),
+        *found,
+    ]
+    covered.sort()
+    assert all(a[1] <= b[0] for a, b in pairwise(covered)), "overlap"
+    for hour in range(begin, begin + length):
+        moment = epoch + hour * HOUR
+        assert sum(low <= moment < high for low, high in covered) == 1
+    assert all(high - low <= hours * HOUR for low, high in found)
+
+
+async def test_ahead_of_time(connection: Connection) -> None:
+    """The current partition and the next ones of every table, aligned to the interval in UTC."""
+    made = await Partitions(6 * 3600).ensure_ahead(connection, NOON, 2)
+    assert [part.name for part in made if part.name.startswith(TABLE)] == [
+        "sip_message_call_20261123_1200",
+        "sip_message_call_20261123_1800",
+        "sip_message_call_20261124_0000",
+    ]
+    assert len(made) == 9
+    assert await Partitions(6 * 3600).ensure_ahead(connection, NOON, 2) == []
+
+
+async def test_another_interval_fills_around_what_is_there(connection: Connection) -> None:
+    """Changing the setting on a running system neither fails nor overlaps."""
+    await Partitions(6 * 3600).ensure(connection, TABLE, NOON, NOON)
+    made = await Partitions(86400).ensure(connection, TABLE, NOON, NOON)
+    assert [(part.begin.hour, part.end.hour) for part in made] == [(0, 12), (18, 0)]
+    async with connection.transaction():
+        present = await partitions.read(connection, TABLE)
+    assert present[0].begin == NOON.replace(hour=0, minute=0)
+    assert present[-1].end == NOON.replace(day=24, hour=0, minute=0)
+
+
+async def test_rows_of_the_default_partition_move(connection: Connection) -> None:
+    """A row that came before its partition ends up where it belongs."""
+    await store(connection, [packet(request(), at=NOON.timestamp())])
+    assert await partitions.default_rows(connection, TABLE) == 1
+    (made,) = await Partitions(3600).ensure(connection, TABLE, NOON, NOON)
+    assert await partitions.default_rows(connection, TABLE) == 0
+    found = await connection.execute("SELECT tableoid::regclass::text FROM sip_message_call")
+    assert await found.fetchall() == [(made.name,)]
+
+
+async def test_many_nodes_at_once_make_each_partition_once(database: Database) -> None:
+    """The advisory lock lets one do it and the others see it."""
+
+    async def one() -> int:
+        async with await AsyncConnection.connect(database.dsn, autocommit=True) as connection:
+            return len(await Partitions(3600).ensure(connection, TABLE, NOON, NOON + 5 * HOUR))
+
+    assert sum(await asyncio.gather(*(one() for _ in range(5)))) == 6
+
+
+async def test_a_locked_table_is_not_waited_for(
+    connection: Connection, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody's long lock costs a moment, then the default partition takes the rows."""
+    monkeypatch.setattr(partitions, "_LOCK_TIMEOUT", "50ms")
+    async with await AsyncConnection.connect(database.dsn) as blocker:
+        await blocker.execute("LOCK TABLE sip_message_call_default IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(errors.LockNotAvailable):
+            await Partitions(3600).ensure(connection, TABLE, NOON, NOON)
+        await blocker.rollback()
+    assert len(await Partitions(3600).ensure(connection, TABLE, NOON, NOON)) == 1
+
+
+async def test_dropping_by_age_takes_whole_partitions(connection: Connection) -> None:
+    """A partition goes when all of it is older than the cutoff; old default rows go too."""
+    await Partitions(3600).ensure(connection, TABLE, NOON, NOON + 3 * HOUR)
+    await store(
+        connection,
+        [
+            packet(request(number=1), at=(NOON - 100 * HOUR).timestamp()),
+            packet(request(number=2), at=NOON.timestamp()),
+            packet(request(number=3), at=(NOON + 2 * HOUR).timestamp()),
+        ],
+    )
+    cutoff = NOON.replace(minute=0) + 2 * HOUR
+    dropped = await partitions.drop_older(connection, TABLE, cutoff)
+    assert [part.begin.hour for part in dropped] == [12, 13]
+    found = await connection.execute("SELECT cseq FROM sip_message_call")
+    assert await found.fetchall() == [(3,)]
+
+
+async def test_a_busy_table_is_dropped_another_time(
+    connection: Connection, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader is not interrupted."""
+    monkeypatch.setattr(partitions, "_LOCK_TIMEOUT", "50ms")
+    await Partitions(3600).ensure(connection, TABLE, NOON, NOON)
+    async with await AsyncConnection.connect(database.dsn) as reader:
+        await reader.execute("SELECT * FROM sip_message_call")
+        assert await partitions.drop_older(connection, TABLE, NOON + 9 * HOUR) == []
+    assert len(await partitions.drop_older(connection, TABLE, NOON + 9 * HOUR)) == 1
