@@ -39,6 +39,7 @@ _KEMI_LEVELS = {
     logging.INFO: KSR.notice,
     logging.WARNING: KSR.warn,
     logging.ERROR: KSR.err,
+    logging.CRITICAL: KSR.crit,
 }
 _MAX_PEERS = 10_000
 
@@ -49,7 +50,9 @@ class KsrHandler(logging.Handler):
     def emit(self, entry: logging.LogRecord) -> None:
         """Log one record at Kamailio's level of the same name."""
         log = _KEMI_LEVELS.get(entry.levelno, KSR.notice)
-        for line in self.format(entry).splitlines():
+        # KEMI takes UTF-8 only; a file name may be something else.
+        text = self.format(entry).encode("utf-8", "replace").decode()
+        for line in text.splitlines():
             log(line + "\n")
 
 

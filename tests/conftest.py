@@ -1,4 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures are named files beside this one."""
 
-pytest_plugins = ["tests.fix_database", "tests.fix_journal", "tests.fix_trial", "tests.fix_api"]
+pytest_plugins = [
+    "tests.fix_database",
+    "tests.fix_journal",
+    "tests.fix_trial",
+    "tests.fix_api",
+    "tests.fix_ksr",
+]

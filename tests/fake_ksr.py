@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A stand-in for the object KSR: only the names that real KEMI exports, with its real limits."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Final
+
+from tests.kemi_names import stored
+
+_NAMES: Final = stored()
+_MAX_TEXT: Final = 65_535
+"""A transformation's result has at most so many characters; more is no value at all."""
+_VARIABLE: Final = re.compile(r"\$\(?(?P<name>mb|ml|si|sp)(?P<steps>(\{[^{}]*\})*)\)?\Z")
+_STEP: Final = re.compile(r"\{([^{},]*)(?:,\$var\((\w+)\))?\}")
+
+
+class _Exports:
+    """Some of KEMI's functions; every other name is refused as Kamailio would."""
+
+    def __init__(self, module: str, functions: dict[str, Callable[..., Any]]) -> None:
+        self._module = module
+        self._functions = functions
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return _find(f"{self._module}.{name}", self._functions)
+
+
+class KsrModule(ModuleType):
+    """What ``import KSR`` gives."""
+
+    def __init__(self, functions: dict[str, Callable[..., Any]]) -> None:
+        super().__init__("KSR")
+        self._functions = functions
+
+    def __getattr__(self, name: str) -> Any:
+        if any(exported.startswith(f"{name}.") for exported in _NAMES):
+            return _Exports(name, self._functions)
+        return _find(name, self._functions)
+
+
+class FakeKamailio:
+    """The state behind the module: the packet being processed, variables, and what was logged."""
+
+    def __init__(self) -> None:
+        self.packet = b""
+        self.source_ip: str | None = "192.0.2.7"
+        self.source_port: int | None = 5060
+        self.variables: dict[str, int] = {}
+        self.logged: list[tuple[str, str]] = []
+        self.asked: list[str] = []
+        """Names of the pseudo-variables that were read."""
+        functions: dict[str, Callable[..., Any]] = {"pv.get": self._get, "pv.seti": self._seti}
+        for level in ("dbg", "info", "notice", "warn", "err", "crit"):
+            functions[level] = self._logger(level)
+        self.module = KsrModule(functions)
+
+    def _logger(self, level: str) -> Callable[[str], None]:
+        def log(text: str) -> None:
+            text.encode()  # Kamailio takes UTF-8 only
+            self.logged.append((level, text))
+
+        return log
+
+    def _seti(self, name: str, value: int) -> int:
+        found = re.fullmatch(r"\$var\((\w+)\)", name)
+        assert found, f"the fake sets $var(…) only, not {name}"
+        self.variables[found[1]] = value
+        return 1
+
+    def _get(self, name: str) -> str | int | None:
+        self.asked.append(name)
+        found = _VARIABLE.match(name)
+        assert found, f"the fake does not know {name}"
+        if found["name"] == "mb":
+            return self._transformed(found["steps"])
+        assert not found["steps"], f"the fake does not know {name}"
+        simple = {"ml": len(self.packet), "si": self.source_ip, "sp": self.source_port}
+        return simple[found["name"]]
+
+    def _transformed(self, steps: str) -> str | None:
+        value = self.packet
+        for step, variable in _STEP.findall(steps):
+            number = self.variables.get(variable, 0)
+            if step == "s.strip":
+                value = value if number <= 0 else _as_c_string(value[number:])
+            elif step == "s.striptail":
+                keep = max(0, len(value) - number)
+                value = value if number <= 0 else _as_c_string(value[:keep])
+            elif step == "s.encode.hexa":
+                value = value.hex().encode()
+            elif step == "s.encode.base64":
+                value = b64encode(value)
+            else:
+                message = f"the fake does not know the transformation {step}"
+                raise AssertionError(message)
+            if len(value) > _MAX_TEXT:
+                return None
+        return value.decode()
+
+
+def _as_c_string(value: bytes) -> bytes:
+    """A copy that ends at the first NUL, in a buffer of the full length."""
+    return value.split(b"\0", 1)[0].ljust(len(value), b"\0")
+
+
+def _find(name: str, functions: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
+    if name not in _NAMES:
+        message = f"KEMI exports no {name}"
+        raise AttributeError(message)
+    if name not in functions:
+        message = f"KEMI exports {name}, but the fake has none"
+        raise NotImplementedError(message)
+    return functions[name]
