@@ -201,15 +201,11 @@ async def _read_stored(
 
 
 def _oldest_waiting(segments: list[Segment], progress: _Progress) -> Segment | None:
-    """The oldest segment with records beyond its progress; ``segments`` slot by slot, in order."""
+    """The oldest segment with records beyond its progress; one that may grow counts as such."""
     waiting = []
-    for found, following in zip(segments, [*segments[1:], None], strict=True):
+    for found in segments:
         _, _, records = progress.get(found.uid, (0, 0, 0))
-        if (
-            following is None
-            or following.slot != found.slot
-            or following.first_record - found.first_record > records
-        ):
+        if found.records is None or found.records > records:
             waiting.append(found)
     return min(waiting, key=lambda found: found.uid, default=None)
 

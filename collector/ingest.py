@@ -198,14 +198,16 @@ class Ingest:
         before = batch.records
         consumed = hop.encode(data, batch, self._options, self._limit - before)
         records = claim.records + batch.records - before
+        expected = claim.segment.records
         if consumed == 0 and data:
             consumed = claim.skip_damage(data)
-            claim.damaged = claim.damaged or consumed > 0
-        ended = claim.expected is not None and consumed == len(data) < READ_BYTES
-        if ended and claim.expected is not None and records < claim.expected:
-            missing = claim.expected - records
+            # Behind the last record there can be one that its writer did not finish: no damage.
+            claim.damaged = claim.damaged or (consumed > 0 and records != expected)
+        ended = expected is not None and consumed == len(data) < READ_BYTES
+        if ended and expected is not None and records < expected:
+            missing = expected - records
             batch.causes[Cause.JOURNAL_DAMAGED] += missing
-            records = claim.expected
+            records = expected
             LOGGER.error("%s: %d records are damaged", claim.segment.path, missing)
         return Step(claim.segment, claim.offset, claim.offset + consumed, records), ended
 

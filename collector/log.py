@@ -9,6 +9,9 @@ from typing import Final
 
 LOGGER: Final = logging.getLogger("kemiscope")
 
+# The pool logs every attempt to connect; we say the same once per interval.
+logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+
 INTERVAL_S: Final = 60.0
 _MAX_KEYS: Final = 1000
 

@@ -6,8 +6,8 @@
     <directory>/
         counters                      shared memory: who runs, what was received, by cause
         00/                           one directory per writer slot, locked by its writer
-            00000000000000000000-….seg    records 0 … of this slot
-            00000000000000016384-….seg    the next segment starts at record 16,384
+            00000000000000000000-…-16384.end    records 0 … 16,383 of this slot
+            00000000000000016384-….seg          from record 16,384 on; still growing
         01/ …
 
 A writer process owns one slot and appends to the slot's last segment. Readers claim whole

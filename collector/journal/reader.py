@@ -16,7 +16,7 @@ from typing import Final
 
 from collector.journal import record
 from collector.journal import segment as segment_files
-from collector.journal.counters import Counters, Field, held
+from collector.journal.counters import Counters, held
 from collector.journal.segment import Segment
 from collector.journal.writer import reconcile
 
@@ -38,8 +38,6 @@ class Claim:
     """Offset of the first byte that the database has not confirmed."""
     records: int = 0
     """Records before ``offset``, damaged ones included."""
-    expected: int | None = None
-    """Records of the segment once its writer has ended it; None while it may grow."""
     damaged: bool = False
     """Bytes were skipped: the file is kept for inspection when it is finished."""
 
@@ -54,7 +52,7 @@ class Claim:
         read may be of different age, so data of a growing segment is read twice before it counts.
         """
         following = record.find_next(data, 0)
-        if self.expected is not None:
+        if self.segment.records is not None:
             if following > 0:
                 return following
             # An intact record may begin in the last part of ``data`` and end behind it.
@@ -106,30 +104,24 @@ class Reader:
 
     def refresh(self, claim: Claim) -> None:
         """Learn whether the segment's writer has ended it. Call before ``read``, not after."""
-        if claim.expected is not None:
+        if claim.segment.records is not None:
             return
         directory = claim.segment.path.parent
-        if self._learn_from_next(claim, directory):
-            return
-        with held(directory) as writer_is_gone:
-            # A new writer may have come and gone since: look for a later segment once more.
-            if writer_is_gone and not self._learn_from_next(claim, directory):
-                reconcile(self._counters, claim.segment.slot, directory)
-                journaled = self._counters.slot(claim.segment.slot)[Field.JOURNALED]
-                claim.expected = journaled - claim.segment.first_record
+        self._look_up(claim, directory)
+        if claim.segment.records is None:
+            with held(directory) as writer_is_gone:
+                if writer_is_gone:
+                    reconcile(self._counters, claim.segment.slot, directory)
+                    self._look_up(claim, directory)
 
     @staticmethod
-    def _learn_from_next(claim: Claim, directory: Path) -> bool:
-        present = segment_files.in_slot(directory)
-        try:
-            following = present[present.index(claim.segment) + 1]
-        except ValueError:  # somebody has deleted the file: what was read is all there is
-            claim.expected = claim.records
-        except IndexError:
-            return False
-        else:
-            claim.expected = following.first_record - claim.segment.first_record
-        return True
+    def _look_up(claim: Claim, directory: Path) -> None:
+        for found in segment_files.in_slot(directory):
+            if found.uid == claim.segment.uid:
+                claim.segment = found
+                return
+        # Somebody has deleted the file: what was read is all there is.
+        claim.segment = claim.segment._replace(records=claim.records)
 
     def finish(self, claim: Claim) -> None:
         """Remove a segment whose last record is committed; a damaged one is kept aside."""

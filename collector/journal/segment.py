@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A segment: one append-only file of records, known by the number of its first record.
+"""A segment: one append-only file of records.
 
-The file name carries that number, so that the records of every segment but a slot's last are
-counted without opening it: the next name minus this one.
+Its name carries the number of its first record and, once its writer has ended it, how many records
+it has: ``<first record>-<uid>.seg`` becomes ``<first record>-<uid>-<records>.end``. A segment that
+was not ended because its writer was killed is ended by whoever finds it so (``writer.reconcile``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Final, NamedTuple
 
 from collector.journal import record
 
-SUFFIX: Final = ".seg"
+OPEN_SUFFIX: Final = ".seg"
+ENDED_SUFFIX: Final = ".end"
 DAMAGED_SUFFIX: Final = ".damaged"
 _HEADER: Final = struct.Struct("<8s16sQ")
 _MAGIC: Final = b"KSEG0001"
@@ -31,6 +33,8 @@ class Segment(NamedTuple):
     """Number of its first record within the slot, counted from the slot's first use."""
     uid: uuid.UUID
     """Identity of the file, the key of its progress in the database. Sorts by age."""
+    records: int | None = None
+    """Records that its writer has put into it; None while it may grow."""
 
     @property
     def created_ns(self) -> int:
@@ -44,8 +48,14 @@ def new_uid(created_ns: int) -> uuid.UUID:
 
 
 def name(first_record: int, uid: uuid.UUID) -> str:
-    """File name of a segment; sorts by record number."""
-    return f"{first_record:020d}-{uid.hex}{SUFFIX}"
+    """File name of a segment that is appended to; names sort by record number."""
+    return f"{first_record:020d}-{uid.hex}{OPEN_SUFFIX}"
+
+
+def end(segment: Segment, records: int) -> None:
+    """Rename the file to say that it is complete and has ``records`` records."""
+    stem = f"{segment.first_record:020d}-{segment.uid.hex}-{records}"
+    segment.path.rename(segment.path.with_name(stem + ENDED_SUFFIX))
 
 
 def header(first_record: int, uid: uuid.UUID) -> bytes:
@@ -59,15 +69,17 @@ def header_is_valid(data: bytes, segment: Segment) -> bool:
 
 
 def parse_name(path: Path) -> Segment | None:
-    """The segment behind a path ``<slot>/<first record>-<uid>.seg``; None for any other file."""
-    number, _, hexadecimal = path.stem.partition("-")
-    if path.suffix != SUFFIX or not (number.isdigit() and path.parent.name.isdigit()):
+    """The segment behind a path in a slot directory; None for any other file."""
+    number, _, rest = path.stem.partition("-")
+    hexadecimal, _, records = rest.partition("-")
+    if path.suffix not in (OPEN_SUFFIX, ENDED_SUFFIX) or not path.parent.name.isdigit():
         return None
     try:
         uid = uuid.UUID(hexadecimal)
+        count = int(records) if path.suffix == ENDED_SUFFIX else None
+        return Segment(path, int(path.parent.name), int(number), uid, count)
     except ValueError:
         return None
-    return Segment(path, int(path.parent.name), int(number), uid)
 
 
 def in_slot(directory: Path) -> list[Segment]:

@@ -21,6 +21,7 @@ from collector.journal.counters import (
     cause_counts,
     claim_slot,
 )
+from collector.journal.segment import Segment
 
 # Plain numbers: these are used for every packet.
 _RECEIVED: Final = int(Field.RECEIVED)
@@ -61,6 +62,7 @@ class Writer:
         self._max_bytes = max_bytes
         self._min_free_bytes = min_free_bytes
         self._file = -1
+        self._current: Segment | None = None
         self._offset = 0
         self._admitted = False
         self._rotate_at_ns = 0
@@ -74,7 +76,7 @@ class Writer:
         self.last_error = ""
         """Why the last packet was dropped, for the log."""
         reconcile(self._counters, self.slot, self._directory)
-        # A segment at once: it tells readers that what a predecessor left behind is complete.
+        # A segment at once: what cannot be written shows at the start.
         self._prepare(time.time_ns())
 
     def append(self, packet: bytes, peer: bytes, port: int, transport: int) -> Cause | None:
@@ -134,8 +136,8 @@ class Writer:
     def close(self) -> None:
         """End the segment and free the slot."""
         self.closed = True
-        if self._file >= 0:
-            os.close(self._file)
+        with suppress(OSError):
+            self._end_segment()
         os.close(self._lock)
         self._count.release()
         self._counters.close()
@@ -171,26 +173,36 @@ class Writer:
 
     def _begin_segment(self, now_ns: int) -> None:
         """End the current segment and open the next; raises OSError and keeps the current one."""
-        # Readers take the next name for the end of this segment: names must sort by age,
-        # whatever the clock does.
+        # Names must sort by age, whatever the clock does.
         created_ns = max(now_ns, self._newest_ns + 1)
-        uid = segment.new_uid(created_ns)
         first_record = self._count[_JOURNALED]
+        uid = segment.new_uid(created_ns)
+        path = self._directory / segment.name(first_record, uid)
         # The name appears only when the header is in place.
         fresh = self._directory / "next"
         fresh.write_bytes(segment.header(first_record, uid))
         file = os.open(fresh, os.O_RDWR | os.O_CLOEXEC)
         try:
-            fresh.rename(self._directory / segment.name(first_record, uid))
+            self._end_segment()
+            fresh.rename(path)
         except OSError:
             os.close(file)
             raise
-        if self._file >= 0:
-            os.close(self._file)
         self._file = file
+        self._current = Segment(path, self.slot, first_record, uid)
         self._offset = segment.HEADER_BYTES
         self._newest_ns = created_ns
         self._rotate_at_ns = now_ns + self._segment_ns
+        self._admitted = False
+
+    def _end_segment(self) -> None:
+        """Tell readers that the current segment is complete; after that it takes no packet."""
+        if self._current is None:
+            return
+        segment.end(self._current, self._count[_JOURNALED] - self._current.first_record)
+        self._current = None
+        os.close(self._file)
+        self._file = -1
         self._admitted = False
 
     def _check_room(self) -> None:
@@ -223,20 +235,26 @@ def journal_bytes(journal: Path) -> int:
 
 
 def reconcile(counters: Counters, slot_number: int, directory: Path) -> None:
-    """Make the counts of a slot true after its process was killed; call with the slot locked.
+    """Bring a slot into order after its process was killed; call with the slot locked.
 
     A kill can fall between the append and its count: the segment tells. A packet that was
     received and neither journaled nor counted as dropped was in the hands of the dead process.
+    Segments that the process did not end are ended.
     """
     slot = counters.slot(slot_number)
     segments = segment.in_slot(directory)
-    if segments:
-        last = segments[-1]
-        found = last.first_record + segment.count_records(last.path)
-        slot[Field.JOURNALED] = max(slot[Field.JOURNALED], found)
-    accounted = slot[Field.JOURNALED] + sum(cause_counts(slot).values())
-    missing = slot[Field.RECEIVED] - accounted
+    if segments and segments[-1].records is None:
+        readable = segments[-1].first_record + segment.count_records(segments[-1].path)
+        slot[_JOURNALED] = max(slot[_JOURNALED], readable)
+    end = slot[_JOURNALED]
+    for found in reversed(segments):
+        if found.records is None:
+            with suppress(OSError):
+                segment.end(found, end - found.first_record)
+        end = found.first_record
+    accounted = slot[_JOURNALED] + sum(cause_counts(slot).values())
+    missing = slot[_RECEIVED] - accounted
     if missing > 0:
         add_cause(slot, Cause.WORKER_KILLED, missing)
     else:
-        slot[Field.RECEIVED] = accounted
+        slot[_RECEIVED] = accounted

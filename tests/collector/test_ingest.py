@@ -179,6 +179,32 @@ async def test_damage_in_a_segment_is_skipped_and_counted(
     assert [path.suffix for path in (journal / "00").iterdir()] == [".damaged"]
 
 
+async def test_segments_finished_out_of_order_are_counted_right(
+    settings: Settings, database: Database, journal: Path, open_writer: OpenWriter
+) -> None:
+    """A slow process still reads the first segment when another has finished the next ones."""
+    writer = open_writer(segment_bytes=1 << 16)
+    append(writer, *messages(1, 100))
+    slow, fast = Ingest(settings), Ingest(settings)
+    async with await AsyncConnection.connect(database.dsn, autocommit=True) as connection:
+        claim = slow._reader.claim_next()
+        assert claim
+        append(writer, *messages(101, 900))
+        writer.close()
+        task = asyncio.create_task(fast.run())
+        await until(lambda: len(segment.in_slot(journal / "00")) == 1)
+        fast.stop()
+        await task
+        while await slow._store_batch(connection):
+            pass
+    for ingest in (slow, fast):
+        ingest.close()
+    assert stored(database) == list(range(1, 1001))
+    sheet = await _balance(database, journal)
+    assert (sheet.received, sheet.waiting, sheet.unaccounted) == (1000, 0, 0)
+    assert sheet.causes[Cause.JOURNAL_DAMAGED] == 0
+
+
 async def test_messages_of_many_days_find_their_partitions(
     settings: Settings, database: Database, open_writer: OpenWriter
 ) -> None:

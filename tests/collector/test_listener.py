@@ -180,7 +180,9 @@ async def test_a_full_journal_makes_the_sender_wait(
     async with asyncio.timeout(20):
         while len(taken) < len(packets):
             # What a reader does: take a segment that the writer has ended, and delete it.
-            for found in segment.in_slot(journal / f"{writer.slot:02d}")[:-1]:
+            ended = segment.in_slot(journal / f"{writer.slot:02d}")[:-1]
+            for found in ended:
+                assert found.records is not None
                 data, offset = found.path.read_bytes(), segment.HEADER_BYTES
                 while (entry := record.unpack(data, offset)) is not None:
                     taken.append(entry.packet)
