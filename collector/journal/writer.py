@@ -243,9 +243,11 @@ def reconcile(counters: Counters, slot_number: int, directory: Path) -> None:
     """
     slot = counters.slot(slot_number)
     segments = segment.in_slot(directory)
-    if segments and segments[-1].records is None:
-        readable = segments[-1].first_record + segment.count_records(segments[-1].path)
-        slot[_JOURNALED] = max(slot[_JOURNALED], readable)
+    if segments:
+        # A power cut, too, can leave a count that is older than the segment.
+        last = segments[-1]
+        records = segment.count_records(last.path) if last.records is None else last.records
+        slot[_JOURNALED] = max(slot[_JOURNALED], last.first_record + records)
     end = slot[_JOURNALED]
     for found in reversed(segments):
         if found.records is None:
