@@ -15,7 +15,7 @@ from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError, bad_parameter
 from webapi.parameters import single
 
-_QUERY: Final = sql.SQL(
+QUERY: Final = sql.SQL(
     "SELECT {} FROM sip_message WHERE call_id = %s ORDER BY ts, id LIMIT %s"
 ).format(rows.COLUMNS)
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._@-]+")
@@ -58,7 +58,7 @@ async def _messages(request: web.Request) -> tuple[list[DictRow], bool]:
     context = request.app[CONTEXT]
     limit = context.settings.web.max_call_messages
     async with context.connection() as connection:
-        found = await context.query(connection, _QUERY, (call_id, limit + 1))
+        found = await context.query(connection, QUERY, (call_id, limit + 1))
     if not found:
         raise ApiError(404, "not_found", "there is no message with this Call-ID", "call_id")
     return found[:limit], len(found) <= limit
