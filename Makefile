@@ -37,7 +37,12 @@ lint: install-dev ## style and types
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 
+docs: install-dev ## write the pages that are made from the code
+	@$(PYTHON) -m collector dump-config --sample > kemiscope.sample.toml
+	@$(PYTHON) -m collector dump-config --markdown > docs/settings.md
+	@$(PYTHON) -m collector causes --markdown > docs/causes.md
+
 bench: install-dev ## measure, beside Kamailio's own sipcapture; results in bench/results
 	@$(PYTHON) -m bench
 
-.PHONY: help run stop status demo doctor install install-tools install-dev test lint bench
+.PHONY: help run stop status demo doctor install install-tools install-dev test lint docs bench

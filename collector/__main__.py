@@ -12,6 +12,7 @@ from pathlib import Path
 from psycopg import AsyncConnection, Error
 
 from collector import doctor, ingest, kamailio_settings, migrate, settings
+from collector.causes import CAUSES, causes_markdown
 from collector.errors import KemiscopeError, SettingsError
 from collector.settings import Settings, show
 
@@ -38,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     dump = commands.add_parser("dump-config", help="print the settings in force")
     form = dump.add_mutually_exclusive_group()
     form.add_argument("--kamailio", action="store_true", help="as kamailio-settings.cfg")
-    form.add_argument("--sample", action="store_true", help="print a file that explains each")
+    form.add_argument("--sample", action="store_true", help="a file that explains each setting")
+    form.add_argument("--markdown", action="store_true", help="the page docs/settings.md")
     dump.set_defaults(run=_dump_config)
 
     init = commands.add_parser("init-db", help="create or update the database schema")
@@ -46,6 +48,10 @@ def _parser() -> argparse.ArgumentParser:
 
     store = commands.add_parser("ingest", help="store the journal, outside of Kamailio")
     store.set_defaults(run=_ingest)
+
+    list_causes = commands.add_parser("causes", help="everything that can become of a packet")
+    list_causes.add_argument("--markdown", action="store_true", help="the page docs/causes.md")
+    list_causes.set_defaults(run=_causes)
 
     examine = commands.add_parser("doctor", help='why is there no data? "ok" or what to do')
     examine.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -62,6 +68,8 @@ def _check_config(options: argparse.Namespace) -> int:
 def _dump_config(options: argparse.Namespace) -> int:
     if options.sample:
         text = show.sample()
+    elif options.markdown:
+        text = show.markdown()
     elif options.kamailio:
         text = kamailio_settings.render(settings.load(options.config))
     else:
@@ -92,6 +100,15 @@ def _ingest(options: argparse.Namespace) -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
     ingest.run(_with_dsn(options))
+    return 0
+
+
+def _causes(options: argparse.Namespace) -> int:
+    if options.markdown:
+        sys.stdout.write(causes_markdown())
+    else:
+        for cause in CAUSES:
+            sys.stdout.write(f"{cause.outcome:<10} {cause.label:<16} {cause.help}\n")
     return 0
 
 

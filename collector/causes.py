@@ -75,3 +75,31 @@ class Cause(IntEnum):
 
 
 CAUSES: tuple[Cause, ...] = tuple(Cause)
+
+
+def causes_markdown() -> str:
+    """The page docs/causes.md."""
+    rows = [f"| {cause.outcome} | `{cause.label}` | {cause.help} |" for cause in CAUSES]
+    return _PAGE.format(rows="\n".join(rows))
+
+
+_PAGE = """\
+# What can become of a packet
+
+Made by `make docs` from `collector/causes.py`. The same names stand in the counters, the metrics
+(`kemiscope_messages_total` with the labels `outcome` and `cause`), the API, the log and the
+quarantine.
+
+| outcome | cause | meaning |
+|---|---|---|
+{rows}
+
+The balance of a capture node, at every moment:
+
+    received = stored + waiting + filtered + duplicate + rejected + dropped
+
+`received` is every datagram that reached the node's sockets, those that the kernel dropped
+included; `waiting` is in the journal. Two things are outside of it, because no counter sees them:
+datagrams below 20 bytes, which Kamailio's core throws away, and what was in the socket buffer when
+the whole Kamailio was killed.
+"""

@@ -16,6 +16,21 @@ from collector.settings.quantity import readable
 
 _PASSWORDS: Final = frozenset({"password", "sslpassword", "oauth_client_secret"})
 
+_PAGE: Final = """\
+# Settings
+
+Made by `make docs` from `collector/settings/model.py`.
+
+A value comes from, first match wins: the environment variable, the TOML file, the default. The
+file is the one that `KEMISCOPE_CONFIG` names, else `kemiscope.toml` in the working directory, else
+`/etc/kemiscope/kemiscope.toml`. Sizes may be written as `16MiB`, times as `250ms`, `30s`, `6h`,
+`14d`. Lists in the environment are separated by commas.
+
+`python -m collector check-config` says what is wrong, with the name of the setting and the rule;
+`python -m collector dump-config` prints what is in force, passwords masked. A change takes effect
+when the capture Kamailio and the web API are restarted.
+"""
+
 
 def shown(settings: Settings, setting: Setting) -> Any:
     """A setting's value as it may be shown: the passwords in a DSN are masked."""
@@ -50,6 +65,22 @@ def sample() -> str:
         for setting in group:
             lines += ("", *_comment(setting.help + range_of(setting)))
             lines.append(f"# {setting.name} = {_toml_value(default_of(setting))}")
+    return "\n".join(lines) + "\n"
+
+
+def markdown() -> str:
+    """The page docs/settings.md."""
+    lines = _PAGE.splitlines()
+    for section, group in groupby(describe(), lambda setting: setting.section):
+        lines += ["", f"## [{section}]", ""]
+        for setting in group:
+            default = _toml_value(default_of(setting))
+            lines += [
+                f"**`{setting.name}`** = `{default}`{range_of(setting)} · `{setting.variable}`  ",
+                setting.help,
+                "",
+            ]
+        lines.pop()
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Documentation that is made from the code is up to date, and what is written by hand is complete."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from collector.causes import causes_markdown
+from collector.columns import SIP_MESSAGE
+from collector.settings import show
+from stack.service import ROOT
+from webapi.app import ROUTES
+from webapi.search import PARAMETERS, SORTS
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("kemiscope.sample.toml", show.sample()),
+        ("docs/settings.md", show.markdown()),
+        ("docs/causes.md", causes_markdown()),
+    ],
+)
+def test_made_pages_are_up_to_date(path: str, text: str) -> None:
+    """`make docs` writes them."""
+    assert (ROOT / path).read_text() == text, f"run `make docs`: {path} is old"
+
+
+def test_the_api_page_names_every_route_parameter_and_column() -> None:
+    """Nothing that can be asked is a secret."""
+    page = (ROOT / "docs" / "api.md").read_text()
+    for path, _ in ROUTES:
+        assert f"`GET {path}`" in page
+    for name in {*PARAMETERS, *SORTS, *(column.name for column in SIP_MESSAGE)}:
+        assert f"`{name}`" in page, name
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *Path("docs").glob("*.md")])
+def test_links_lead_somewhere(page: str | Path) -> None:
+    """Files that a page links to exist, and so do their headings."""
+    file = ROOT / page
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text()):
+        assert (file.parent / target).exists(), target
+
+
+def test_every_make_target_is_listed_by_make() -> None:
+    """`make` alone says what there is."""
+    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in targets:
+        assert f"make {target} " in listed
