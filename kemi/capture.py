@@ -60,7 +60,12 @@ def mod_init() -> kamailio:
     """Called once, before Kamailio forks. A mistake in the settings ends the start here."""
     LOGGER.addHandler(KsrHandler())
     LOGGER.setLevel(logging.INFO)
-    return kamailio()
+    try:
+        return kamailio()
+    except KemiscopeError as error:
+        for line in str(error).splitlines():
+            KSR.crit(f"{line}\n")
+        raise SystemExit(1) from None
 
 
 class kamailio:  # noqa: N801 (Kamailio's name)
