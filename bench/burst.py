@@ -9,7 +9,7 @@ from typing import Final
 from bench import loss
 from bench.kemiscope import Kemiscope
 from bench.report import Section, Table, number, ratio
-from bench.run import Run, on
+from bench.run import Run, notes, on
 from bench.sipcapture.node import Sipcapture, Variant
 from bench.target import Target
 from collector.causes import Cause
@@ -32,7 +32,10 @@ def run(scratch: Path, *, quick: bool) -> Section:
         "How many reach the receiver is a matter of the socket buffer and of what the receiving "
         "processes get of the two cores beside the sender.",
         [Table(["", *(result.target for result in results)], _rows(results))],
-        [f"Stored, as a ratio to sipcapture in this run: {ratio(ours.stored, theirs.stored)}."],
+        [
+            f"Stored, as a ratio to sipcapture in this run: {ratio(ours.stored, theirs.stored)}.",
+            *notes(results),
+        ],
         {result.target: result.data() for result in results},
     )
 

@@ -45,7 +45,7 @@ class Climb(NamedTuple):
             [
                 self.target,
                 *("sent/s", "stored", "lost", "of it in the kernel"),
-                *("searchable/s", "all searchable after", "CPU s per 1,000"),
+                *("searchable/s", "all searchable after", "CPU s per 1,000", "others"),
             ],
             [
                 [
@@ -57,6 +57,7 @@ class Climb(NamedTuple):
                     number(run.searchable_rate),
                     f"{max(0, run.settled_s):.2f} s",
                     f"{run.cpu_total / max(1, run.stored) * 1000:.4f}",
+                    f"{run.foreign:.0%}",
                 ]
                 for run in self.runs
             ],

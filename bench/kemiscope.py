@@ -62,6 +62,15 @@ class Kemiscope(Target):
         self.disconnect()
         self._trial.stop()
 
+    def settings(self) -> str:
+        """With the settings of the capture node."""
+        node = self._trial.settings
+        return (
+            f"{super().settings()}; {node.hep.workers} UDP workers, {node.ingest.processes} ingest "
+            f"processes, ingest.batch_messages {node.ingest.batch_messages}, ingest.poll_interval "
+            f"{node.ingest.poll_interval} s, journal.sync_interval {node.journal.sync_interval} s"
+        )
+
     def groups(self) -> dict[str, list[int]]:
         """As found at the start: a process that ends takes Kamailio with it."""
         return self._groups

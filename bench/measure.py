@@ -55,6 +55,22 @@ def tree(root_pid: int) -> list[int]:
     return found
 
 
+class Machine(NamedTuple):
+    """Processor seconds since the start of the machine, over all cores."""
+
+    busy_s: float
+    """In any process or interrupt, or taken by the hypervisor."""
+    total_s: float
+
+
+def machine() -> Machine:
+    """How busy the whole machine was."""
+    line = Path("/proc/stat").read_text().partition("\n")[0]
+    user, nice, system, idle, waiting, *others = (int(n) / _TICK for n in line.split()[1:9])
+    busy = user + nice + system + sum(others)
+    return Machine(busy, busy + idle + waiting)
+
+
 def udp_socket(port: int) -> UdpSocket:
     """The socket that listens on a UDP port. Raises StopIteration when there is none."""
     table = kernel.parse_udp_table(kernel.TABLES[0].read_text())

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeVar
 
+from bench import measure, quiet
 from bench.load import Load, Sent
 from bench.measure import Usage
 from bench.target import Disk, Latency, Target
@@ -16,6 +17,7 @@ from bench.target import Disk, Latency, Target
 Result = TypeVar("Result")
 
 SENDER: Final = "sender"
+TRIES: Final = 3
 _SLOWEST: Final = 1_000
 """Messages per second that even a slow target stores: how long to wait for the rest."""
 
@@ -47,8 +49,13 @@ class Run:
     settled_s: float
     """From the end of sending to the last commit."""
     cpu_s: dict[str, float]
+    foreign: float
+    """Share of the machine's processor time (0 … 1) that went elsewhere: if it is more than a few
+    percent, something else was running and the figures are worth less."""
     wal_bytes: int
     samples: list[Sample]
+    settings: str
+    """What the target ran with, for the report."""
     disk: Disk
     latency: Latency | None = None
     repeated: bool = False
@@ -103,14 +110,28 @@ class Driver:
     ) -> Run:
         """Send at ``rate``/s for ``seconds``, or ``count`` packets; the tables are emptied before.
 
-        ``sample_s`` is the interval at which memory is read; 0 for at the beginning and the end.
+        Waits for a quiet machine first, and tries again when something else was running meanwhile;
+        the least disturbed try counts. ``sample_s`` is the interval at which memory is read; 0 for
+        at the beginning and the end.
         """
+        count = count or int(rate * seconds)
+        tries: list[Run] = []
+        while len(tries) < TRIES and not any(run.foreign <= quiet.BUSY for run in tries):
+            quiet.wait()
+            tries.append(self._run(count, rate, sample_s, latency=latency))
+            if tries[-1].foreign > quiet.BUSY:
+                print(
+                    f"  disturbed: {tries[-1].foreign:.0%} of the time went elsewhere", flush=True
+                )
+        return min(tries, key=lambda run: run.foreign)
+
+    def _run(self, count: int, rate: float, sample_s: float, *, latency: bool) -> Run:
         target = self.target
         target.empty()
         kernel, causes, wal = target.kernel_drops(), target.causes(), target.wal_bytes()
-        before = target.usage()
+        before, machine = target.usage(), measure.machine()
         samples = [_sample(0, before)]
-        load = Load(target.port, count or int(rate * seconds), rate, self._sent)
+        load = Load(target.port, count, rate, self._sent)
         try:
             sent = _watch(target, load, samples, sample_s)
         except BaseException:
@@ -119,9 +140,11 @@ class Driver:
         ended = time.time()
         self._sent += sent.sent
         settled = target.settle(self._sent, 15 + sent.sent / _SLOWEST)
-        after = target.usage()
+        after, elapsed = target.usage(), measure.machine()
         samples.append(_sample(time.time() - ended + sent.seconds, after))
         cpu = {name: after[name].cpu_s - before[name].cpu_s for name in after}
+        cpu[SENDER] = sent.cpu_s
+        busy = elapsed.busy_s - machine.busy_s - sum(cpu.values())
         # Only now: these queries cost PostgreSQL more than the run.
         wal = target.wal_bytes() - wal
         stored, unique = target.stored()
@@ -135,9 +158,11 @@ class Driver:
             {name: value - causes.get(name, 0) for name, value in target.causes().items()},
             target.unaccounted(),
             settled - ended,
-            cpu | {SENDER: sent.cpu_s},
+            cpu,
+            max(0.0, busy / (elapsed.total_s - machine.total_s)),
             wal,
             samples,
+            target.settings(),
             target.disk(),
             target.latency() if latency and stored else None,
         )
@@ -150,6 +175,15 @@ def on(target: Target, work: Callable[[Driver], Result]) -> Result:
         return work(Driver(target))
     finally:
         target.stop()
+
+
+def notes(runs: Sequence[Run]) -> list[str]:
+    """For the report: what the runs were made with, and how undisturbed they were."""
+    foreign = max(run.foreign for run in runs)
+    return [
+        f"Processor time taken by anything else than sender and target: at most {foreign:.0%}.",
+        *dict.fromkeys(run.settings for run in runs),
+    ]
 
 
 def _watch(target: Target, load: Load, samples: list[Sample], interval_s: float) -> Sent:

@@ -9,7 +9,7 @@ from typing import Final
 from bench import cost, loss
 from bench.kemiscope import Kemiscope
 from bench.report import Section, Table, number
-from bench.run import Run, on
+from bench.run import Run, notes, on
 from bench.target import TRACK_COMMITS
 
 RATE: Final = 20_000
@@ -44,6 +44,7 @@ def run(scratch: Path, *, quick: bool) -> Section:
         ],
         [
             "PostgreSQL's memory grows until its shared_buffers (256 MB) are full, then stays.",
+            *notes([result]),
         ],
         result.data(),
     )

@@ -73,6 +73,19 @@ class Target(ABC):
     def unaccounted(self) -> int | None:
         """Packets whose fate the target does not know; None if it keeps no balance."""
 
+    def settings(self) -> str:
+        """What matters for the figures and may be set: read from what is running."""
+        names = (
+            *("synchronous_commit", "fsync", "full_page_writes", "wal_compression"),
+            *("shared_buffers", "max_wal_size", "checkpoint_timeout"),
+        )
+        found = self.connection.execute(
+            "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name", (list(names),)
+        )
+        shown = ", ".join(f"{name} {value}" for name, value in found.fetchall())
+        granted = measure.socket_buffer(self.port)
+        return f"{self.name}: socket buffer {granted:,} bytes (as the kernel counts); {shown}"
+
     def usage(self) -> dict[str, measure.Usage]:
         """Processor time and memory by group."""
         file = self.cluster.directory / "data" / "postmaster.pid"

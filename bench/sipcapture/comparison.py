@@ -12,7 +12,7 @@ from bench import climb, cost
 from bench.climb import Climb
 from bench.kemiscope import Kemiscope
 from bench.report import Section, Table, ratio
-from bench.run import Driver, Run, on
+from bench.run import Driver, Run, notes, on
 from bench.sipcapture.node import ASYNC_WORKERS, Sipcapture, Variant
 from bench.target import TRACK_COMMITS, Target
 
@@ -75,7 +75,7 @@ def run(scratch: Path, *, quick: bool) -> Section:
             cost.footprint_table(costs),
             cost.cpu_table(costs),
         ],
-        _ratios(ours, theirs[best], costs),
+        [*_ratios(ours, theirs[best], costs), *notes([*(c.runs[0] for c in climbs), *costs])],
         {
             "climbs": {
                 found.target: {

@@ -92,6 +92,11 @@ class Sipcapture(Target):
         self._kamailio.stop()
         self.cluster.stop()
 
+    def settings(self) -> str:
+        """With the rival's own."""
+        found = self._variant
+        return f"{super().settings()}; {found.workers} UDP workers, db_insert_mode {found.mode}"
+
     def groups(self) -> dict[str, list[int]]:
         """All of Kamailio: its UDP workers do everything."""
         process = self._kamailio.process
