@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from collector import hep
 from collector.hep import Hep
@@ -34,7 +35,7 @@ def request(
     return text.encode() + body
 
 
-def packet(message: bytes, *, at: float | None = None, **fields: object) -> bytes:
+def packet(message: bytes, *, at: float | None = None, **fields: Any) -> bytes:
     """A HEP3 packet around a message; ``at`` is its time in seconds since 1970 (default now)."""
     us = round((time.time() if at is None else at) * 1e6)
     base = Hep(

@@ -14,7 +14,7 @@ import pytest
 
 from collector import ingest, listener
 from collector.causes import Cause
-from collector.errors import JournalError, SettingsError
+from collector.errors import JournalError
 from collector.journal import record, segment
 from collector.journal.counters import Counters, Field, Role, cause_counts
 from collector.journal.record import Record
@@ -185,11 +185,17 @@ def test_only_sip_workers_have_a_writer(
     assert not _journal(config).exists()
 
 
-def test_a_bad_setting_stops_the_start(config: Path, capture_script: ModuleType) -> None:
-    """Before Kamailio forks, with the name of the setting."""
-    config.write_text("[hep]\nworkers = 0\n")
-    with pytest.raises(SettingsError, match=r"hep\.workers"):
+def test_bad_settings_stop_the_start(
+    config: Path, capture_script: ModuleType, ksr: FakeKamailio
+) -> None:
+    """Before Kamailio forks; each mistake is a line that names its setting, without a trace."""
+    config.write_text('[hep]\nworkers = 0\n[ingest]\nprocesses = 99\n')
+    with pytest.raises(SystemExit) as ended:
         capture_script.mod_init()
+    assert ended.value.code == 1
+    assert [level for level, _ in ksr.logged] == ["crit", "crit"]
+    assert "hep.workers" in ksr.logged[0][1]
+    assert "ingest.processes" in ksr.logged[1][1]
 
 
 def test_an_unusable_journal_stops_the_worker_with_a_reason(

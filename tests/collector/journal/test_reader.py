@@ -62,6 +62,12 @@ def _ended(reader: Reader) -> Claim:
     return claim
 
 
+def _count(reader: Reader, claim: Claim) -> int | None:
+    """Records of the segment, if they are known by now."""
+    reader.refresh(claim)
+    return claim.segment.records
+
+
 def _first_records(claims: list[Claim]) -> list[tuple[int, int]]:
     return [(claim.segment.slot, claim.segment.first_record) for claim in claims]
 
@@ -140,15 +146,12 @@ def test_a_growing_segment_has_no_end(reader: Reader, open_writer: OpenWriter) -
     append(writer, b"1")
     claim = _claim(reader)
     reader.refresh(claim)
-    assert claim.segment.records is None
     assert _packets(claim.read(1)) == [b"1"]
     append(writer, b"2")
-    reader.refresh(claim)
-    assert claim.segment.records is None
+    assert _count(reader, claim) is None
     assert _packets(claim.read(1)) == [b"1", b"2"]
     append(writer, *[PACKET] * 4)
-    reader.refresh(claim)
-    assert claim.segment.records == 5
+    assert _count(reader, claim) == 5
     assert _packets(claim.read(1)) == [b"1", b"2", *[PACKET] * 3]
 
 
@@ -159,12 +162,10 @@ def test_a_killed_writer_ends_the_segment(
     writer = open_writer()
     append(writer, b"1", b"2")
     claim = _claim(reader)
-    reader.refresh(claim)
-    assert claim.segment.records is None
+    assert _count(reader, claim) is None
     writer._count[Field.JOURNALED] -= 1  # killed between the write and its count
     kill(writer)
-    reader.refresh(claim)
-    assert claim.segment.records == 2
+    assert _count(reader, claim) == 2
     assert counters.slot(0)[Field.JOURNALED] == 2
 
 

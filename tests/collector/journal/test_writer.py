@@ -17,6 +17,7 @@ from collector.errors import JournalError
 from collector.journal import record, segment
 from collector.journal import writer as module
 from collector.journal.counters import Counters, Field, Role, cause_counts
+from collector.journal.segment import Segment
 from collector.journal.writer import RETRY_NS, Writer, journal_bytes, reconcile
 from tests.fix_journal import (
     PEER,
@@ -175,7 +176,7 @@ def test_a_clock_set_back_leaves_the_order_of_segments(
     clock: Clock, open_writer: OpenWriter, journal: Path, back: float
 ) -> None:
     """Readers take the next segment for the end of this one, even if both are empty so far."""
-    order = []
+    order: list[Segment] = []
     for _ in range(4):
         open_writer().close()
         known = {found.uid for found in order}
