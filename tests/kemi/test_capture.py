@@ -189,7 +189,7 @@ def test_bad_settings_stop_the_start(
     config: Path, capture_script: ModuleType, ksr: FakeKamailio
 ) -> None:
     """Before Kamailio forks; each mistake is a line that names its setting, without a trace."""
-    config.write_text('[hep]\nworkers = 0\n[ingest]\nprocesses = 99\n')
+    config.write_text("[hep]\nworkers = 0\n[ingest]\nprocesses = 99\n")
     with pytest.raises(SystemExit) as ended:
         capture_script.mod_init()
     assert ended.value.code == 1
