@@ -42,7 +42,7 @@ class Instance:
         Raises KemiscopeError that says what is wrong.
         """
         for directory in (self.directory, self.run, self.log):
-            directory.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(parents=True, exist_ok=True, mode=0o750)
         if self.private:
             if not self.cluster.exists and not ports.is_free(Endpoint("tcp", _HOST, POSTGRES_PORT)):
                 self.cluster = Cluster(self.cluster.directory, ports.free_port())
