@@ -6,8 +6,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from collector import hep
+from collector import hep, sip
 from collector.hep import Hep
+from collector.sip import Sip
 
 SOURCE = bytes((192, 0, 2, 1))
 DESTINATION = bytes((198, 51, 100, 2))
@@ -43,3 +44,14 @@ def packet(message: bytes, *, at: float | None = None, **fields: Any) -> bytes:
         *(us // 1_000_000, us % 1_000_000, hep.TYPE_SIP, 2001, message),
     )
     return hep.encode(base._replace(**fields))
+
+
+def with_headers(*headers: bytes, start: bytes = b"INVITE sip:b@example.com SIP/2.0") -> bytes:
+    """A message of these header lines, with Call-ID and CSeq."""
+    lines = (start, b"Call-ID: c", b"CSeq: 1 INVITE", *headers)
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def extract(*headers: bytes, start: bytes = b"INVITE sip:b@example.com SIP/2.0") -> Sip:
+    """What is read from such a message."""
+    return sip.extract(with_headers(*headers, start=start))
