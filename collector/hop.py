@@ -198,7 +198,8 @@ def _tally(batch: Batch, sender: SenderKey, record_id: int, cause: Cause) -> Sen
     if tally is None:
         tally = batch.senders[sender] = SenderTally()
     tally.packets += 1
-    tally.last_id = record_id
+    if record_id > tally.last_id:  # the stages do not go in the order of the records
+        tally.last_id = record_id
     return tally
 
 
