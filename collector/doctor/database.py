@@ -206,6 +206,7 @@ async def _check_quarantine(
 
 
 def _senders_of(batch: Batch) -> list[Sender]:
+    newest_first = sorted(batch.senders.items(), key=lambda item: item[1].last_id, reverse=True)
     return [
         Sender(
             format_address(peer),
@@ -216,5 +217,5 @@ def _senders_of(batch: Batch) -> list[Sender]:
             tally.rejected,
             tally.clock_offset,
         )
-        for (peer, node, version), tally in batch.senders.items()
-    ][:_SENDERS_SHOWN]
+        for (peer, node, version), tally in newest_first[:_SENDERS_SHOWN]
+    ]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -167,9 +168,13 @@ def recent_packets(settings: Settings) -> Batch:
     )
     for directory in segment.slot_directories(Path(settings.journal.directory)):
         for found in segment.in_slot(directory)[-1:]:
-            with found.path.open("rb") as file:
-                file.seek(max(segment.HEADER_BYTES, found.path.stat().st_size - _TAIL_BYTES))
-                tail = file.read(_TAIL_BYTES)
+            try:
+                with found.path.open("rb") as file:
+                    size = os.fstat(file.fileno()).st_size
+                    file.seek(max(segment.HEADER_BYTES, size - _TAIL_BYTES))
+                    tail = file.read(_TAIL_BYTES)
+            except FileNotFoundError:
+                continue  # ended or finished a moment ago
             begin = 0 if record.unpack(tail, 0) else record.find_next(tail, 0)
             if begin >= 0:
                 hop.encode(tail[begin:], batch, options, _TAIL_BYTES)
