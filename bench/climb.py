@@ -19,8 +19,9 @@ STEPS: Final = (
 QUICK_STEPS: Final = (4_000, 10_000, 20_000)
 LOSING_STEPS: Final = 2
 """The climb ends after so many steps with loss."""
-KEPT_UP_S: Final = 1.0
-"""A target keeps up when all is searchable so long after the end of sending."""
+KEPT_UP: Final = 0.95
+"""A target keeps up when messages become searchable at least at this share of the rate of sending,
+counted until the last one is: a larger backlog would fill any buffer in time."""
 
 
 class Climb(NamedTuple):
@@ -37,7 +38,14 @@ class Climb(NamedTuple):
     @property
     def kept_up(self) -> float:
         """Highest rate in messages/s up to which nothing was lost or left waiting."""
-        return self._highest(lambda run: run.lost == 0 and run.settled_s <= KEPT_UP_S)
+        return self._highest(
+            lambda run: run.lost == 0 and run.searchable_rate >= KEPT_UP * run.sent.rate
+        )
+
+    @property
+    def most(self) -> float:
+        """Most messages that became searchable per second, whatever was lost beside them."""
+        return max(run.searchable_rate for run in self.runs)
 
     def table(self) -> Table:
         """Loss beside rate, step by step."""

@@ -10,12 +10,12 @@ from bench import measure
 
 BUSY: Final = 0.05
 """Share of the processors (0 … 1) that others may take during a run; the target idles as well."""
-_PATIENCE_S: Final = 120
+_PATIENCE_S: Final = 300
 _LOOK_S: Final = 1.0
 
 
 def wait() -> None:
-    """Wait until the machine has been quiet for a second; at most two minutes."""
+    """Wait until the machine has been quiet for a second; at most five minutes."""
     deadline = time.monotonic() + _PATIENCE_S
     told = False
     while (busy := _busy()) > 2 * BUSY and time.monotonic() < deadline:

@@ -17,7 +17,8 @@ from bench.target import Disk, Latency, Target
 Result = TypeVar("Result")
 
 SENDER: Final = "sender"
-TRIES: Final = 3
+TRIES: Final = 5
+"""Of a run while something else is busy."""
 _SLOWEST: Final = 1_000
 """Messages per second that even a slow target stores: how long to wait for the rest."""
 
