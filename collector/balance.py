@@ -7,6 +7,7 @@ disk, and the counters that the database committed together with the rows.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ from psycopg.rows import TupleRow
 from collector import __version__
 from collector.causes import CAUSES, Cause, Outcome
 from collector.journal import segment
-from collector.journal.counters import Counters, Field, NodeField, cause_counts
+from collector.journal.counters import Counters, Field, NodeField, cause_counts, snapshot
 from collector.journal.segment import Segment
 from collector.journal.writer import journal_bytes
 
-_STABLE_ATTEMPTS: Final = 1000
+_QUICK_ATTEMPTS: Final = 50
+_ATTEMPTS: Final = 150
+_PAUSE_S: Final = 0.001
 _CAUSE_BY_LABEL: Final = {cause.label: cause for cause in CAUSES}
 
 _PUBLISH_NODE: Final = """
@@ -81,20 +84,23 @@ class Received:
 def read_received(counters: Counters) -> Received:
     """Read the shared counters so that no packet is caught between two of them.
 
-    A process counts a packet before and after it is journaled; a reading in between is repeated.
+    A process counts a packet before and after it is journaled; a reading in between is repeated,
+    with pauses when the process seems to wait for a processor at that very place.
     """
     received = 0
     journaled: dict[int, int] = {}
     causes = dict.fromkeys(CAUSES, 0)
     for number in counters.used_slots():
         slot = counters.slot(number)
-        for _ in range(_STABLE_ATTEMPTS):
-            before = slot[Field.RECEIVED]
-            journaled[number] = slot[Field.JOURNALED]
-            dropped = cause_counts(slot)
-            if before == slot[Field.RECEIVED] == journaled[number] + sum(dropped.values()):
+        for attempt in range(_ATTEMPTS):
+            if attempt >= _QUICK_ATTEMPTS:
+                time.sleep(_PAUSE_S)
+            numbers = snapshot(slot)
+            journaled[number] = numbers[Field.JOURNALED]
+            dropped = cause_counts(numbers)
+            if numbers[Field.RECEIVED] == journaled[number] + sum(dropped.values()):
                 break
-        received += before
+        received += numbers[Field.RECEIVED]
         for cause, count in dropped.items():
             causes[cause] += count
     kernel = counters.node[NodeField.KERNEL_DROPS]

@@ -13,7 +13,7 @@ import mmap
 import os
 import struct
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -29,6 +29,7 @@ _CAUSE_FIELD: Final = 32
 _HEADER: Final = struct.Struct("<8sI4x16s")
 _MAGIC: Final = b"KCOUNT01"
 _HEADER_BYTES: Final = 64
+_SLOT: Final = struct.Struct(f"{_FIELDS}Q")
 _NODE_BLOCK: Final = _HEADER_BYTES // 8
 _SLOT_BLOCK: Final = _NODE_BLOCK + _FIELDS
 _FILE_BYTES: Final = (_SLOT_BLOCK + SLOTS * _FIELDS) * 8
@@ -148,7 +149,12 @@ def add_cause(slot: memoryview[int], cause: Cause, count: int = 1) -> None:
     slot[_CAUSE_FIELD + cause] += count
 
 
-def cause_counts(slot: memoryview[int]) -> dict[Cause, int]:
+def snapshot(slot: memoryview[int]) -> tuple[int, ...]:
+    """All numbers of a slot, copied at once: its process may change them while they are read."""
+    return _SLOT.unpack(slot.tobytes())
+
+
+def cause_counts(slot: Sequence[int]) -> dict[Cause, int]:
     """Packets of a slot that ended before they reached the journal, by cause."""
     return {cause: slot[_CAUSE_FIELD + cause] for cause in CAUSES if slot[_CAUSE_FIELD + cause]}
 
