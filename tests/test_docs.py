@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Documentation that is made from the code is up to date, and what is written by hand is complete."""
+"""Made documentation is up to date, written documentation is complete."""
 
 from __future__ import annotations
 
