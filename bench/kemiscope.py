@@ -67,8 +67,9 @@ class Kemiscope(Target):
         node = self._trial.settings
         return (
             f"{super().settings()}; {node.hep.workers} UDP workers, {node.ingest.processes} ingest "
-            f"processes, ingest.batch_messages {node.ingest.batch_messages}, ingest.poll_interval "
-            f"{node.ingest.poll_interval} s, journal.sync_interval {node.journal.sync_interval} s"
+            f"processes, ingest.batch_messages {node.ingest.batch_messages}, "
+            f"ingest.commit_interval {node.ingest.commit_interval} s, "
+            f"journal.sync_interval {node.journal.sync_interval} s"
         )
 
     def groups(self) -> dict[str, list[int]]:

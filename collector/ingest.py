@@ -14,8 +14,9 @@ import signal
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from psycopg import AsyncConnection, Error, errors
 from psycopg.rows import TupleRow
@@ -50,6 +51,28 @@ DRAIN_S: Final = 5.0
 _ROW_REFUSED: Final = ("22", "23", "54")
 """SQLSTATE classes that blame the row: data exception, constraint, limit exceeded."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Outcome(Enum):
+    """What a turn found in the claimed segments."""
+
+    IDLE = auto()
+    """Nothing new."""
+    ABREAST = auto()
+    """Something, and all of it is stored."""
+    BEHIND = auto()
+    """More than fits one batch."""
+
+
+class Portion(NamedTuple):
+    """What one segment gave to a batch."""
+
+    claim: Claim
+    step: Step
+    ended: bool
+    """Its last record is in the batch."""
+    full: bool
+    """There may be more to read."""
 
 
 class Ingest:
@@ -149,50 +172,58 @@ class Ingest:
         claim.offset, claim.records = await self._store.progress(connection, claim.segment)
 
     async def _store_until_stopped(self, connection: AsyncConnection[TupleRow]) -> None:
+        interval = self._settings.ingest.commit_interval
+        processes = max(1, self._settings.ingest.processes)
         while not self._stop.is_set():
-            if await self._store_batch(connection):
+            due = time.monotonic() + interval
+            outcome = await self._store_batch(connection)
+            if outcome is Outcome.BEHIND:
                 continue
-            claim = self._reader.claim_next()
+            claim = self._reader.claim_next(1 if outcome is Outcome.IDLE else processes)
             if claim:
                 await self._load_progress(connection, claim)
             else:
-                await self._sleep(self._settings.ingest.poll_interval)
+                await self._sleep(due - time.monotonic())
 
     async def _sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
+            await asyncio.wait_for(self._stop.wait(), max(0.0, seconds))
 
-    async def _store_batch(self, connection: AsyncConnection[TupleRow]) -> bool:
-        """Store one batch from the claimed segments; False when they have nothing new."""
+    async def _store_batch(self, connection: AsyncConnection[TupleRow]) -> Outcome:
+        """Store one batch from the claimed segments."""
         batch = Batch()
-        steps: list[tuple[Claim, Step, bool]] = []
+        portions: list[Portion] = []
         for claim in list(self._reader.claims):
             if batch.records < self._limit:
-                step, ended = self._read(claim, batch)
+                portion = self._read(claim, batch)
+                step = portion.step
                 if step.octets != step.was_octets or step.records != claim.records:
-                    steps.append((claim, step, ended))
-                elif ended:
+                    portions.append(portion)
+                elif portion.ended:
                     self._reader.finish(claim)
-        if not steps:
-            return False
+        if not portions:
+            return Outcome.IDLE
+        behind = batch.records >= self._limit or any(portion.full for portion in portions)
         try:
             await self._make_partitions(connection, batch)
-            await self._store.commit(connection, batch, [step for _, step, _ in steps])
+            await self._store.commit(connection, batch, [portion.step for portion in portions])
         except Error as error:
             if (error.sqlstate or "")[:2] not in _ROW_REFUSED:
                 raise
-            await self._isolate(connection, batch, steps, error)
+            behind = True
+            await self._isolate(connection, batch, portions, error)
         except ProgressConflictError as conflict:
+            behind = True
             self._limited.warn("conflict", str(conflict))
             for claim in self._reader.claims:
                 await self._load_progress(connection, claim)
         else:
             self._limit = min(2 * self._limit, self._settings.ingest.batch_messages)
-            self._advance(steps)
-        return True
+            self._advance(portions)
+        return Outcome.BEHIND if behind else Outcome.ABREAST
 
-    def _read(self, claim: Claim, batch: Batch) -> tuple[Step, bool]:
-        """Add a segment's next records to the batch; says how far, and whether that is its end."""
+    def _read(self, claim: Claim, batch: Batch) -> Portion:
+        """Add a segment's next records to the batch."""
         self._reader.refresh(claim)
         data = claim.read(READ_BYTES)
         before = batch.records
@@ -209,11 +240,12 @@ class Ingest:
             batch.causes[Cause.JOURNAL_DAMAGED] += missing
             records = expected
             LOGGER.error("%s: %d records are damaged", claim.segment.path, missing)
-        return Step(claim.segment, claim.offset, claim.offset + consumed, records), ended
+        step = Step(claim.segment, claim.offset, claim.offset + consumed, records)
+        return Portion(claim, step, ended, len(data) >= READ_BYTES)
 
-    def _advance(self, steps: list[tuple[Claim, Step, bool]]) -> None:
+    def _advance(self, portions: list[Portion]) -> None:
         self._slot[Field.LAST_COMMIT] = time.time_ns()
-        for claim, step, ended in steps:
+        for claim, step, ended, _ in portions:
             claim.offset = step.octets
             claim.records = step.records
             if ended:
@@ -236,7 +268,7 @@ class Ingest:
         self,
         connection: AsyncConnection[TupleRow],
         batch: Batch,
-        steps: list[tuple[Claim, Step, bool]],
+        portions: list[Portion],
         error: Error,
     ) -> None:
         """Find the record that PostgreSQL refuses: halve the batches until it stands alone.
@@ -250,8 +282,8 @@ class Ingest:
         found = next(
             (
                 found
-                for claim, _, _ in steps
-                if (found := record.unpack(claim.read(READ_BYTES), 0)) is not None
+                for portion in portions
+                if (found := record.unpack(portion.claim.read(READ_BYTES), 0)) is not None
             ),
             None,
         )
@@ -266,9 +298,9 @@ class Ingest:
             Refused(found.id, found.peer, found.port, Cause.STORE_REFUSED, found.packet)
         ]
         detail = one_line(str(error))
-        await self._store.commit(connection, batch, [step for _, step, _ in steps], detail)
+        await self._store.commit(connection, batch, [portion.step for portion in portions], detail)
         self._limited.warn("poison", f"a message was quarantined: {error}")
-        self._advance(steps)
+        self._advance(portions)
 
     def close(self) -> None:
         """Free the slot."""

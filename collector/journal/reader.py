@@ -72,8 +72,12 @@ class Reader:
         self._counters = counters
         self.claims: list[Claim] = []
 
-    def claim_next(self) -> Claim | None:
-        """Claim the oldest segment that nobody reads; None when there is none."""
+    def claim_next(self, readers: int = 1) -> Claim | None:
+        """Claim the oldest segment that nobody reads; None when there is none.
+
+        Also None when this reader has its share of the segments already, where there are several
+        ``readers``: a segment that just began is for the one that has just finished another.
+        """
         mine = {claim.segment.uid for claim in self.claims}
         waiting = [
             found
@@ -81,6 +85,8 @@ class Reader:
             for found in segment_files.in_slot(directory)
             if found.uid not in mine
         ]
+        if len(mine) * readers >= len(mine) + len(waiting):
+            return None
         for found in sorted(waiting, key=lambda item: item.uid):
             try:
                 file = os.open(found.path, os.O_RDONLY | os.O_CLOEXEC)

@@ -146,9 +146,15 @@ class Ingest(Section, frozen=True):
     batch_messages: Annotated[
         int, _setting("Most messages in one transaction.", unit="messages", ge=1, le=1_000_000)
     ] = 5000
-    poll_interval: Annotated[
+    commit_interval: Annotated[
         float,
-        _setting("Pause before looking again when the journal is empty.", unit="s", ge=0.001, le=5),
+        _setting(
+            "Time between two transactions of a process as long as each finds less than "
+            "batch_messages. Shorter: searchable sooner; longer: less work per message.",
+            unit="s",
+            ge=0.001,
+            le=5,
+        ),
     ] = 0.05
 
 

@@ -16,7 +16,7 @@ from psycopg.rows import TupleRow
 
 from collector import balance
 from collector.causes import Cause
-from collector.ingest import Ingest
+from collector.ingest import Ingest, Outcome
 from collector.journal import segment
 from collector.journal.counters import Counters
 from collector.settings import Settings
@@ -36,7 +36,7 @@ def settings(database: Database, journal: Path) -> Settings:
         database,
         JOURNAL_DIRECTORY=str(journal),
         INGEST_BATCH_MESSAGES="50",
-        INGEST_POLL_INTERVAL="10ms",
+        INGEST_COMMIT_INTERVAL="10ms",
         DATABASE_CONNECT_TIMEOUT="1",
     )
 
@@ -195,7 +195,7 @@ async def test_segments_finished_out_of_order_are_counted_right(
         await until(lambda: len(segment.in_slot(journal / "00")) == 1)
         fast.stop()
         await task
-        while await slow._store_batch(connection):
+        while await slow._store_batch(connection) is not Outcome.IDLE:
             pass
     for ingest in (slow, fast):
         ingest.close()

@@ -26,7 +26,7 @@ from collector import settings
 from collector.causes import Cause
 from collector.errors import ProgressConflictError
 from collector.hop import Batch
-from collector.ingest import Ingest
+from collector.ingest import Ingest, Outcome
 from collector.journal import record, segment
 from collector.journal.counters import Counters, Field, Role, cause_counts
 from collector.journal.segment import HEADER_BYTES, Segment
@@ -102,6 +102,8 @@ class JournalMachine(RuleBasedStateMachine):
         )
         self.database = Database()
         self.writers: list[Writer] = []
+        self.made = 0
+        """Packets, so that no two are alike."""
         self.accepted: list[bytes] = []
         self.lost = 0
         """Packets that were damaged on disk or in the hands of a killed writer."""
@@ -132,7 +134,8 @@ class JournalMachine(RuleBasedStateMachine):
         )
 
     def _packet(self, writer: Writer, padding: int) -> bytes:
-        return b"%02d %06d " % (writer.slot, len(self.accepted)) + b"x" * padding
+        self.made += 1
+        return b"%02d %06d " % (writer.slot, self.made) + b"x" * padding
 
     @precondition(lambda self: self.writers)
     @rule(number=st.integers(0, 9), paddings=st.lists(st.integers(0, 200), min_size=1, max_size=6))
@@ -229,7 +232,7 @@ class JournalMachine(RuleBasedStateMachine):
 
         async def turn() -> bool:
             try:
-                if await ingest._store_batch(connection):
+                if await ingest._store_batch(connection) is not Outcome.IDLE:
                     return True
                 claim = ingest._reader.claim_next()
                 if claim:

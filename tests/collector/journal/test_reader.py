@@ -104,6 +104,25 @@ def test_a_segment_is_claimed_once(
     assert len({_claim(reader).segment.uid, _claim(reader).segment.uid}) == 2
 
 
+def test_two_readers_share_what_is_written(
+    journal: Path, counters: Counters, reader: Reader, open_writer: OpenWriter
+) -> None:
+    """A reader that keeps up leaves the rest to the other, and what has none it takes."""
+    for _ in range(3):
+        append(open_writer(**SMALL), PACKET)
+    other = Reader(journal, counters)
+    assert [found is not None for found in (reader.claim_next(2), other.claim_next(2))] == [1, 1]
+    assert reader.claim_next(2) is not None
+    assert reader.claim_next(2) is None
+    assert other.claim_next(2) is None, "all three are read"
+    reader.finish(reader.claims[0])
+    append(open_writer(**SMALL), PACKET)
+    reader.finish(reader.claims[0])
+    assert other.claim_next(2) is None, "one of two is its share"
+    assert other.claim_next() is not None, "with nothing else to do it takes more"
+    other.close()
+
+
 _CLAIM_ALL = """
 import sys
 from pathlib import Path

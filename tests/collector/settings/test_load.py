@@ -51,7 +51,7 @@ def test_values_of_every_type_from_the_file(file: Path) -> None:
     found = _load(
         '[node]\nname = "n"\n[hep]\nlisten = ["udp:0.0.0.0:1", "tcp:[::1]:2"]\n'
         'socket_buffer = "1MiB"\nidle_timeout = 7\n[journal]\nmax_bytes = 8388608\n'
-        'segment_bytes = "1.5MiB"\nsync_interval = "250ms"\n[ingest]\npoll_interval = 0.5\n',
+        'segment_bytes = "1.5MiB"\nsync_interval = "250ms"\n[ingest]\ncommit_interval = 0.5\n',
         file,
     )
     assert found.node.name == "n"
@@ -62,7 +62,7 @@ def test_values_of_every_type_from_the_file(file: Path) -> None:
     assert found.journal.max_bytes == 8 << 20
     assert found.journal.segment_bytes == 3 << 19
     assert found.journal.sync_interval == 0.25
-    assert found.ingest.poll_interval == 0.5
+    assert found.ingest.commit_interval == 0.5
 
 
 def test_values_of_every_type_from_the_environment(file: Path) -> None:

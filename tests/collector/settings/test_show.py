@@ -62,7 +62,7 @@ def test_no_line_of_the_sample_is_too_long() -> None:
 def test_what_is_in_force_can_be_read_again(tmp_path: Path) -> None:
     """The dump is a settings file."""
     text = '[node]\nname = "a \\"b\\" \\\\ ünï"\n[hep]\nlisten = ["udp:[::1]:1"]\n'
-    text += '[clock]\naccept_past = "90m"\n[ingest]\npoll_interval = "3ms"\n'
+    text += '[clock]\naccept_past = "90m"\n[ingest]\ncommit_interval = "3ms"\n'
     file = tmp_path / "kemiscope.toml"
     file.write_text(text)
     found = load(file, {})
@@ -107,5 +107,5 @@ def test_ranges_are_shown_with_units() -> None:
     ranges = {setting.key: show.range_of(setting) for setting in describe()}
     assert ranges["hep.workers"] == " (1 … 32)"
     assert ranges["hep.socket_buffer"] == " (64KiB … 1GiB)"
-    assert ranges["ingest.poll_interval"] == " (1ms … 5s)"
+    assert ranges["ingest.commit_interval"] == " (1ms … 5s)"
     assert ranges["node.name"] == ""
