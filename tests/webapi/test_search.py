@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How a search walks through time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webapi import search
+from webapi.errors import ApiError
+from webapi.parameters import EARLIEST
+from webapi.search import Cursor, Search, slices
+
+NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+US = timedelta(microseconds=1)
+
+
+def _parse(**parameters: str) -> Search:
+    return Search.parse(
+        {name.rstrip("_"): value for name, value in parameters.items()}, max_rows=500, now=NOW
+    )
+
+
+def test_without_a_range_the_last_hour_is_searched() -> None:
+    """Up to and with this microsecond."""
+    found = _parse()
+    assert (found.begin, found.end) == (NOW + US - timedelta(hours=1), NOW + US)
+    assert (found.sort_text, found.limit) == ("-ts", 100)
+
+
+def test_a_call_id_is_searched_in_all_times() -> None:
+    """Its index finds it wherever it is."""
+    assert _parse(call_id="a@b").begin == EARLIEST
+    assert _parse(call_id="a@b", from_="-1h").begin == NOW - timedelta(hours=1)
+
+
+_MOMENTS = st.integers(0, 4_000_000_000_000_000)
+
+
+@given(first=_MOMENTS, length=st.integers(1, 10**14), descending=st.booleans())
+def test_slices_cover_the_range_once(first: int, length: int, *, descending: bool) -> None:
+    """Without a gap, without overlap, from the wanted end, and soon done."""
+    begin = EARLIEST + first * US
+    end = begin + length * US
+    sort = "-ts" if descending else "ts"
+    found = list(slices(_parse(from_=begin.isoformat(), to=end.isoformat(), sort=sort)))
+    if descending:
+        assert all(later[0] == earlier[1] for later, earlier in pairwise(found))
+        found.reverse()
+    else:
+        assert all(earlier[1] == later[0] for earlier, later in pairwise(found))
+    assert (found[0][0], found[-1][1]) == (begin, end)
+    assert len(found) <= 16
+
+
+@given(st.integers(0, 10**14), st.booleans())
+def test_slices_go_on_at_the_cursor(offset: int, descending: bool) -> None:
+    """The cursor's own microsecond is looked at again: other messages may have it."""
+    begin, end = EARLIEST, EARLIEST + 10**14 * US
+    sort = "-ts" if descending else "ts"
+    cursor = Cursor(sort, offset, offset, 0).encode()
+    found = list(
+        slices(_parse(from_=begin.isoformat(), to=end.isoformat(), sort=sort, cursor=cursor))
+    )
+    position = begin + offset * US
+    if descending:
+        assert found[0][1] == min(end, position + US)
+        assert found[-1][0] == begin
+    elif position < end:
+        assert found[0][0] == position
+        assert found[-1][1] == end
+    else:
+        assert not found
+
+
+@given(
+    st.sampled_from(["ts", "-ts", "call_id", "-status"]),
+    st.integers(0, 10**15),
+    st.integers(-1, 2**63 - 1),
+)
+def test_a_cursor_comes_back_as_it_was(sort: str, ts_us: int, row: int) -> None:
+    """Through the URL."""
+    value: int | str = "x ü" if sort == "call_id" else 5
+    cursor = Cursor(sort, value, ts_us, row)
+    assert Cursor.decode(cursor.encode(), sort) == cursor
+
+
+@given(st.text(max_size=60))
+def test_any_other_text_is_no_cursor(text: str) -> None:
+    """It is refused, never followed."""
+    with pytest.raises(ApiError, match="cursor: "):
+        Cursor.decode(text, "ts")
+
+
+async def test_at_the_deadline_the_page_says_how_far_it_got(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was found counts, and the cursor leads to the rest."""
+    asked: list[tuple[datetime, datetime]] = []
+
+    async def query(*arguments: Any) -> list[dict[str, Any]]:
+        asked.append((arguments[2], arguments[3]))
+        if len(asked) == 3:
+            raise ApiError(503, "timeout", "too slow")
+        return [{"ts": arguments[2], "id": len(asked)}]
+
+    monkeypatch.setattr(search, "_query", query)
+    wanted = _parse(from_="-1h", to="now", sort="-ts")
+    connection: Any = None
+    page = await search.run(connection, wanted, 10)
+    assert [row["id"] for row in page.rows] == [1, 2]
+    assert not page.complete
+    assert page.next
+    rest = _parse(from_="-1h", to="now", sort="-ts", cursor=page.next.encode())
+    assert next(slices(rest))[1] == asked[2][1] + US
+    asked = [asked[0]] * 2
+    with pytest.raises(ApiError, match="too slow"):
+        await search.run(connection, wanted, 10)
