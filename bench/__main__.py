@@ -2,7 +2,7 @@
 """``python -m bench [--quick] [scenario ...]``: measure, print, and keep the results.
 
 Everything runs in fresh directories under var/bench/, on free ports of the loopback, and is gone
-afterwards.
+afterwards; only the directory of a scenario that failed is left, for its logs.
 """
 
 from __future__ import annotations
@@ -72,9 +72,14 @@ def _in_scratch(scenario: Scenario, *, quick: bool) -> Section:
     SCRATCH.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=SCRATCH))
     try:
-        return scenario(scratch, quick=quick)
-    finally:
+        section = scenario(scratch, quick=quick)
+    except KemiscopeError:
+        raise
+    except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    shutil.rmtree(scratch, ignore_errors=True)
+    return section
 
 
 def _stem(names: list[str], *, quick: bool) -> str:
