@@ -20,6 +20,7 @@ from stack.errors import StackError
 ROOT: Final = Path(__file__).resolve().parent.parent
 KAMAILIO_CFG: Final = ROOT / "kamailio.cfg"
 STOP_S: Final = 15
+_SYSTEM_PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Service:
@@ -83,12 +84,22 @@ def kamailio(settings: Settings, *, directory: Path, environment: Mapping[str, s
     text = kamailio_settings.render(settings)
     (directory / kamailio_settings.FILE_NAME).write_text(text)
     command = [kamailio_program(), "-f", str(KAMAILIO_CFG), "-DD", "-E", "-Y", str(directory)]
-    return Service("kamailio", command, directory=directory, environment=environment)
+    return Service("kamailio", command, directory=directory, environment=system_python(environment))
+
+
+def system_python(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a program that embeds the Python of the distribution.
+
+    That Python looks for its library beside the first ``python3`` in PATH, which may be that of
+    pyenv, conda or an active virtual environment, and fails there on the first compiled module.
+    """
+    kept = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
+    return kept | {"PATH": _SYSTEM_PATH}
 
 
 def kamailio_program() -> str:
     """Path of Kamailio; not every user's PATH has the sbin directories."""
-    path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin"
+    path = os.environ.get("PATH", "") + ":/usr/local/sbin:" + _SYSTEM_PATH
     return shutil.which("kamailio", path=path) or "kamailio"
 
 
