@@ -19,7 +19,7 @@ _PASSWORDS: Final = frozenset({"password", "sslpassword", "oauth_client_secret"}
 _PAGE: Final = """\
 # Settings
 
-Made by `make docs` from `collector/settings/model.py`.
+Made by `make docs` from `collector/settings/`.
 
 A value comes from, first match wins: the environment variable, the TOML file, the default. The
 file is the one that `KEMISCOPE_CONFIG` names, else `kemiscope.toml` in the working directory, else

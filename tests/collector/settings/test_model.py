@@ -10,7 +10,8 @@ import pytest
 
 from collector.row import MAX_FIELD_BYTES
 from collector.settings import Settings
-from collector.settings.model import Database, Setting, describe
+from collector.settings.model import Setting, describe
+from collector.settings.storing import Database
 
 ALL = {setting.key: setting for setting in describe()}
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from collector.settings import Settings, load, show
-from collector.settings.model import Database, Node, describe
+from collector.settings.model import describe
+from collector.settings.receiving import Node
+from collector.settings.storing import Database
 
 SAMPLE = Path(__file__).resolve().parents[3] / "kemiscope.sample.toml"
 

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Settings of storing: ingest, database, partitions, retention."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from collector.settings.section import DAY, LONGEST, Section, setting
+
+
+class Ingest(Section, frozen=True):
+    """From the journal to PostgreSQL."""
+
+    processes: Annotated[
+        int,
+        setting(
+            "Ingest processes inside Kamailio; 0 when `python -m collector ingest` runs apart. Two "
+            "on two cores: one decodes while the other waits for PostgreSQL.",
+            ge=0,
+            le=32,
+        ),
+    ] = 2
+    batch_messages: Annotated[
+        int, setting("Most messages in one transaction.", unit="messages", ge=1, le=1_000_000)
+    ] = 5000
+    commit_interval: Annotated[
+        float,
+        setting(
+            "Time between two transactions of a process as long as each finds less than "
+            "batch_messages. Shorter: searchable sooner; longer: less work per message.",
+            unit="s",
+            ge=0.001,
+            le=5,
+        ),
+    ] = 0.05
+
+
+class Database(Section, frozen=True):
+    """PostgreSQL."""
+
+    dsn: Annotated[
+        str,
+        setting(
+            "Connection of the capture node, which writes: libpq keywords or URI. "
+            "`make run` fills it in for its private PostgreSQL.",
+            secret=True,
+        ),
+    ] = ""
+    reader_dsn: Annotated[
+        str,
+        setting("Connection of the web API: a role that can only read.", secret=True),
+    ] = ""
+    connect_timeout: Annotated[
+        float, setting("Give up an attempt to connect after this long.", unit="s", ge=1, le=300)
+    ] = 5.0
+
+
+class Partition(Section, frozen=True):
+    """How the message tables are divided by time."""
+
+    interval: Annotated[
+        float,
+        setting(
+            "Length of a partition; must divide a day or be whole days.",
+            unit="s",
+            ge=300,
+            le=366 * DAY,
+        ),
+    ] = 6 * 3600.0
+    ahead: Annotated[int, setting("Partitions made ahead of the current one.", ge=1, le=100)] = 4
+
+
+class Retention(Section, frozen=True):
+    """How long data is kept; 0 keeps it for ever. Whole partitions are dropped."""
+
+    call: Annotated[
+        float, setting("Messages of calls (INVITE, ACK, BYE …).", unit="s", ge=0, le=LONGEST)
+    ] = 14.0 * DAY
+    registration: Annotated[
+        float, setting("REGISTER and its responses.", unit="s", ge=0, le=LONGEST)
+    ] = 3.0 * DAY
+    other: Annotated[
+        float,
+        setting("Everything else (OPTIONS, SUBSCRIBE, MESSAGE …).", unit="s", ge=0, le=LONGEST),
+    ] = 3.0 * DAY
+    statistics: Annotated[
+        float,
+        setting("Counters per minute, and senders not seen since.", unit="s", ge=0, le=LONGEST),
+    ] = 90.0 * DAY
+    quarantine_messages: Annotated[
+        int, setting("Packets kept in the quarantine.", unit="messages", ge=0, le=10_000_000)
+    ] = 10_000

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Settings of the web API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from collector.settings.section import Section, setting
+
+
+class Web(Section, frozen=True):
+    """The web API."""
+
+    listen: Annotated[
+        str,
+        setting(
+            "Address and port. There is no sign-in yet, so only loopback addresses are accepted."
+        ),
+    ] = "127.0.0.1:9080"
+    max_rows: Annotated[int, setting("Most rows in one answer.", unit="rows", ge=1, le=100_000)] = (
+        1000
+    )
+    max_call_messages: Annotated[
+        int,
+        setting(
+            "Most messages shown or exported of one call.", unit="messages", ge=1, le=1_000_000
+        ),
+    ] = 10_000
+    query_timeout: Annotated[
+        float,
+        setting(
+            "A query that takes longer is ended with a clear answer.", unit="s", ge=0.1, le=3600
+        ),
+    ] = 10.0
+    connections: Annotated[int, setting("Database connections of the web API.", ge=1, le=100)] = 4
