@@ -47,7 +47,7 @@ class Cause(IntEnum):
         """The name used in metrics, JSON, the database and the documentation."""
         return self.name.lower()
 
-    STORED = 0, Outcome.STORED, "a row in sip_message"
+    STORED = 0, Outcome.STORED, "a row in sip_message, rtcp_report or hep_event"
 
     KEEPALIVE = 1, Outcome.FILTERED, "a ping without a message: HEP type 0 or an empty payload"
 
@@ -57,7 +57,7 @@ class Cause(IntEnum):
     HEP_FIELD = 5, Outcome.REJECTED, "a HEP chunk of fixed size has another size"
     HEP_FAMILY = 6, Outcome.REJECTED, "HEPv1/v2 address family is neither IPv4 nor IPv6"
     HEP_INFLATE = 7, Outcome.REJECTED, "the compressed payload cannot be inflated"
-    HEP_TYPE = 8, Outcome.REJECTED, "a HEP protocol type that is not stored by this version"
+    PASSWORD = 8, Outcome.REJECTED, "the capture password is missing or wrong"
     STORE_REFUSED = 9, Outcome.REJECTED, "PostgreSQL refused the row; kept in quarantine"
 
     KERNEL = 10, Outcome.DROPPED, "the socket buffer was full (drops column of /proc/net/udp)"

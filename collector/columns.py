@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The columns of the ``sip_message_*`` tables: the one list behind COPY, API and documentation.
+"""The tables that packets end in, and their columns: behind COPY, API and documentation.
 
 ``sql/`` creates the same columns in the same order; a test compares the two.
 """
@@ -58,7 +58,42 @@ SIP_MESSAGE: Final = (
     Column("via_branch", "text", "branch of the top Via"),
     Column("fault", "text", "what is wrong with the message; null when nothing is"),
     Column("raw", "bytea", "the message exactly as captured"),
+    Column("aleg_id", "text", "the leg before this one, as a header of correlation.headers says"),
+    Column("headers", "jsonb", "the headers of sip.custom_headers, by name"),
 )
 
-SIP_MESSAGE_TABLES: Final = tuple(f"sip_message_{kind.label}" for kind in Kind)
-"""One table per ``Kind``, in its order."""
+HEP_EVENT: Final = (
+    Column("ts", "timestamp with time zone", "capture time by the sender's clock, µs"),
+    Column("id", "bigint", "time of arrival in ns since 1970; unique per capture node"),
+    Column("sender_ts", "timestamp with time zone", "as in sip_message"),
+    Column("src_port", "integer", "source port"),
+    Column("dst_port", "integer", "destination port"),
+    Column("type", "smallint", "HEP protocol type: 53 DNS, 54 ISUP, 60 CDR, 100 log …"),
+    Column("vlan", "smallint", "VLAN id"),
+    Column("src_ip", "inet", "source address; null when the sender did not know it"),
+    Column("dst_ip", "inet", "destination address; null when the sender did not know it"),
+    Column("call_id", "text", "HEP correlation id, most often a Call-ID; empty when there is none"),
+    Column("node", "text", "name of the capture agent, else its number"),
+    Column("fault", "text", "what is wrong with the packet; null when nothing is"),
+    Column("payload", "bytea", "the payload exactly as received"),
+)
+
+
+class Table(NamedTuple):
+    """One table, partitioned by ``ts``."""
+
+    name: str
+    kind: str
+    """What settings, retention and statistics call it."""
+    columns: tuple[Column, ...]
+
+
+TABLES: Final = (
+    *(Table(f"sip_message_{kind.label}", kind.label, SIP_MESSAGE) for kind in Kind),
+    Table("hep_event", "event", HEP_EVENT),
+)
+"""Every table that rows are copied into; the first ones in the order of ``Kind``."""
+
+SIP_MESSAGE_TABLES: Final = tuple(table.name for table in TABLES[: len(Kind)])
+EVENT: Final = next(index for index, table in enumerate(TABLES) if table.name == "hep_event")
+"""Position in ``TABLES``."""

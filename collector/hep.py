@@ -25,6 +25,7 @@ MAX_INFLATED: Final = 4 * MAX_PACKET
 
 TYPE_PING: Final = 0
 TYPE_SIP: Final = 1
+TYPE_LOG: Final = 100
 
 FAMILY_IPV4: Final = 2
 FAMILIES_IPV6: Final = frozenset({10, 24, 28, 30})

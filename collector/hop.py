@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
-from collector import hep, row, sip
+from collector import event, hep, row, sip
 from collector.causes import CAUSES, Cause
+from collector.columns import EVENT, TABLES
 from collector.hep import Hep
 from collector.journal import record
 from collector.journal.record import Record
-from collector.sip import Kind, Sip
+from collector.sip import Sip
 
 US_PER_MINUTE: Final = 60_000_000
 
@@ -30,12 +31,12 @@ _PING: Final = hep.TYPE_PING
 class Options(NamedTuple):
     """What the hop depends on beside the bytes; times in µs."""
 
-    accept_past: int
+    accept_past: int = 0
     """A sender's time may be this far before the time of arrival …"""
-    accept_future: int
+    accept_future: int = 0
     """… or this far after it; otherwise the message is filed by time of arrival."""
-    max_field_bytes: int
-    max_refused: int
+    max_field_bytes: int = 512
+    max_refused: int = 0
     """How many rejected packets of a batch are kept for the quarantine; all are counted."""
 
 
@@ -91,8 +92,8 @@ class Batch:
     """What becomes of a run of journal records: rows to COPY, and what to count."""
 
     records: int = 0
-    rows: tuple[Rows, ...] = field(default_factory=lambda: tuple(Rows() for _ in Kind))
-    """By ``Kind``."""
+    rows: tuple[Rows, ...] = field(default_factory=lambda: tuple(Rows() for _ in TABLES))
+    """In the order of ``TABLES``."""
     causes: list[int] = field(default_factory=lambda: [0] * len(CAUSES))
     """Records by ``Cause``."""
     stats: dict[StatKey, StatTally] = field(default_factory=dict)
@@ -138,15 +139,18 @@ def _encode_run(batch: Batch, records: list[Record], options: Options) -> None:
             continue
         node = packet.node_name or b"%d" % packet.capture_id
         sender = (found.peer, node, packet.version)
-        if packet.type == _SIP and not sip.is_keepalive(packet.payload):
-            stored.append((found, packet, node, sender))
-        elif packet.type in (_SIP, _PING):
+        if packet.type == _PING or (packet.type == _SIP and sip.is_keepalive(packet.payload)):
             _tally(batch, sender, found.id, Cause.KEEPALIVE)
         else:
-            _refuse(batch, found, Cause.HEP_TYPE, sender, options)
-    messages = [sip.extract(packet.payload) for _, packet, _, _ in stored]
+            stored.append((found, packet, node, sender))
+    messages = [
+        sip.extract(packet.payload) if packet.type == _SIP else None for _, packet, _, _ in stored
+    ]
     for (found, packet, node, sender), message in zip(stored, messages, strict=True):
-        _store(batch, found.id, packet, message, node, sender, options)
+        if message is None:
+            _store_event(batch, found.id, packet, node, sender, options)
+        else:
+            _store(batch, found.id, packet, message, node, sender, options)
 
 
 def _store(
@@ -158,19 +162,8 @@ def _store(
     sender: SenderKey,
     options: Options,
 ) -> None:
-    tally = _tally(batch, sender, record_id, _STORED)
-    ts = arrival = record_id // 1000
-    sender_ts = None
-    sent = packet.seconds * 1_000_000 + packet.microseconds
-    if sent:
-        tally.clock_offset = offset = sent - arrival
-        if -options.accept_past <= offset <= options.accept_future:
-            ts = sent
-        else:
-            sender_ts = sent
-
-    rows = batch.rows[message.kind]
-    rows.data += row.encode(
+    ts, sender_ts = _times(batch, record_id, packet, sender, options)
+    encoded = row.encode(
         packet,
         message,
         ts=ts,
@@ -179,17 +172,51 @@ def _store(
         node=node,
         max_field_bytes=options.max_field_bytes,
     )
-    if ts < rows.first_ts:
-        rows.first_ts = ts
-    if ts > rows.last_ts:
-        rows.last_ts = ts
-
+    _add(batch.rows[message.kind], encoded, ts)
     key = (ts // US_PER_MINUTE, node, message.method, message.status // 100)
     stat = batch.stats.get(key)
     if stat is None:
         stat = batch.stats[key] = StatTally()
     stat.messages += 1
     stat.octets += len(packet.payload)
+
+
+def _store_event(
+    batch: Batch, record_id: int, packet: Hep, node: bytes, sender: SenderKey, options: Options
+) -> None:
+    ts, sender_ts = _times(batch, record_id, packet, sender, options)
+    encoded = event.encode(
+        packet,
+        ts=ts,
+        record_id=record_id,
+        sender_ts=sender_ts,
+        node=node,
+        max_field_bytes=options.max_field_bytes,
+    )
+    _add(batch.rows[EVENT], encoded, ts)
+
+
+def _times(
+    batch: Batch, record_id: int, packet: Hep, sender: SenderKey, options: Options
+) -> tuple[int, int | None]:
+    """When to file a stored packet, and the sender's time if that is another, µs since 1970."""
+    tally = _tally(batch, sender, record_id, _STORED)
+    arrival = record_id // 1000
+    sent = packet.seconds * 1_000_000 + packet.microseconds
+    if not sent:
+        return arrival, None
+    tally.clock_offset = offset = sent - arrival
+    if -options.accept_past <= offset <= options.accept_future:
+        return sent, None
+    return arrival, sent
+
+
+def _add(rows: Rows, encoded: bytes, ts: int) -> None:
+    rows.data += encoded
+    if ts < rows.first_ts:
+        rows.first_ts = ts
+    if ts > rows.last_ts:
+        rows.last_ts = ts
 
 
 def _tally(batch: Batch, sender: SenderKey, record_id: int, cause: Cause) -> SenderTally:

@@ -24,7 +24,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from collector import hop, migrate
 from collector.causes import Cause
-from collector.columns import SIP_MESSAGE_TABLES
+from collector.columns import TABLES
 from collector.errors import KemiscopeError, ProgressConflictError, SchemaError
 from collector.hop import Batch, Options, Refused
 from collector.journal import record
@@ -254,15 +254,15 @@ class Ingest:
     async def _make_partitions(self, connection: AsyncConnection[TupleRow], batch: Batch) -> None:
         if time.monotonic() < self._partitions_wait_until:
             return
-        for table, rows in zip(SIP_MESSAGE_TABLES, batch.rows, strict=True):
+        for table, rows in zip(TABLES, batch.rows, strict=True):
             if rows.data:
                 first = _EPOCH + timedelta(microseconds=rows.first_ts)
                 last = _EPOCH + timedelta(microseconds=rows.last_ts)
                 try:
-                    await self._partitions.ensure(connection, table, first, last)
+                    await self._partitions.ensure(connection, table.name, first, last)
                 except errors.LockNotAvailable as error:
                     self._partitions_wait_until = time.monotonic() + LOCKED_PAUSE_S
-                    self._limited.warn("partition", f"{table}: using the default: {error}")
+                    self._limited.warn("partition", f"{table.name}: using the default: {error}")
 
     async def _isolate(
         self,

@@ -21,14 +21,13 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from collector import balance, kernel, partitions
-from collector.columns import SIP_MESSAGE_TABLES
+from collector.columns import TABLES
 from collector.journal import segment
 from collector.journal.counters import Counters
 from collector.log import LOGGER, LimitedLog
 from collector.partitions import Partitions
 from collector.settings import Settings
 from collector.settings.endpoint import parse_endpoint
-from collector.sip import Kind
 
 PUBLISH_INTERVAL_S: Final = 1.0
 SUMMARIZE_INTERVAL_S: Final = 5.0
@@ -130,11 +129,11 @@ class Keeper:
     async def _summarize(self, connection: AsyncConnection[TupleRow]) -> None:
         """Keep the BRIN indexes up to the newest rows: searches read unsummarized pages whole."""
         now = datetime.now(UTC)
-        for table in SIP_MESSAGE_TABLES:
+        for table in TABLES:
             async with connection.transaction():
                 current = [
                     item
-                    for item in await partitions.read(connection, table)
+                    for item in await partitions.read(connection, table.name)
                     if item.begin <= now < item.end
                 ]
             for partition in current:
@@ -163,16 +162,16 @@ class Keeper:
     async def _drop_old_messages(
         self, connection: AsyncConnection[TupleRow], now: datetime
     ) -> None:
-        for kind, table in zip(Kind, SIP_MESSAGE_TABLES, strict=True):
-            rows = await partitions.default_rows(connection, table)
+        for name, kind, _ in TABLES:
+            rows = await partitions.default_rows(connection, name)
             if rows:
                 self._limited.warn(
-                    table, f"{rows} rows or more are in {table}_default: no partition was ready"
+                    name, f"{rows} rows or more are in {name}_default: no partition was ready"
                 )
-            kept = getattr(self._settings.retention, kind.label)
+            kept = getattr(self._settings.retention, kind)
             if kept:
                 cutoff = now - timedelta(seconds=kept)
-                for dropped in await partitions.drop_older(connection, table, cutoff):
+                for dropped in await partitions.drop_older(connection, name, cutoff):
                     LOGGER.info("partition %s dropped: older than %d s", dropped.name, kept)
 
     async def _drop_old_counters(

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from psycopg import AsyncConnection, errors, sql
 from psycopg.rows import TupleRow
 
-from collector.columns import SIP_MESSAGE_TABLES
+from collector.columns import TABLES
 
 _LOCK: Final = 0x70617274  # "part"
 _LOCK_TIMEOUT: Final = "2s"
@@ -72,9 +72,9 @@ class Partitions:
     ) -> list[Partition]:
         """Make the current and the next ``ahead`` partitions of every table."""
         made = []
-        for table in SIP_MESSAGE_TABLES:
+        for table in TABLES:
             last = now + ahead * self._interval
-            made += await self.ensure(connection, table, now, last)
+            made += await self.ensure(connection, table.name, now, last)
         return made
 
     def forget(self) -> None:

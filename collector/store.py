@@ -16,15 +16,15 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncCursor, Error, sql
 from psycopg.rows import TupleRow
 
+from collector import hep, hop
 from collector.causes import CAUSES
-from collector.columns import SIP_MESSAGE, SIP_MESSAGE_TABLES
+from collector.columns import TABLES
+from collector.copy_binary import COPY_HEADER, COPY_TRAILER
 from collector.errors import ProgressConflictError
-from collector.hep import PROTOCOL_UDP, TYPE_SIP, Hep
-from collector.hop import Batch, Refused, SenderKey, SenderTally, StatKey, StatTally
-from collector.journal.record import format_address
+from collector.hep import PROTOCOL_UDP, TYPE_LOG, TYPE_SIP, Hep
+from collector.hop import Batch, Options, Refused, SenderKey, SenderTally, StatKey, StatTally
+from collector.journal.record import format_address, pack
 from collector.journal.segment import HEADER_BYTES, Segment
-from collector.row import COPY_HEADER, COPY_TRAILER, MAX_FIELD_BYTES, encode
-from collector.sip import extract
 
 MAX_NODES: Final = 1000
 MAX_SENDERS: Final = 1000
@@ -45,10 +45,23 @@ _QUARANTINE_TEXT: Final = 500
 
 _COPY: Final = tuple(
     sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
-        sql.Identifier(table), sql.SQL(", ").join(sql.Identifier(c.name) for c in SIP_MESSAGE)
+        sql.Identifier(table.name),
+        sql.SQL(", ").join(sql.Identifier(c.name) for c in table.columns),
     )
-    for table in SIP_MESSAGE_TABLES
+    for table in TABLES
 )
+
+_PROBES: Final = tuple(
+    hep.encode(Hep(3, PROTOCOL_UDP, bytes(4), bytes(4), 5060, 5060, 0, 0, type_, 0, payload))
+    for type_, payload in (
+        *(
+            (TYPE_SIP, b"%b sip:a SIP/2.0\r\nCall-ID: a\r\nCSeq: 1 %b\r\n\r\n" % (method, method))
+            for method in (b"INVITE", b"REGISTER", b"OPTIONS")
+        ),
+        (TYPE_LOG, b"a line"),
+    )
+)
+"""Ordinary packets that give a row in each table."""
 
 # The WHERE makes it a compare-and-set: no row comes back when somebody else was there first.
 _PROGRESS: Final = """
@@ -132,12 +145,7 @@ class Store:
         async with connection.transaction(), connection.cursor() as cursor:
             for step in steps:
                 await self._advance(cursor, step)
-            for copy, rows in zip(_COPY, batch.rows, strict=True):
-                if rows.data:
-                    async with cursor.copy(copy) as stream:
-                        await stream.write(COPY_HEADER)
-                        await stream.write(rows.data)
-                        await stream.write(COPY_TRAILER)
+            await self._copy(cursor, batch)
             await cursor.executemany(_COUNTER, self._counters(batch.causes))
             await cursor.executemany(_STAT, self._stats(batch.stats))
             await cursor.executemany(_SENDER, self._senders(batch.senders))
@@ -146,28 +154,26 @@ class Store:
 
     async def accepts_rows(self, connection: AsyncConnection[TupleRow]) -> bool:
         """Try to store an ordinary message in every table, and take it back."""
-        now = time.time_ns()
-        packet = Hep(3, PROTOCOL_UDP, bytes(4), bytes(4), 5060, 5060, 0, 0, TYPE_SIP, 0, b"probe")
-        row = encode(
-            packet,
-            extract(packet.payload),
-            ts=now // 1000,
-            record_id=now,
-            sender_ts=None,
-            node=b"probe",
-            max_field_bytes=MAX_FIELD_BYTES,
-        )
+        buffer = b"".join(pack(time.time_ns(), OTHER_PEER, 0, 0, probe) for probe in _PROBES)
+        batch = Batch()
+        hop.encode(buffer, batch, Options(), len(_PROBES))
         try:
             async with (
                 connection.transaction(force_rollback=True),
                 connection.cursor() as cursor,
             ):
-                for copy in _COPY:
-                    async with cursor.copy(copy) as stream:
-                        await stream.write(COPY_HEADER + row + COPY_TRAILER)
+                await self._copy(cursor, batch)
         except Error:
             return False
         return True
+
+    async def _copy(self, cursor: AsyncCursor[TupleRow], batch: Batch) -> None:
+        for copy, rows in zip(_COPY, batch.rows, strict=True):
+            if rows.data:
+                async with cursor.copy(copy) as stream:
+                    await stream.write(COPY_HEADER)
+                    await stream.write(rows.data)
+                    await stream.write(COPY_TRAILER)
 
     async def _advance(self, cursor: AsyncCursor[TupleRow], step: Step) -> None:
         await cursor.execute(

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import struct
 from typing import Any
 
-from collector.columns import SIP_MESSAGE
+from collector.columns import SIP_MESSAGE, Column
 
 _EPOCH_US = 946_684_800_000_000
 """2000-01-01 in µs since 1970."""
@@ -15,16 +16,16 @@ _EPOCH_US = 946_684_800_000_000
 Row = dict[str, Any]
 
 
-def read_rows(data: bytes | bytearray) -> list[Row]:
+def read_rows(data: bytes | bytearray, columns: tuple[Column, ...] = SIP_MESSAGE) -> list[Row]:
     """Rows without header and trailer, as dicts; times in µs since 1970, addresses as text."""
     rows = []
     position = 0
     while position < len(data):
         (count,) = struct.unpack_from(">h", data, position)
-        assert count == len(SIP_MESSAGE)
+        assert count == len(columns)
         position += 2
         row: Row = {}
-        for column in SIP_MESSAGE:
+        for column in columns:
             (length,) = struct.unpack_from(">i", data, position)
             position += 4
             assert length >= -1
@@ -53,6 +54,9 @@ def _decode(kind: str, value: bytes) -> Any:
             return text
         case "bytea":
             return value
+        case "jsonb":
+            assert value[:1] == b"\x01"
+            return json.loads(value[1:])
         case "inet":
             return _inet(value)
     message = f"the reader does not know {kind}"

@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow, class_row
 from collector import balance, migrate, partitions
 from collector.balance import Balance
 from collector.causes import CAUSES, Outcome
-from collector.columns import SIP_MESSAGE_TABLES
+from collector.columns import TABLES
 from collector.doctor.finding import Finding, Level, ago, span
 from collector.doctor.node import recent_packets
 from collector.errors import SchemaError
@@ -164,7 +164,7 @@ async def _check_partitions(
     findings = []
     now = datetime.now(UTC)
     interval = timedelta(seconds=settings.partition.interval)
-    for table in SIP_MESSAGE_TABLES:
+    for table, _, _ in TABLES:
         async with connection.transaction():
             present = await partitions.read(connection, table)
         if partitions.gaps(present, now, now + interval, interval):

@@ -83,6 +83,10 @@ class Retention(Section, frozen=True):
         float,
         setting("Everything else (OPTIONS, SUBSCRIBE, MESSAGE …).", unit="s", ge=0, le=LONGEST),
     ] = 3.0 * DAY
+    event: Annotated[
+        float,
+        setting("Logs, CDRs and every other HEP type.", unit="s", ge=0, le=LONGEST),
+    ] = 3.0 * DAY
     statistics: Annotated[
         float,
         setting("Counters per minute, and senders not seen since.", unit="s", ge=0, le=LONGEST),

@@ -48,7 +48,7 @@ def test_causes_are_summed_by_outcome() -> None:
             Cause.STORED: 60,
             Cause.KEEPALIVE: 4,
             Cause.NOT_HEP: 5,
-            Cause.HEP_TYPE: 1,
+            Cause.PASSWORD: 1,
             Cause.KERNEL: 9,
         },
     )

@@ -15,7 +15,7 @@ GOLDEN = {
     "hep_field": (5, "rejected"),
     "hep_family": (6, "rejected"),
     "hep_inflate": (7, "rejected"),
-    "hep_type": (8, "rejected"),
+    "password": (8, "rejected"),
     "store_refused": (9, "rejected"),
     "kernel": (10, "dropped"),
     "journal_full": (11, "dropped"),

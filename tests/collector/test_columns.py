@@ -1,56 +1,75 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The column list and the migration say the same."""
+"""The column lists and the migrations say the same."""
 
 from __future__ import annotations
 
-import re
-
+import psycopg
 import pytest
 
-from collector.columns import SIP_MESSAGE, SIP_MESSAGE_TABLES
-from collector.migrate import DIRECTORY
+from collector.columns import SIP_MESSAGE_TABLES, TABLES, Table
+from tests.fix_database import Database
 
-SQL = (DIRECTORY / "0001_sip_message.sql").read_text()
-TYPES = {"timestamptz": "timestamp with time zone"}
+ALL = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 
 
-def _columns_in_sql() -> list[tuple[str, str, bool]]:
-    found = re.search(r"CREATE TABLE sip_message_call \((.*?)\) PARTITION", SQL, re.DOTALL)
+@ALL
+def test_names_types_and_order_are_those_of_the_database(database: Database, table: Table) -> None:
+    """COPY names them in this order."""
+    with psycopg.connect(database.dsn) as connection:
+        found = connection.execute(
+            """
+            SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
+             WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+            """,
+            (table.name,),
+        ).fetchall()
+    assert found == [(column.name, column.type) for column in table.columns]
+
+
+@ALL
+def test_what_must_be_there_always_is(database: Database, table: Table) -> None:
+    """The columns that a row never leaves empty, whatever the packet: see test_row, test_event."""
+    with psycopg.connect(database.dsn) as connection:
+        found = connection.execute(
+            "SELECT attname FROM pg_attribute"
+            " WHERE attrelid = %s::regclass AND attnum > 0 AND attnotnull",
+            (table.name,),
+        ).fetchall()
+    required = {"ts", "id", "src_port", "dst_port", "call_id", "node"}
+    required |= {"transport", "raw"} if table.name in SIP_MESSAGE_TABLES else set()
+    assert {name for (name,) in found} - {"type", "payload"} == required
+
+
+@ALL
+def test_each_table_is_partitioned_and_indexed(database: Database, table: Table) -> None:
+    """By time, and with the two indexes and the default partition that all have."""
+    with psycopg.connect(database.dsn) as connection:
+        found = connection.execute(
+            "SELECT indexdef FROM pg_indexes WHERE tablename = %s ORDER BY indexdef", (table.name,)
+        ).fetchall()
+        children = connection.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass",
+            (table.name,),
+        ).fetchall()
+    ways = sorted(text.partition(" USING ")[2] for (text,) in found)
+    assert ways == ["brin (ts) WITH (pages_per_range='16')", "btree (call_id)"]
+    assert (f"{table.name}_default",) in children
+
+
+def test_the_view_shows_every_sip_message(database: Database) -> None:
+    """With the kind by which its table is told."""
+    with psycopg.connect(database.dsn) as connection:
+        found = connection.execute("SELECT pg_get_viewdef('sip_message'::regclass)").fetchone()
+        names = connection.execute("SELECT * FROM sip_message LIMIT 0").description
     assert found
-    columns = []
-    for line in found[1].strip().splitlines():
-        name, kind, *rest = line.strip().rstrip(",").split()
-        assert rest in ([], ["NOT", "NULL"])
-        columns.append((name, TYPES.get(kind, kind), bool(rest)))
-    return columns
+    assert names
+    for table in TABLES:
+        assert (f"FROM {table.name}" in found[0]) == (table.name in SIP_MESSAGE_TABLES)
+    assert [name.name for name in names] == ["kind", *(c.name for c in TABLES[0].columns)]
 
 
-def test_names_types_and_order_are_those_of_the_migration() -> None:
-    """COPY goes by position."""
-    assert [(name, kind) for name, kind, _ in _columns_in_sql()] == [
-        (column.name, column.type) for column in SIP_MESSAGE
-    ]
-
-
-def test_what_must_be_there_always_is() -> None:
-    """The columns that a row never leaves empty, whatever the message: see test_row."""
-    assert {name for name, _, required in _columns_in_sql() if required} == {
-        *("ts", "id", "src_port", "dst_port", "call_id", "transport", "node", "raw")
-    }
-
-
-@pytest.mark.parametrize("table", SIP_MESSAGE_TABLES)
-def test_each_table_is_created_indexed_and_in_the_view(table: str) -> None:
-    """All three alike."""
-    assert f"CREATE TABLE {table}" in SQL
-    assert f"ON {table} USING brin (ts)" in SQL
-    assert f"ON {table} (call_id)" in SQL
-    assert f"PARTITION OF {table} DEFAULT" in SQL
-    kind = table.removeprefix("sip_message_")
-    assert f"'{kind}' AS kind, * FROM {table}" in SQL
-
-
-def test_every_column_is_explained() -> None:
+@ALL
+def test_every_column_is_explained(table: Table) -> None:
     """The documentation is made of it."""
-    assert all(column.meaning for column in SIP_MESSAGE)
-    assert len({column.name for column in SIP_MESSAGE}) == len(SIP_MESSAGE)
+    assert all(column.meaning for column in table.columns)
+    assert len({column.name for column in table.columns}) == len(table.columns)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector import hep, sip
+from collector.copy_binary import UNKNOWN_ADDRESSES, clean
 from collector.hep import Hep
-from collector.row import MAX_FIELD_BYTES, UNKNOWN_ADDRESSES, clean, encode, transport
+from collector.row import MAX_FIELD_BYTES, encode, transport
 from collector.sip import Fault, Sip
 from tests.copy_reader import Row, read_rows
 from tests.hep_bytes import DST4, DST6, SRC4, SRC6
@@ -54,7 +55,15 @@ def test_every_column_of_a_request() -> None:
     fields |= {"kind": sip.Kind.CALL, "status": 0, "cseq": 42, "fault": None}
     message = Sip(**fields, via_transport=b"UDP")
     packet = _packet(payload=b"the raw message", correlation_id=b"the correlation id", vlan=742)
-    row = _row(packet, message, record_id=2**62, sender_ts=TS - 1, node=b"edge-1")
+    row = _row(
+        packet,
+        message,
+        record_id=2**62,
+        sender_ts=TS - 1,
+        node=b"edge-1",
+        aleg_id=b"the leg before",
+        headers=b'{"X-Tenant":"7"}',
+    )
     assert row == {
         **{name: f"the {name}" for name in TEXTS},
         "ts": TS,
@@ -72,6 +81,8 @@ def test_every_column_of_a_request() -> None:
         "correlation_id": "the correlation id",
         "fault": None,
         "raw": b"the raw message",
+        "aleg_id": "the leg before",
+        "headers": {"X-Tenant": "7"},
     }
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import socket
 import time
 
-from collector.hep import TYPE_SIP
+from collector.hep import TYPE_LOG, TYPE_SIP
 from stack.trial import Trial
 from tests.sip_text import packet, request
 from tests.system.counts import node, wait_until_all_stored
@@ -77,16 +77,19 @@ def test_a_refused_packet_is_kept_in_quarantine(running: Trial) -> None:
 
 
 def test_other_hep_types_and_keepalives_are_counted(running: Trial) -> None:
-    """A type that is not stored and a ping each raise their own counter."""
+    """A log line is stored, and what keeps a connection alive is counted."""
     before = node(running)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.connect(("127.0.0.1", running.hep_port))
-        sender.send(packet(b'{"type":200}', type=5))
+        sender.send(packet(b"a line of a log", type=TYPE_LOG))
         sender.send(packet(b"HEP3\x03\x0a", type=0))
         sender.send(packet(b"\r\n\r\n", type=TYPE_SIP))
     running.wait(lambda: node(running)["keepalive"] >= before["keepalive"] + 2, "the counters")
     after = node(running)
-    assert after["hep_type"] - before["hep_type"] == 1
+    assert after["stored"] - before["stored"] == 1
+    with running.connect() as connection:
+        events = connection.execute("SELECT type, payload FROM hep_event").fetchall()
+    assert events == [(TYPE_LOG, b"a line of a log")]
     assert after["keepalive"] - before["keepalive"] == 2
     assert after["unaccounted"] == 0
 

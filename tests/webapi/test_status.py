@@ -63,12 +63,12 @@ async def test_a_silent_node_is_not_alive(get: Get, connection: AsyncConnection[
 async def test_who_sends(get: Get, connection: AsyncConnection[TupleRow]) -> None:
     """Senders with version, rejects and clock."""
     await publish(connection)
-    await store(connection, [packet(request()), b"\x02garbage", packet(request(), type=99)])
+    await store(connection, [packet(request()), b"\x02garbage", packet(request())[:-1]])
     answer = await get("/api/v1/status")
     senders = {sender["hep_version"]: sender for sender in answer.json["senders"]}
     assert set(senders) == {0, 3}
-    assert (senders[3]["packets"], senders[3]["rejected"]) == (2, 1)
-    assert (senders[0]["packets"], senders[0]["rejected"]) == (1, 1)
+    assert (senders[3]["packets"], senders[3]["rejected"]) == (1, 0)
+    assert (senders[0]["packets"], senders[0]["rejected"]) == (2, 2)
     assert senders[3]["peer"] == "203.0.113.5"
     assert senders[3]["node"] == "2001"
     assert abs(senders[3]["clock_offset_us"]) < 60_000_000

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A HEP packet that is neither SIP nor a quality report as a row of ``hep_event``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from collector.columns import HEP_EVENT
+from collector.copy_binary import (
+    EMPTY,
+    POSTGRES_EPOCH_US,
+    clean,
+    inet,
+    pack_int2,
+    pack_length,
+    pack_ports,
+    row_start,
+    smallint,
+    text,
+    timestamp,
+)
+from collector.hep import Hep
+
+_COLUMNS: Final = len(HEP_EVENT)
+
+
+def encode(
+    packet: Hep,
+    *,
+    ts: int,
+    record_id: int,
+    sender_ts: int | None,
+    node: bytes,
+    max_field_bytes: int,
+) -> bytes:
+    """One COPY row, without header and trailer; arguments as in ``row.encode``."""
+    (call_id, name), fault = clean((packet.correlation_id, node), max_field_bytes)
+    return b"".join(
+        (
+            row_start(_COLUMNS, 8, ts - POSTGRES_EPOCH_US, 8, record_id),
+            timestamp(sender_ts),
+            pack_ports(4, packet.src_port, 4, packet.dst_port),
+            pack_int2(2, packet.type),
+            smallint(packet.vlan & 0xFFF),
+            inet(packet.src_ip),
+            inet(packet.dst_ip),
+            text(call_id) if call_id else EMPTY,
+            text(name) if name else EMPTY,
+            text(fault.encode() if fault else b""),
+            pack_length(len(packet.payload)),
+            packet.payload,
+        )
+    )
