@@ -14,6 +14,7 @@ from psycopg import AsyncConnection, Error
 from collector import doctor, ingest, kamailio_settings, migrate, settings
 from collector.causes import CAUSES, causes_markdown
 from collector.errors import KemiscopeError, SettingsError
+from collector.selection import Selection
 from collector.settings import Settings, show
 
 
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check_config(options: argparse.Namespace) -> int:
-    settings.load(options.config)
+    Selection(settings.load(options.config))
     sys.stdout.write("the settings are good\n")
     return 0
 

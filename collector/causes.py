@@ -73,6 +73,14 @@ class Cause(IntEnum):
         "over 49,149 bytes with thousands of NUL bytes: Kamailio cannot hand it to a script",
     )
 
+    FILTER_ADDRESS = 18, Outcome.FILTERED, "filter.discard_addresses"
+    FILTER_METHOD = 19, Outcome.FILTERED, "filter.discard_methods"
+    FILTER_USER_AGENT = 20, Outcome.FILTERED, "filter.discard_user_agents"
+    FILTER_EXPRESSION = 21, Outcome.FILTERED, "filter.discard_expression"
+    SAMPLED_OUT = 22, Outcome.FILTERED, "filter.sample_call and its like: not in the share kept"
+    DUPLICATE = 23, Outcome.DUPLICATE, "the same message within filter.duplicate_window"
+    HOOK_DROPPED = 24, Outcome.FILTERED, "a function in hook.file dropped it"
+
 
 CAUSES: tuple[Cause, ...] = tuple(Cause)
 

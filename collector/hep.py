@@ -247,6 +247,20 @@ def inflate(data: bytes) -> bytes | None:
     return None
 
 
+def hide_auth_key(data: bytes) -> bytes:
+    """The packet with its capture password (chunk 0x0e) covered by ``*``, as far as it is HEP3."""
+    if data[:4] not in MAGICS:
+        return data
+    hidden = bytearray(data)
+    position = 6
+    while (body := position + 6) <= len(data):
+        vendor, number, length = _unpack_chunk(data, position)
+        position = min(position + max(length, 6), len(data))
+        if vendor == 0 and number == 0x0E:
+            hidden[body:position] = b"*" * (position - body)
+    return bytes(hidden)
+
+
 def encode(packet: Hep) -> bytes:
     """Encode in the form that ``packet.version`` (1, 2 or 3) names.
 

@@ -2,7 +2,7 @@
 """The hop: journal bytes in, COPY bytes out. Pure, so that it can be measured and compiled alone.
 
 Nothing here reads a clock, a file or a socket: the same journal bytes and options always give the
-same batch.
+same batch. Only the filter for duplicates and the user's hook, where they are set, remember more.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from collector.columns import EVENT, TABLES
 from collector.hep import Hep
 from collector.journal import record
 from collector.journal.record import Record
-from collector.sip import Sip
+from collector.selection import Selected, Selection
+from collector.selection.candidate import Candidate
 
 US_PER_MINUTE: Final = 60_000_000
 
@@ -38,6 +39,8 @@ class Options(NamedTuple):
     max_field_bytes: int = 512
     max_refused: int = 0
     """How many rejected packets of a batch are kept for the quarantine; all are counted."""
+    selection: Selection | None = None
+    """What is kept; None keeps everything as it comes."""
 
 
 class Refused(NamedTuple):
@@ -131,38 +134,53 @@ def _unpack(buffer: bytes, offset: int, limit: int) -> list[Record]:
 
 def _encode_run(batch: Batch, records: list[Record], options: Options) -> None:
     """One stage after the other over a run of records."""
+    selection = options.selection
     packets = [hep.decode(found.packet) for found in records]
-    stored: list[tuple[Record, Hep, bytes, SenderKey]] = []
+    kept: list[tuple[Record, Hep, bytes, SenderKey]] = []
     for found, packet in zip(records, packets, strict=True):
         if isinstance(packet, Cause):
             _refuse(batch, found, packet, (found.peer, b"", 0), options)
             continue
         node = packet.node_name or b"%d" % packet.capture_id
         sender = (found.peer, node, packet.version)
-        if packet.type == _PING or (packet.type == _SIP and sip.is_keepalive(packet.payload)):
+        if selection is not None and not selection.accepts(packet):
+            _refuse(batch, found, Cause.PASSWORD, sender, options)
+        elif packet.type == _PING or (packet.type == _SIP and sip.is_keepalive(packet.payload)):
             _tally(batch, sender, found.id, Cause.KEEPALIVE)
         else:
-            stored.append((found, packet, node, sender))
+            kept.append((found, packet, node, sender))
     messages = [
-        sip.extract(packet.payload) if packet.type == _SIP else None for _, packet, _, _ in stored
+        sip.extract(packet.payload) if packet.type == _SIP else None for _, packet, _, _ in kept
     ]
-    for (found, packet, node, sender), message in zip(stored, messages, strict=True):
-        if message is None:
-            _store_event(batch, found.id, packet, node, sender, options)
-        else:
-            _store(batch, found.id, packet, message, node, sender, options)
+    if selection is None:
+        for (found, packet, node, sender), message in zip(kept, messages, strict=True):
+            _store(batch, found.id, sender, Selected(packet, message, node), options)
+        return
+    with selection.run():
+        for (found, packet, node, sender), message in zip(kept, messages, strict=True):
+            selected = selection.select(Candidate(found.id, packet, message, node))
+            if isinstance(selected, Cause):
+                _tally(batch, sender, found.id, selected)
+            else:
+                _store(batch, found.id, sender, selected, options)
 
 
 def _store(
-    batch: Batch,
-    record_id: int,
-    packet: Hep,
-    message: Sip,
-    node: bytes,
-    sender: SenderKey,
-    options: Options,
+    batch: Batch, record_id: int, sender: SenderKey, selected: Selected, options: Options
 ) -> None:
+    packet, message, node, aleg_id, headers = selected
     ts, sender_ts = _times(batch, record_id, packet, sender, options)
+    if message is None:
+        encoded = event.encode(
+            packet,
+            ts=ts,
+            record_id=record_id,
+            sender_ts=sender_ts,
+            node=node,
+            max_field_bytes=options.max_field_bytes,
+        )
+        _add(batch.rows[EVENT], encoded, ts)
+        return
     encoded = row.encode(
         packet,
         message,
@@ -171,6 +189,8 @@ def _store(
         sender_ts=sender_ts,
         node=node,
         max_field_bytes=options.max_field_bytes,
+        aleg_id=aleg_id,
+        headers=headers,
     )
     _add(batch.rows[message.kind], encoded, ts)
     key = (ts // US_PER_MINUTE, node, message.method, message.status // 100)
@@ -179,21 +199,6 @@ def _store(
         stat = batch.stats[key] = StatTally()
     stat.messages += 1
     stat.octets += len(packet.payload)
-
-
-def _store_event(
-    batch: Batch, record_id: int, packet: Hep, node: bytes, sender: SenderKey, options: Options
-) -> None:
-    ts, sender_ts = _times(batch, record_id, packet, sender, options)
-    encoded = event.encode(
-        packet,
-        ts=ts,
-        record_id=record_id,
-        sender_ts=sender_ts,
-        node=node,
-        max_field_bytes=options.max_field_bytes,
-    )
-    _add(batch.rows[EVENT], encoded, ts)
 
 
 def _times(
@@ -233,4 +238,6 @@ def _tally(batch: Batch, sender: SenderKey, record_id: int, cause: Cause) -> Sen
 def _refuse(batch: Batch, found: Record, cause: Cause, sender: SenderKey, options: Options) -> None:
     _tally(batch, sender, found.id, cause).rejected += 1
     if len(batch.refused) < options.max_refused:
-        batch.refused.append(Refused(found.id, found.peer, found.port, cause, found.packet))
+        batch.refused.append(
+            Refused(found.id, found.peer, found.port, cause, hep.hide_auth_key(found.packet))
+        )

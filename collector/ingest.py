@@ -12,6 +12,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
@@ -33,7 +34,9 @@ from collector.journal.reader import Claim, Reader
 from collector.keeper import Keeper
 from collector.log import LOGGER, LimitedLog, one_line
 from collector.partitions import Partitions
+from collector.selection import Selection
 from collector.settings import Settings
+from collector.settings import load as load_settings
 from collector.store import Step, Store
 
 READ_BYTES: Final = 4 << 20
@@ -78,9 +81,15 @@ class Portion(NamedTuple):
 class Ingest:
     """One ingest process."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Claim a slot in the journal. Raises JournalError if the journal cannot be used."""
+    def __init__(self, settings: Settings, reload: Callable[[], Settings] = load_settings) -> None:
+        """Claim a slot in the journal; ``reload`` reads the settings again after SIGHUP.
+
+        Raises JournalError if the journal cannot be used, SettingsError for a bad setting.
+        """
         self._settings = settings
+        self._reload = reload
+        self._selection = Selection(settings)
+        self._selection.open()
         journal = Path(settings.journal.directory)
         self._counters = Counters(journal)
         self._process, self._lock = claim_slot(self._counters, journal, Role.INGEST, time.time_ns())
@@ -89,12 +98,8 @@ class Ingest:
         self._reader = Reader(journal, self._counters)
         self._store = Store(self._counters.journal_id, self._process)
         self._partitions = Partitions(settings.partition.interval)
-        self._options = Options(
-            accept_past=int(settings.clock.accept_past * 1e6),
-            accept_future=int(settings.clock.accept_future * 1e6),
-            max_field_bytes=settings.sip.max_field_bytes,
-            max_refused=MAX_REFUSED_PER_BATCH,
-        )
+        self._hook_faults = self._slot[Field.HOOK_FAULTS]
+        self._use(settings, self._selection)
         self._partitions_wait_until = 0.0
         self._limit = settings.ingest.batch_messages
         self._limited = LimitedLog()
@@ -104,11 +109,39 @@ class Ingest:
         """End ``run`` after the transaction under way."""
         self._stop.set()
 
+    def reload(self) -> None:
+        """Read the settings again: what decides about packets changes with the next batch.
+
+        Settings with a mistake are logged, and those in force stay.
+        """
+        try:
+            settings = self._reload()
+            selection = Selection(settings)
+            selection.open()
+        except (KemiscopeError, OSError) as error:
+            LOGGER.error("reload: nothing was changed: %s", one_line(str(error)))
+        else:
+            self._hook_faults += self._selection.hook_faults
+            self._selection.close()
+            self._use(settings, selection)
+            LOGGER.info("settings read again")
+
+    def _use(self, settings: Settings, selection: Selection) -> None:
+        self._selection = selection
+        self._options = Options(
+            accept_past=int(settings.clock.accept_past * 1e6),
+            accept_future=int(settings.clock.accept_future * 1e6),
+            max_field_bytes=settings.sip.max_field_bytes,
+            max_refused=MAX_REFUSED_PER_BATCH,
+            selection=selection if selection.is_needed else None,
+        )
+
     async def run(self) -> None:
         """Store until ``stop``, SIGTERM or SIGINT."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
         pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
             self._settings.database.dsn,
             min_size=0,
@@ -245,6 +278,7 @@ class Ingest:
 
     def _advance(self, portions: list[Portion]) -> None:
         self._slot[Field.LAST_COMMIT] = time.time_ns()
+        self._slot[Field.HOOK_FAULTS] = self._hook_faults + self._selection.hook_faults
         for claim, step, ended, _ in portions:
             claim.offset = step.octets
             claim.records = step.records
@@ -304,6 +338,7 @@ class Ingest:
 
     def close(self) -> None:
         """Free the slot."""
+        self._selection.close()
         self._slot.release()
         self._counters.close()
         os.close(self._lock)

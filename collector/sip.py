@@ -11,6 +11,8 @@ import re
 from enum import IntEnum, StrEnum
 from typing import Final, NamedTuple
 
+from collector.sip_address import address, parse_uri, party
+
 MAX_CSEQ: Final = 2**31 - 1
 """RFC 3261 §8.1.1.5: the sequence number is less than 2**31."""
 
@@ -95,18 +97,37 @@ _AUTH, _PROXY_AUTH, _USER_AGENT, _SERVER, _LENGTH = range(10, 15)
 _SLOTS: Final = 15
 _BLANKS: Final = (b" ", b"\t")
 
-_CANONICAL: Final[dict[bytes, int]] = {
+COMPACT_NAMES: Final[dict[bytes, bytes]] = {
+    b"a": b"accept-contact",
+    b"b": b"referred-by",
+    b"c": b"content-type",
+    b"d": b"request-disposition",
+    b"e": b"content-encoding",
+    b"f": b"from",
+    b"i": b"call-id",
+    b"j": b"reject-contact",
+    b"k": b"supported",
+    b"l": b"content-length",
+    b"m": b"contact",
+    b"n": b"identity-info",
+    b"o": b"event",
+    b"r": b"refer-to",
+    b"s": b"subject",
+    b"t": b"to",
+    b"u": b"allow-events",
+    b"v": b"via",
+    b"x": b"session-expires",
+    b"y": b"identity",
+}
+"""RFC 3261 §7.3.3 and the IANA registry of header fields."""
+
+_NAMES: Final[dict[bytes, int]] = {
     b"via": _VIA,
-    b"v": _VIA,
     b"from": _FROM,
-    b"f": _FROM,
     b"to": _TO,
-    b"t": _TO,
     b"call-id": _CALL_ID,
-    b"i": _CALL_ID,
     b"cseq": _CSEQ,
     b"contact": _CONTACT,
-    b"m": _CONTACT,
     b"p-asserted-identity": _PAI,
     b"p-preferred-identity": _PPI,
     b"remote-party-id": _RPID,
@@ -115,7 +136,9 @@ _CANONICAL: Final[dict[bytes, int]] = {
     b"user-agent": _USER_AGENT,
     b"server": _SERVER,
     b"content-length": _LENGTH,
-    b"l": _LENGTH,
+}
+_CANONICAL: Final[dict[bytes, int]] = _NAMES | {
+    short: _NAMES[name] for short, name in COMPACT_NAMES.items() if name in _NAMES
 }
 
 _spellings: dict[bytes, int] = {
@@ -144,19 +167,7 @@ _STATUS_LINE: Final = re.compile(
     rb"SIP/\d\.\d +([1-6]\d\d)(?: +(.*)|\s*)\Z", re.DOTALL | re.IGNORECASE
 )
 _CSEQ_VALUE: Final = re.compile(rb"(\d{1,10})\s+(\S+)\Z")
-_SIP_URI: Final = re.compile(
-    rb"\s*+sips?:(?:([^@:;]*+)(?:[:;][^@]*+)?@)?(?:\[([^\]]*+)\]|([^:;?>,\s\[\]]*+))",
-    re.IGNORECASE,
-)
-_SCHEME: Final = re.compile(rb"\s*+(?:sips?|tel):", re.IGNORECASE)
-_NAME_ADDR: Final = re.compile(
-    rb'\s*+(?:"(?:[^"\\]++|\\.)*")?[^<":]*+<sips?:'
-    rb"(?:([^@:;>]*+)(?:[:;][^@>]*+)?@)?(?:\[([^\]>]*+)\]|([^:;?>,\s\[\]]*+))[^>]*+>(.*)",
-    re.DOTALL | re.IGNORECASE,
-)
-_QUOTED: Final = re.compile(rb'\s*+"(?:[^"\\]++|\\.)*"', re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
-_TAG: Final = re.compile(rb"[;\s]tag\s*=\s*([^;,\s]*)", re.IGNORECASE)
 _TOP_VIA: Final = re.compile(
     rb"SIP\s*/\s*2\.0\s*/\s*([A-Za-z0-9_-]+)[^,;]*"
     rb"(?:;(?!\s*branch\s*=)[^,;]*)*(?:;\s*branch\s*=\s*([^;,\s]*))?",
@@ -193,13 +204,13 @@ def extract(message: bytes) -> Sip:
 
     contact_user = contact_domain = pai_user = pai_domain = auth_user = auth_realm = b""
     ruri_user, ruri_domain = parse_uri(ruri) if ruri else (b"", b"")
-    from_user, from_domain, from_tag = _party(found[_FROM])
-    to_user, to_domain, to_tag = _party(found[_TO])
+    from_user, from_domain, from_tag = party(found[_FROM])
+    to_user, to_domain, to_tag = party(found[_TO])
     if found[_CONTACT]:
-        contact_user, contact_domain, _ = _address(found[_CONTACT])
+        contact_user, contact_domain, _ = address(found[_CONTACT])
     identity = found[_PAI] or found[_PPI] or found[_RPID]
     if identity:
-        pai_user, pai_domain, _ = _address(identity)
+        pai_user, pai_domain, _ = address(identity)
     credentials = found[_AUTH] or found[_PROXY_AUTH]
     if credentials:
         auth_user = _quoted(_USERNAME, credentials)
@@ -233,41 +244,27 @@ def extract(message: bytes) -> Sip:
     )
 
 
+def find_headers(message: bytes, wanted: frozenset[bytes]) -> dict[bytes, bytes]:
+    """The first value of each of the ``wanted`` headers that the message has.
+
+    Names are in lower case and written out; any spelling in the message, compact form and folded
+    value is found.
+    """
+    head, _ = _split_body(message)
+    found: dict[bytes, bytes] = {}
+    for line in _FOLD.sub(b" ", head).split(b"\r\n")[1:]:
+        name, colon, value = line.partition(b":")
+        if colon:
+            lower = name.strip().lower()
+            lower = COMPACT_NAMES.get(lower, lower)
+            if lower in wanted and lower not in found:
+                found[lower] = value.strip()
+    return found
+
+
 def is_keepalive(message: bytes) -> bool:
     """True for what SIP endpoints send to keep a NAT binding open: only CR, LF, NUL or blanks."""
     return not message.strip(b"\r\n\0 \t")
-
-
-def parse_uri(uri: bytes) -> tuple[bytes, bytes]:
-    """User and host of a ``sip:``, ``sips:`` or ``tel:`` URI (RFC 3261 §19.1, RFC 3966).
-
-    The user comes without password and parameters, an IPv6 host without brackets, a host in
-    lower case. A ``tel:`` number, and the rest of any other scheme, is a user without host.
-    """
-    found = _SIP_URI.match(uri)
-    if found:
-        user, host6, host = found.groups(b"")
-        return user, (host or host6).lower()
-    _, _, rest = uri.partition(b":")
-    return rest.partition(b";")[0].strip(), b""
-
-
-def split_address(value: bytes) -> tuple[bytes, bytes]:
-    """URI and header parameters of the first name-addr or addr-spec in a header value.
-
-    RFC 3261 §20: without angle brackets, a ``,`` ends the address and everything after the first
-    ``;`` is header parameters. The display name may be quoted and hold any character.
-    """
-    quoted = _QUOTED.match(value)
-    if quoted:
-        value = value[quoted.end() :]
-    begin = value.find(b"<")
-    if begin >= 0 and not _SCHEME.match(value):
-        uri, _, parameters = value[begin + 1 :].partition(b">")
-        return uri, parameters
-    value = value.partition(b",")[0]
-    end = value.find(b";", max(value.find(b"@"), 0))
-    return (value, b"") if end < 0 else (value[:end], value[end:])
 
 
 def _split_body(message: bytes) -> tuple[bytes, int]:
@@ -332,27 +329,6 @@ def _cseq(value: bytes) -> tuple[int, bytes]:
 def _content_length(value: bytes) -> int:
     """The promised size of the body; 0 when the header is absent or no number."""
     return int(value[:10]) if value.isdigit() else 0
-
-
-def _address(value: bytes) -> tuple[bytes, bytes, bytes]:
-    """User, host and header parameters of the first address in a header value."""
-    found = _NAME_ADDR.match(value)
-    if found:
-        user, host6, host, parameters = found.groups(b"")
-        return user, (host or host6).lower(), parameters
-    uri, parameters = split_address(value)
-    return *parse_uri(uri), parameters
-
-
-def _party(value: bytes) -> tuple[bytes, bytes, bytes]:
-    """User, host and tag of a From or To value."""
-    user, host, parameters = _address(value)
-    if not parameters:
-        return user, host, b""
-    if parameters[:5] == b";tag=" and parameters[5:].isalnum():
-        return user, host, parameters[5:]
-    found = _TAG.search(parameters)
-    return user, host, found[1] if found else b""
 
 
 def _via(value: bytes) -> tuple[bytes, bytes]:

@@ -31,6 +31,7 @@ from collector.journal import record  # noqa: E402
 from collector.journal.counters import Role  # noqa: E402
 from collector.journal.writer import Writer  # noqa: E402
 from collector.log import LOGGER, LimitedLog  # noqa: E402
+from collector.selection import Selection  # noqa: E402
 from kemi import packet  # noqa: E402
 
 _KEMI_LEVELS = {
@@ -73,6 +74,7 @@ class kamailio:  # noqa: N801 (Kamailio's name)
 
     def __init__(self) -> None:
         self._settings = settings.load()
+        Selection(self._settings)  # says what is wrong before anything starts
         self._writer: Writer | None = None
         self._peers: dict[str, bytes] = {}
         self._limited = LimitedLog()

@@ -1,5 +1,6 @@
 -- Everything that is not SIP: logs, CDRs, DNS, ISUP and types that nobody has named yet; and two
 -- columns of SIP messages for what settings ask for: the leg before this one, and custom headers.
+-- And a counter of the faults in the user's own functions.
 --
 -- Why one table: these packets differ only in their payload, which is kept as it came. jsonb only
 -- for custom headers, because which there are is a matter of the settings.
@@ -46,3 +47,8 @@ $$;
 CREATE INDEX hep_event_ts ON hep_event USING brin (ts) WITH (pages_per_range = 16);
 CREATE INDEX hep_event_call_id ON hep_event (call_id);
 CREATE TABLE hep_event_default PARTITION OF hep_event DEFAULT;
+
+ALTER TABLE capture_node ADD COLUMN hook_faults bigint NOT NULL DEFAULT 0;
+
+COMMENT ON COLUMN capture_node.hook_faults IS
+    'Calls of functions in hook.file that failed; their packets went on.';

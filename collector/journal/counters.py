@@ -63,6 +63,8 @@ class Field(IntEnum):
     """Ingest: time of the last commit, ns since 1970."""
     STORE_DOWN_SINCE = 8
     """Ingest: since when the database cannot be used, ns since 1970; 0 when it can."""
+    HOOK_FAULTS = 9
+    """Ingest: calls of the user's functions that failed."""
 
 
 class NodeField(IntEnum):

@@ -83,12 +83,24 @@ def _convert(value: Any, setting: Setting, *, from_text: bool) -> Any:
         value = parse_quantity(value, setting.unit)
         value = int(value) if setting.type == "integer" else value
     elif from_text and setting.type == "list of text":
-        value = [item.strip() for item in value.split(",") if item.strip()]
+        value = _split(value)
     try:
         return msgspec.convert(value, setting.annotation, strict=not from_text)
     except msgspec.ValidationError as error:
         message = str(error).replace("`", "")
         raise ValueError(message[:1].lower() + message[1:]) from None
+
+
+def _split(text: str) -> list[str]:
+    """A list from the environment: separated by commas, or as in TOML when an item has one."""
+    if text.lstrip().startswith("["):
+        try:
+            items: list[str] = tomllib.loads(f"items = {text}")["items"]
+        except tomllib.TOMLDecodeError:
+            message = "begins with [ and is no list of texts in quotes"
+            raise ValueError(message) from None
+        return items
+    return [item.strip() for item in text.split(",") if item.strip()]
 
 
 def _unknown(document: dict[str, Any], environ: Mapping[str, str]) -> Iterator[str]:

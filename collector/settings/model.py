@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from collector.settings.receiving import HepSettings, Journal, Node
+from collector.settings.receiving import HepSettings, Journal, Node, Senders
 from collector.settings.section import Section
-from collector.settings.selecting import Clock, Sip
+from collector.settings.selecting import Clock, Correlation, Filter, Hook, Sip
 from collector.settings.storing import Database, Ingest, Partition, Retention
 from collector.settings.web import Web
 
@@ -22,10 +22,14 @@ class Settings(Section, frozen=True):
 
     node: Node = Node()
     hep: HepSettings = HepSettings()
+    senders: Senders = Senders()
     journal: Journal = Journal()
     ingest: Ingest = Ingest()
     sip: Sip = Sip()
     clock: Clock = Clock()
+    correlation: Correlation = Correlation()
+    filter: Filter = Filter()
+    hook: Hook = Hook()
     database: Database = Database()
     partition: Partition = Partition()
     retention: Retention = Retention()
@@ -61,6 +65,7 @@ class Setting(NamedTuple):
 
 _TYPE_NAMES: Final[dict[object, str]] = {
     msgspec.inspect.IntType: "integer",
+    msgspec.inspect.BoolType: "true or false",
     msgspec.inspect.FloatType: "number",
     msgspec.inspect.StrType: "text",
     msgspec.inspect.VarTupleType: "list of text",

@@ -55,6 +55,19 @@ class HepSettings(Section, frozen=True):
     ] = 3600.0
 
 
+class Senders(Section, frozen=True):
+    """Who may send."""
+
+    passwords: Annotated[
+        tuple[str, ...],
+        setting(
+            "Capture passwords (HEP chunk 0x0e) as `capture id:password`, or `*:password` for "
+            "all others. When there is one, packets without the right one are refused.",
+            secret=True,
+        ),
+    ] = ()
+
+
 class Journal(Section, frozen=True):
     """The buffer on disk between receiving and storing."""
 

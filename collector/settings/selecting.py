@@ -21,6 +21,105 @@ class Sip(Section, frozen=True):
             le=2048,
         ),
     ] = 512
+    custom_headers: Annotated[
+        tuple[str, ...],
+        setting(
+            "Further headers that are kept and can be searched, in any spelling, like X-Tenant; "
+            "`X-Cost: number` keeps a number.",
+            max_length=32,
+        ),
+    ] = ()
+
+
+class Correlation(Section, frozen=True):
+    """How the leg before this one is found."""
+
+    headers: Annotated[
+        tuple[str, ...],
+        setting(
+            "Headers that name the Call-ID of the leg before, such as X-CID; the first one that a "
+            "message has counts. `Name: pattern` takes the first group of an RE2 pattern. "
+            "It is kept in aleg_id, and in correlation_id when HEP has brought none.",
+            max_length=32,
+        ),
+    ] = ()
+    force: Annotated[
+        bool, setting("The header counts more than the correlation id that HEP has brought.")
+    ] = False
+
+
+class Filter(Section, frozen=True):
+    """What is not stored. Filters work in this order; each has its own counter."""
+
+    discard_addresses: Annotated[
+        tuple[str, ...],
+        setting("Messages from or to these addresses or networks, like 192.0.2.0/24."),
+    ] = ()
+    discard_methods: Annotated[
+        tuple[str, ...],
+        setting("Requests of these methods and their responses, like OPTIONS."),
+    ] = ()
+    discard_user_agents: Annotated[
+        tuple[str, ...],
+        setting("Messages whose User-Agent or Server contains one of these texts."),
+    ] = ()
+    discard_expression: Annotated[
+        str,
+        setting(
+            "Messages for which this is true, e.g. "
+            '`method == "OPTIONS" and in_network(src_ip, "10.0.0.0/8")`. '
+            "docs/operations.md has the fields and functions."
+        ),
+    ] = ""
+    sample_call: Annotated[
+        float,
+        setting(
+            "Share of calls that is kept, by Call-ID: whole calls or nothing.",
+            unit="percent",
+            ge=0,
+            le=100,
+        ),
+    ] = 100.0
+    sample_registration: Annotated[
+        float, setting("The same for registrations.", unit="percent", ge=0, le=100)
+    ] = 100.0
+    sample_other: Annotated[
+        float, setting("The same for everything else in SIP.", unit="percent", ge=0, le=100)
+    ] = 100.0
+    duplicate_window: Annotated[
+        float,
+        setting(
+            "A message that arrives again within this time is counted and not stored; 0 stores "
+            "all. 500 ms (T1) and more also take retransmissions for duplicates.",
+            unit="s",
+            ge=0,
+            le=60,
+        ),
+    ] = 0.0
+    duplicate_key: Annotated[
+        str,
+        setting(
+            "What makes messages the same: `message` compares all their bytes, `packet` also "
+            "addresses and ports.",
+            pattern="^(message|packet)$",
+        ),
+    ] = "message"
+    censor_methods: Annotated[
+        tuple[str, ...],
+        setting("Bodies of these methods are stored as x, byte for byte, like MESSAGE."),
+    ] = ()
+
+
+class Hook(Section, frozen=True):
+    """The user's own functions."""
+
+    file: Annotated[
+        str,
+        setting(
+            "A Python file; each of its public functions is called with every packet before it "
+            "is stored. It runs inside ingest and can do what ingest can."
+        ),
+    ] = ""
 
 
 class Clock(Section, frozen=True):

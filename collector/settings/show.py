@@ -24,7 +24,7 @@ Made by `make docs` from `collector/settings/`.
 A value comes from, first match wins: the environment variable, the TOML file, the default. The
 file is the one that `KEMISCOPE_CONFIG` names, else `kemiscope.toml` in the working directory, else
 `/etc/kemiscope/kemiscope.toml`. Sizes may be written as `16MiB`, times as `250ms`, `30s`, `6h`,
-`14d`. Lists in the environment are separated by commas.
+`14d`. Lists in the environment are separated by commas, or written as in TOML: `["a", "b,c"]`.
 
 `python -m collector check-config` says what is wrong, with the name of the setting and the rule;
 `python -m collector dump-config` prints what is in force, passwords masked. A change takes effect
@@ -37,6 +37,8 @@ def shown(settings: Settings, setting: Setting) -> Any:
     value = getattr(getattr(settings, setting.section), setting.name)
     if not setting.secret or not value:
         return value
+    if isinstance(value, tuple):
+        return tuple(f"{entry.partition(':')[0]}:***" for entry in value)
     try:
         parts = conninfo_to_dict(value)
     except ProgrammingError:
@@ -106,6 +108,8 @@ def _toml_value(value: Any) -> str:
         return f"[{', '.join(map(_toml_value, value))}]"
     if isinstance(value, str):
         return msgspec.json.encode(value).decode()
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float) and value == int(value):
         return str(int(value))
     return str(value)

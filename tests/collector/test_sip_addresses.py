@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import sip
+from collector.sip_address import parse_uri
 from tests.sip_text import extract
 
 
@@ -46,7 +46,7 @@ from tests.sip_text import extract
 )
 def test_uris(uri: bytes, user: bytes, domain: bytes) -> None:
     """The user without password and parameters, the host without port and in lower case."""
-    assert sip.parse_uri(uri) == (user, domain)
+    assert parse_uri(uri) == (user, domain)
 
 
 ADDRESSES = [

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""All steps of the selection together, as the settings have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import orjson
+
+from collector.causes import Cause
+from collector.errors import SettingsError
+from collector.hep import Hep
+from collector.selection.candidate import Candidate
+from collector.selection.censor import Censor
+from collector.selection.duplicates import DuplicateFilter, Key
+from collector.selection.filters import (
+    AddressFilter,
+    ExpressionFilter,
+    Filter,
+    MethodFilter,
+    SampleFilter,
+    UserAgentFilter,
+)
+from collector.selection.headers import Headers
+from collector.selection.hook import Hook
+from collector.selection.passwords import Passwords
+from collector.settings import Settings
+from collector.sip import Kind, Sip
+
+Part = TypeVar("Part")
+
+
+class Selected(NamedTuple):
+    """A packet as it is stored."""
+
+    packet: Hep
+    message: Sip | None
+    node: bytes
+    aleg_id: bytes = b""
+    """Clean text; ``b""`` when there is none."""
+    headers: bytes = b""
+    """A JSON object; ``b""`` when there is none."""
+
+
+class Selection:
+    """The steps that the settings ask for."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError that names the setting; nothing is opened before ``open``."""
+        chosen = settings.filter
+        self._passwords = _part("senders.passwords", Passwords, settings.senders.passwords)
+        self._filters: list[Filter] = [
+            part
+            for part in (
+                _part("filter.discard_addresses", AddressFilter, chosen.discard_addresses),
+                _part("filter.discard_methods", MethodFilter, chosen.discard_methods),
+                _part("filter.discard_user_agents", UserAgentFilter, chosen.discard_user_agents),
+                _part("filter.discard_expression", ExpressionFilter, chosen.discard_expression),
+            )
+            if part
+        ]
+        percent = {kind: getattr(chosen, f"sample_{kind.label}") for kind in Kind}
+        if any(share < 100 for share in percent.values()):
+            self._filters.append(SampleFilter(percent))
+        self._window = chosen.duplicate_window
+        self._key = Key(chosen.duplicate_key)
+        self._duplicates: DuplicateFilter | None = None
+        self._censor = _part("filter.censor_methods", Censor, chosen.censor_methods)
+        self._hook = Hook(Path(settings.hook.file)) if settings.hook.file else None
+        self._headers = _headers(settings)
+        self._force = settings.correlation.force
+        self._max_field_bytes = settings.sip.max_field_bytes
+        self._journal = Path(settings.journal.directory)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether any step is set."""
+        parts = (self._passwords, self._filters, self._window)
+        return any((*parts, self._censor, self._hook, self._headers))
+
+    @property
+    def hook_faults(self) -> int:
+        """Calls of the user's functions that failed, since the start."""
+        return self._hook.faults if self._hook else 0
+
+    def open(self) -> None:
+        """Map what is shared with the other ingest processes. Raises OSError."""
+        if self._window:
+            self._duplicates = DuplicateFilter(self._journal, self._window, self._key)
+            self._filters.append(self._duplicates)
+
+    def close(self) -> None:
+        """Unmap it."""
+        if self._duplicates:
+            self._filters.remove(self._duplicates)
+            self._duplicates.close()
+            self._duplicates = None
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Around the ``select`` calls for some records that belong together."""
+        if self._duplicates:
+            with self._duplicates.locked():
+                yield
+        else:
+            yield
+
+    def accepts(self, packet: Hep) -> bool:
+        """Whether the packet's capture password is right; always when none is set."""
+        return self._passwords is None or self._passwords.accepts(packet)
+
+    def select(self, candidate: Candidate) -> Selected | Cause:
+        """The packet as it is stored, or why it is not."""
+        for part in self._filters:
+            if part.discards(candidate):
+                return part.cause
+        headers: dict[str, str | int | float] = {}
+        aleg_id = b""
+        if self._headers and candidate.message:
+            aleg_id, headers = self._headers.find(candidate.packet.payload, self._max_field_bytes)
+        if self._hook:
+            outcome = self._hook.apply(candidate)
+            if outcome is None:
+                return Cause.HOOK_DROPPED
+            candidate = outcome[0]
+            headers |= outcome[1]
+        _, packet, message, node = candidate
+        if message:
+            if aleg_id and (self._force or packet.correlation_id in (b"", message.call_id)):
+                packet = packet._replace(correlation_id=aleg_id)
+            if self._censor:
+                covered = self._censor.apply(packet.payload, message)
+                if covered is not packet.payload:
+                    packet = packet._replace(payload=covered)
+        return Selected(packet, message, node, aleg_id, orjson.dumps(headers) if headers else b"")
+
+
+def _part(name: str, make: Callable[..., Part], value: object) -> Part | None:
+    """One step from its setting; None when the setting is empty."""
+    if not value:
+        return None
+    try:
+        return make(value)
+    except ValueError as error:
+        message = f"{name}: {error}"
+        raise SettingsError(message) from error
+
+
+def _headers(settings: Settings) -> Headers | None:
+    names = settings.correlation.headers, settings.sip.custom_headers
+    if not any(names):
+        return None
+    # Each list apart, so that an error names its setting.
+    _part("correlation.headers", lambda names: Headers(names, ()), names[0])
+    _part("sip.custom_headers", lambda names: Headers((), names), names[1])
+    return Headers(*names)
