@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from bench import burst, hop, machine, report, sustained
+from bench import burst, hop, machine, report, selection, sustained
 from bench.report import Section
 from bench.sipcapture import comparison
 from collector.errors import KemiscopeError
@@ -35,6 +35,7 @@ class Scenario(Protocol):
 
 SCENARIOS: Final[dict[str, Scenario]] = {
     "hop": hop.run,
+    "selection": selection.run,
     "sustained": sustained.run,
     "burst": burst.run,
     "sipcapture": comparison.run,

@@ -9,7 +9,7 @@ from bench.run import Run
 from collector.causes import Cause, Outcome
 
 _STAGES: Final[dict[str, frozenset[Cause]]] = {
-    "receiving process": frozenset((Cause.HOOK_FAULT, Cause.WORKER_KILLED, Cause.UNREADABLE)),
+    "receiving process": frozenset((Cause.KEMI_FAULT, Cause.WORKER_KILLED, Cause.UNREADABLE)),
     "journal": frozenset(
         (Cause.JOURNAL_FULL, Cause.DISK_FULL, Cause.JOURNAL_WRITE, Cause.JOURNAL_DAMAGED)
     ),

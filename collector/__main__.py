@@ -14,6 +14,7 @@ from psycopg import AsyncConnection, Error
 from collector import doctor, ingest, kamailio_settings, migrate, settings
 from collector.causes import CAUSES, causes_markdown
 from collector.errors import KemiscopeError, SettingsError
+from collector.reload import reload
 from collector.selection import Selection
 from collector.settings import Settings, show
 
@@ -49,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
 
     store = commands.add_parser("ingest", help="store the journal, outside of Kamailio")
     store.set_defaults(run=_ingest)
+
+    again = commands.add_parser("reload", help="make ingest read the settings again")
+    again.set_defaults(run=_reload)
 
     list_causes = commands.add_parser("causes", help="everything that can become of a packet")
     list_causes.add_argument("--markdown", action="store_true", help="the page docs/causes.md")
@@ -100,8 +104,16 @@ def _ingest(options: argparse.Namespace) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
-    ingest.run(_with_dsn(options))
+    ingest.run(_with_dsn(options), lambda: settings.load(options.config))
     return 0
+
+
+def _reload(options: argparse.Namespace) -> int:
+    loaded = settings.load(options.config)
+    Selection(loaded)
+    told = reload(Path(loaded.journal.directory))
+    sys.stdout.write(f"{told} ingest processes read the settings again\n")
+    return 0 if told else 1
 
 
 def _causes(options: argparse.Namespace) -> int:

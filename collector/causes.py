@@ -64,7 +64,7 @@ class Cause(IntEnum):
     JOURNAL_FULL = 11, Outcome.DROPPED, "the journal has reached journal.max_bytes"
     DISK_FULL = 12, Outcome.DROPPED, "free space is below journal.min_free_bytes, or none is left"
     JOURNAL_WRITE = 13, Outcome.DROPPED, "writing to the journal failed; the log says why"
-    HOOK_FAULT = 14, Outcome.DROPPED, "a fault in the KEMI script; the log says which"
+    KEMI_FAULT = 14, Outcome.DROPPED, "a fault in the KEMI script; the log says which"
     WORKER_KILLED = 15, Outcome.DROPPED, "the process was killed with this packet in its hands"
     JOURNAL_DAMAGED = 16, Outcome.DROPPED, "the record's checksum in the journal is wrong"
     UNREADABLE = (

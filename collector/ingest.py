@@ -344,10 +344,13 @@ class Ingest:
         os.close(self._lock)
 
 
-def run(settings: Settings) -> None:
-    """Ingest until SIGTERM; restarts itself after a fault of its own, which is logged."""
+def run(settings: Settings, reload: Callable[[], Settings] = load_settings) -> None:
+    """Ingest until SIGTERM; restarts itself after a fault of its own, which is logged.
+
+    ``reload`` reads the settings again after SIGHUP.
+    """
     while True:
-        ingest = Ingest(settings)
+        ingest = Ingest(settings, reload)
         try:
             asyncio.run(ingest.run())
         except Exception:  # noqa: BLE001 (a bug here must not end reception)

@@ -149,7 +149,7 @@ class kamailio:  # noqa: N801 (Kamailio's name)
             if cause is not None:
                 self._limited.warn(cause.label, f"{cause.label}: {writer.last_error}")
         except Exception as error:  # noqa: BLE001 (a fault here must not stop reception)
-            writer.drop(Cause.HOOK_FAULT)
+            writer.drop(Cause.KEMI_FAULT)
             self._limited.warn("hook", f"packet dropped: {type(error).__name__}: {error}")
         return 1
 

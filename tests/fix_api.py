@@ -18,6 +18,7 @@ from collector import hop, settings
 from collector.hop import Batch, Options
 from collector.journal import record
 from collector.journal.record import Transport
+from collector.selection import Selection
 from collector.store import Store
 from tests.fix_database import Database
 from webapi.app import create_app
@@ -47,7 +48,9 @@ class Get(Protocol):
         """``parameters`` are query parameters; a trailing underscore is cut off."""
 
 
-async def store(connection: AsyncConnection[TupleRow], packets: list[bytes]) -> None:
+async def store(
+    connection: AsyncConnection[TupleRow], packets: list[bytes], selection: Selection | None = None
+) -> None:
     """Store HEP packets as ingest does, in the order given."""
     now = time.time_ns() & -64
     buffer = b"".join(
@@ -55,7 +58,9 @@ async def store(connection: AsyncConnection[TupleRow], packets: list[bytes]) -> 
         for number, packet in enumerate(packets)
     )
     batch = Batch()
-    assert hop.encode(buffer, batch, OPTIONS, len(packets)) == len(buffer)
+    assert hop.encode(buffer, batch, OPTIONS._replace(selection=selection), len(packets)) == len(
+        buffer
+    )
     await Store(JOURNAL, 0).commit(connection, batch, [])
 
 

@@ -20,7 +20,7 @@ Condition = tuple[sql.Composable, list[Any]]
 
 _STATUS: Final = re.compile(r"[1-6]([0-9]{2}|xx)\Z")
 _METHOD: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}\Z")
-_EXACT: Final = ("call_id", "correlation_id", "from_tag", "to_tag", "via_branch")
+_EXACT: Final = ("call_id", "correlation_id", "aleg_id", "from_tag", "to_tag", "via_branch")
 _PATTERN: Final = tuple(
     column.name
     for column in SIP_MESSAGE
@@ -98,6 +98,14 @@ def _text(_name: str, value: str) -> Condition:
     return sql.SQL("position(%s::bytea in raw) > 0"), [value.encode()]
 
 
+def _header(name: str, value: str) -> Condition:
+    """``X-Tenant:7``: a custom header has this value."""
+    header, colon, text = value.partition(":")
+    if not colon or not header.strip():
+        raise bad_parameter(name, "must be like X-Tenant:7")
+    return sql.SQL("headers ->> %s = %s"), [header.strip(), text.strip()]
+
+
 def _fault(name: str, value: str) -> Condition:
     if value == "any":
         return sql.SQL("fault IS NOT NULL"), []
@@ -119,6 +127,7 @@ FILTERS: Final[Mapping[str, Callable[[str, str], Condition]]] = {
     "src_port": _port("src_port"),
     "dst_port": _port("dst_port"),
     "port": _port("src_port", "dst_port"),
+    "header": _header,
     "text": _text,
 }
 """Parameter → condition. Names of columns come from here only, values are always bound."""

@@ -28,5 +28,5 @@ class Censor:
             return payload
         start = len(payload) - len(payload.lstrip(b"\r\n"))
         found = _BLANK_LINE.search(payload, start)
-        end = found.end() if found else payload.find(b"\n", start) + 1
+        end = found.end() if found else payload.find(b"\n", start) + 1 or len(payload)
         return payload[:end] + b"x" * (len(payload) - end)

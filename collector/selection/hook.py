@@ -99,8 +99,9 @@ class Hook:
                 function(message)
                 if message.dropped:
                     return None
+                checked = _checked(message.headers)
                 result = _take_over(candidate, message)
-                headers = _checked(message.headers)
+                headers = checked
             except Exception as error:  # noqa: BLE001 (the user's code must not stop ingest)
                 self.faults += 1
                 name = getattr(function, "__name__", "?")

@@ -359,3 +359,21 @@ def test_ports_and_vlan_are_read_apart() -> None:
     """Three chunks of the same shape."""
     packet = _decoded(hep3(u16(0x12, 1), u16(8, 2), u16(7, 3)))
     assert (packet.vlan, packet.dst_port, packet.src_port) == (1, 2, 3)
+
+
+@given(st.binary(min_size=1, max_size=20), st.integers(0, 400))
+def test_a_password_is_covered_wherever_the_packet_breaks_off(secret: bytes, size: int) -> None:
+    """What goes into the quarantine has none, as far as chunks can be told."""
+    marked = b"<" + secret.hex().encode() + b">"
+    whole = hep3(u8(11, 1), chunk(0x0E, marked), chunk(0x0F, b"payload"))
+    part = whole[:size]
+    hidden = hep.hide_auth_key(part)
+    assert len(hidden) == len(part)
+    assert marked[:2] not in hidden
+    assert (hidden == part) == (size <= whole.find(marked))
+
+
+def test_what_has_no_password_is_not_touched() -> None:
+    """Older versions, other vendors, and what is no HEP."""
+    for data in (b"", b"x", hep1(), hep2(), hep3(chunk(0x0E, b"secret", vendor=9))):
+        assert hep.hide_auth_key(data) == data

@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import hep, hop
+from collector import hep, hop, settings
 from collector.causes import CAUSES, Cause, Outcome
 from collector.columns import TABLES
 from collector.hep import Hep
 from collector.hop import RUN, Batch, Options
 from collector.journal import record
+from collector.selection import Selection
 from collector.sip import Kind
 from tests.copy_reader import Row, read_rows
 from tests.hep_bytes import DST4, SENDERS, SIP, SRC4, chunk, hep1, hep2, hep3, u8, u32
@@ -44,6 +47,7 @@ def _journal(*packets: bytes, peer: bytes = PEER, at_us: int = NOW_US) -> bytes:
 
 
 def _hop(*packets: bytes, **options: Any) -> Batch:
+    """``options`` beside the usual ones."""
     batch = Batch()
     buffer = _journal(*packets)
     consumed = hop.encode(buffer, batch, OPTIONS._replace(**options), len(packets))
@@ -139,6 +143,8 @@ def test_microseconds_are_added_whatever_they_are(micros: int, accepted: bool) -
     assert row["sender_ts" if not accepted else "ts"] == NOW_US + micros
 
 
+SELECTION = {Cause.PASSWORD, *(cause for cause in CAUSES if cause >= Cause.FILTER_ADDRESS)}
+"""Decided by the settings: see test_selection."""
 REFUSED = {
     Cause.NOT_HEP: [b"", b"x", b"OPTIONS sip:a@b SIP/2.0\r\n\r\n", b"\x0a\x03abc"],
     Cause.HEP_LENGTH: [b"HEP3", hep3() + b"x", hep1()[:12], hep2()[:20]],
@@ -185,7 +191,7 @@ def test_keepalives_are_counted_and_not_kept(packet: bytes) -> None:
 def test_the_hop_gives_every_cause_that_is_decided_there() -> None:
     """The others belong to the journal, the kernel and the store."""
     elsewhere = {cause for cause in CAUSES if cause.outcome is Outcome.DROPPED}
-    elsewhere |= {Cause.STORE_REFUSED, Cause.PASSWORD}
+    elsewhere |= {Cause.STORE_REFUSED, *SELECTION}
     assert {Cause.STORED, *REFUSED, *FILTERED} == set(CAUSES) - elsewhere
 
 
@@ -329,3 +335,51 @@ def test_a_capture_id_of_another_width_is_refused() -> None:
     """The packet is not guessed at."""
     assert _causes(_hop(hep3(chunk(12, b"\0\7"), chunk(0x0F, SIP)))) == {Cause.HEP_FIELD: 1}
     assert _causes(_hop(hep3(u32(12, 7), u8(11, 1), chunk(0x0F, SIP)))) == {Cause.STORED: 1}
+
+
+def _selection(directory: Path, **environment: str) -> Selection:
+    variables = {
+        "KEMISCOPE_CONFIG": os.devnull,
+        "KEMISCOPE_JOURNAL_DIRECTORY": str(directory),
+        **{f"KEMISCOPE_{name}": value for name, value in environment.items()},
+    }
+    return Selection(settings.load(None, variables))
+
+
+def test_what_is_left_out_is_counted_and_no_row(tmp_path: Path) -> None:
+    """Under the cause of the step; the sender did nothing wrong."""
+    selection = _selection(tmp_path, FILTER_DISCARD_METHODS="BYE")
+    batch = _hop(_packet(request()), _packet(request("BYE")), selection=selection)
+    assert [row["method"] for row in _rows(batch)] == ["INVITE"]
+    assert _causes(batch) == {Cause.STORED: 1, Cause.FILTER_METHOD: 1}
+    (sender,) = batch.senders.values()
+    assert (sender.packets, sender.rejected) == (2, 0)
+    assert not batch.refused
+
+
+def test_a_wrong_password_is_refused_and_not_kept_in_clear(tmp_path: Path) -> None:
+    """Of SIP, other types and pings alike."""
+    selection = _selection(tmp_path, SENDERS_PASSWORDS="2001:right")
+    packets = [
+        *(_packet(request(), auth_key=b"right"), _packet(request(), auth_key=b"hunter2")),
+        *(_packet(b"x", type=100, auth_key=b"hunter2"), _packet(b"x", type=0, auth_key=b"hunter2")),
+    ]
+    batch = _hop(*packets, selection=selection)
+    assert _causes(batch) == {Cause.STORED: 1, Cause.PASSWORD: 3}
+    assert len(batch.refused) == 3
+    for refused in batch.refused:
+        assert b"hunter2" not in refused.packet
+        assert b"*******" in refused.packet
+    (sender,) = batch.senders.values()
+    assert (sender.packets, sender.rejected) == (4, 3)
+
+
+def test_leg_and_headers_reach_their_columns(tmp_path: Path) -> None:
+    """As the settings ask for them."""
+    selection = _selection(
+        tmp_path, CORRELATION_HEADERS="X-CID", SIP_CUSTOM_HEADERS="X-Cost: number"
+    )
+    message = request(headers="X-CID: leg-a\r\nX-Cost: 12\r\n")
+    (row,) = _rows(_hop(_packet(message), selection=selection))
+    assert (row["aleg_id"], row["correlation_id"]) == ("leg-a", "leg-a")
+    assert row["headers"] == {"X-Cost": 12}

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 from psycopg import AsyncConnection
@@ -16,10 +19,12 @@ from psycopg.rows import TupleRow
 
 from collector import balance
 from collector.causes import Cause
+from collector.errors import SettingsError
 from collector.ingest import Ingest, Outcome
 from collector.journal import segment
 from collector.journal.counters import Counters
 from collector.settings import Settings
+from collector.settings.selecting import Filter, Hook
 from tests.fix_api import load_settings
 from tests.fix_database import Database
 from tests.fix_journal import OpenWriter, append
@@ -274,3 +279,68 @@ async def _balance(database: Database, journal: Path) -> balance.Balance:
             return await balance.compute(connection, counters, journal)
     finally:
         counters.close()
+
+
+async def test_settings_are_read_again_without_losing_a_packet(
+    settings: Settings, database: Database, journal: Path, open_writer: OpenWriter
+) -> None:
+    """After SIGHUP the next batch follows them; a mistake changes nothing."""
+    chosen = [settings]
+
+    def reload() -> Settings:
+        if not chosen:
+            message = "filter.discard_methods: nonsense"
+            raise SettingsError(message)
+        return chosen[0]
+
+    writer = open_writer()
+    ingest = Ingest(settings, reload)
+    task = asyncio.create_task(ingest.run())
+    append(writer, *messages(1, 10))
+    await until(lambda: len(stored(database)) == 10)
+
+    chosen[0] = msgspec.structs.replace(settings, filter=Filter(discard_methods=("INVITE",)))
+    os.kill(os.getpid(), signal.SIGHUP)
+    await asyncio.sleep(0.05)
+    append(writer, *messages(11, 10))
+    await until(lambda: _count(database, Cause.FILTER_METHOD) == 10)
+
+    chosen.clear()
+    os.kill(os.getpid(), signal.SIGHUP)
+    await asyncio.sleep(0.05)
+    append(writer, *messages(21, 10))
+    await until(lambda: _count(database, Cause.FILTER_METHOD) == 20)
+    ingest.stop()
+    await task
+    ingest.close()
+    assert stored(database) == list(range(1, 11))
+    sheet = await _balance(database, journal)
+    assert (sheet.received, sheet.waiting, sheet.unaccounted) == (30, 0, 0)
+
+
+def _count(database: Database, cause: Cause) -> int:
+    with psycopg.connect(database.dsn) as connection:
+        found = connection.execute(
+            "SELECT coalesce(sum(messages), 0) FROM ingest_counter WHERE cause = %s", (cause.label,)
+        ).fetchone()
+        return int(found[0]) if found else 0
+
+
+async def test_the_faults_of_a_hook_are_published(
+    settings: Settings, database: Database, journal: Path, open_writer: OpenWriter
+) -> None:
+    """Beside the balance, which they do not touch."""
+    hook = journal.parent / "hook.py"
+    hook.write_text("def wrong(message):\n    message.fields['cseq'] = ''\n")
+    append(open_writer(), *messages(1, 5))
+    async with ingesting(msgspec.structs.replace(settings, hook=Hook(file=str(hook)))):
+        await until(lambda: _hook_faults(database) == 5)
+    assert stored(database) == [1, 2, 3, 4, 5]
+    sheet = await _balance(database, journal)
+    assert sheet.unaccounted == 0
+
+
+def _hook_faults(database: Database) -> int:
+    with psycopg.connect(database.dsn) as connection:
+        found = connection.execute("SELECT hook_faults FROM capture_node").fetchone()
+        return int(found[0]) if found else 0

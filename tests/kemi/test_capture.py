@@ -133,7 +133,7 @@ def test_a_fault_is_counted_and_logged_and_reception_goes_on(
     assert routes.ksr_hep(None) == 1
     ksr.source_ip = "192.0.2.7"
     assert routes.ksr_hep(None) == 1
-    assert _counts(config) == (3, 1, {Cause.HOOK_FAULT: 2})
+    assert _counts(config) == (3, 1, {Cause.KEMI_FAULT: 2})
     warnings = [text for level, text in ksr.logged if level == "warn"]
     assert len(warnings) == 1, "one line per cause and interval"
     assert "packet dropped: ValueError" in warnings[0]

@@ -11,7 +11,9 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from tests.fix_api import Get, store
+from collector.selection import Selection
+from tests.fix_api import Get, load_settings, store
+from tests.fix_database import Database
 from tests.sip_text import packet, request
 
 PATH = "/api/v1/messages"
@@ -243,3 +245,30 @@ async def test_a_cursor_of_another_sort_is_refused(
 def _seconds(text: str) -> float:
 
     return datetime.fromisoformat(text).timestamp()
+
+
+async def test_custom_headers_and_the_leg_before_are_found(
+    get: Get, connection: AsyncConnection[TupleRow], database: Database
+) -> None:
+    """Numbers by their text; a header that is not there is no match."""
+    loaded = load_settings(
+        database, SIP_CUSTOM_HEADERS="X-Tenant, X-Cost: number", CORRELATION_HEADERS="X-CID"
+    )
+    lines = ("X-Tenant: a:b\r\nX-CID: leg-a\r\n", "X-Cost: 12\r\n", "")
+    await store(
+        connection,
+        [
+            packet(request(number=number + 1, headers=headers), at=START)
+            for number, headers in enumerate(lines)
+        ],
+        Selection(loaded),
+    )
+    assert await _numbers(get, header="X-Tenant:a:b") == [1]
+    assert await _numbers(get, header="X-Cost: 12") == [2]
+    assert await _numbers(get, header="X-Tenant:") == []
+    assert await _numbers(get, aleg_id="leg-a") == [1]
+    answer = await get(PATH, from_=str(START), to=str(START + 1), aleg_id="leg-a")
+    (message,) = answer.json["messages"]
+    assert (message["headers"], message["correlation_id"]) == ({"X-Tenant": "a:b"}, "leg-a")
+    answer = await get(PATH, header="X-Tenant")
+    assert (answer.status, answer.json["error"]["field"]) == (400, "header")

@@ -76,6 +76,7 @@ def test_positions_never_move() -> None:
         "LAST_PACKET": 6,
         "LAST_COMMIT": 7,
         "STORE_DOWN_SINCE": 8,
+        "HOOK_FAULTS": 9,
     }
     assert {field.name: field.value for field in NodeField} == {
         "KERNEL_DROPS": 0,
