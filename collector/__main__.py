@@ -11,9 +11,10 @@ from pathlib import Path
 
 from psycopg import AsyncConnection, Error
 
-from collector import doctor, ingest, kamailio_settings, migrate, settings
+from collector import __version__, doctor, ingest, kamailio_settings, migrate, settings
 from collector.causes import CAUSES, causes_markdown
 from collector.errors import KemiscopeError, SettingsError
+from collector.import_config import heplify_server, sipcapture
 from collector.reload import reload
 from collector.selection import Selection
 from collector.settings import Settings, show
@@ -33,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m collector", description=__doc__)
     parser.add_argument("--config", type=Path, help="settings file instead of kemiscope.toml")
+    parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="command")
 
     check = commands.add_parser("check-config", help="check the settings and say what is wrong")
@@ -44,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--sample", action="store_true", help="a file that explains each setting")
     form.add_argument("--markdown", action="store_true", help="the page docs/settings.md")
     dump.set_defaults(run=_dump_config)
+
+    take = commands.add_parser("import-config", help="print settings made from those of another")
+    take.add_argument("file", type=Path, help="heplify-server.toml, or kamailio.cfg (sipcapture)")
+    take.set_defaults(run=_import_config)
 
     init = commands.add_parser("init-db", help="create or update the database schema")
     init.set_defaults(run=_init_db)
@@ -80,6 +86,17 @@ def _dump_config(options: argparse.Namespace) -> int:
     else:
         text = show.to_toml(settings.load(options.config))
     sys.stdout.write(text)
+    return 0
+
+
+def _import_config(options: argparse.Namespace) -> int:
+    try:
+        text = options.file.read_text()
+    except UnicodeDecodeError as error:
+        message = f"{options.file}: {error}"
+        raise SettingsError(message) from error
+    read = heplify_server.read if options.file.suffix == ".toml" else sipcapture.read
+    sys.stdout.write(read(text, options.file.name).toml())
     return 0
 
 

@@ -52,7 +52,7 @@ def to_toml(settings: Settings) -> str:
     lines: list[str] = []
     for section, group in groupby(describe(), lambda setting: setting.section):
         lines.append(f"\n[{section}]")
-        lines += [f"{item.name} = {_toml_value(shown(settings, item))}" for item in group]
+        lines += [f"{item.name} = {toml_value(shown(settings, item))}" for item in group]
     return "\n".join(lines).lstrip() + "\n"
 
 
@@ -66,7 +66,7 @@ def sample() -> str:
         lines.append(f"\n[{section}]")
         for setting in group:
             lines += ("", *_comment(setting.help + range_of(setting)))
-            lines.append(f"# {setting.name} = {_toml_value(default_of(setting))}")
+            lines.append(f"# {setting.name} = {toml_value(default_of(setting))}")
     return "\n".join(lines) + "\n"
 
 
@@ -76,7 +76,7 @@ def markdown() -> str:
     for section, group in groupby(describe(), lambda setting: setting.section):
         lines += ["", f"## [{section}]", ""]
         for setting in group:
-            default = _toml_value(default_of(setting))
+            default = toml_value(default_of(setting))
             lines += [
                 f"**`{setting.name}`** = `{default}`{range_of(setting)} · `{setting.variable}`  ",
                 setting.help,
@@ -103,9 +103,10 @@ def range_of(setting: Setting) -> str:
     return f" ({low} … {readable(setting.high, setting.unit)})"
 
 
-def _toml_value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """A value as TOML writes it."""
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml_value, value))}]"
+        return f"[{', '.join(map(toml_value, value))}]"
     if isinstance(value, str):
         return msgspec.json.encode(value).decode()
     if isinstance(value, bool):
