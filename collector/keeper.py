@@ -20,7 +20,7 @@ from psycopg import AsyncConnection, Error, sql
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from collector import balance, kernel, partitions
+from collector import balance, kernel, partitions, thinning
 from collector.columns import TABLES
 from collector.journal import segment
 from collector.journal.counters import Counters
@@ -32,6 +32,7 @@ from collector.settings.endpoint import parse_endpoint
 PUBLISH_INTERVAL_S: Final = 1.0
 SUMMARIZE_INTERVAL_S: Final = 5.0
 MAINTENANCE_INTERVAL_S: Final = 60.0
+THINNING_INTERVAL_S: Final = 10.0
 _PROGRESS_KEPT: Final = timedelta(minutes=10)
 """Progress outlives its segment: the unlink must have reached the disk before it goes."""
 
@@ -64,6 +65,8 @@ class Keeper:
                 tasks.create_task(self._every(PUBLISH_INTERVAL_S, self._publish))
                 tasks.create_task(self._every(SUMMARIZE_INTERVAL_S, self._summarize))
                 tasks.create_task(self._every(MAINTENANCE_INTERVAL_S, self._maintain))
+                if self._settings.retention.failed_only:
+                    tasks.create_task(self._every(THINNING_INTERVAL_S, self._thin))
         finally:
             self.is_keeper = False
             os.close(lock)
@@ -173,6 +176,10 @@ class Keeper:
                 cutoff = now - timedelta(seconds=kept)
                 for dropped in await partitions.drop_older(connection, name, cutoff):
                     LOGGER.info("partition %s dropped: older than %d s", dropped.name, kept)
+
+    async def _thin(self, connection: AsyncConnection[TupleRow]) -> None:
+        retention = self._settings.retention
+        await thinning.thin(connection, retention.failed_only, retention.failed_only_after)
 
     async def _drop_old_counters(
         self, connection: AsyncConnection[TupleRow], now: datetime

@@ -41,6 +41,11 @@ _KINDS: Final = {
 """By CSeq method; whatever is not here is ``OTHER``."""
 
 
+def kind_of(method: bytes) -> Kind:
+    """The kind of the messages with this CSeq method."""
+    return _KINDS.get(method, _OTHER)
+
+
 class Fault(StrEnum):
     """What is wrong with a stored message; the column ``fault`` holds the first that applies."""
 

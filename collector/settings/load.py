@@ -16,6 +16,7 @@ from collector.errors import SettingsError
 from collector.settings.endpoint import parse_endpoint, parse_host_port
 from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
 from collector.settings.quantity import parse_quantity
+from collector.sip import Kind, kind_of
 
 CONFIG_VARIABLE: Final = "KEMISCOPE_CONFIG"
 CONFIG_PATHS: Final = (Path("kemiscope.toml"), Path("/etc/kemiscope/kemiscope.toml"))
@@ -144,5 +145,8 @@ def _conflicts(settings: Settings) -> Iterator[str]:
         kept = getattr(settings.retention, kind)
         if 0 < kept < settings.clock.accept_past:
             yield f"retention.{kind}: is shorter than clock.accept_past"
+    for method in settings.retention.failed_only:
+        if kind_of(method.encode()) is Kind.CALL:
+            yield f"retention.failed_only: {method} belongs to calls, which are kept whole"
     if settings.journal.max_bytes < 2 * settings.journal.segment_bytes:
         yield "journal.max_bytes: must hold at least two segments (journal.segment_bytes)"

@@ -87,6 +87,18 @@ class Retention(Section, frozen=True):
         float,
         setting("Logs, CDRs and every other HEP type.", unit="s", ge=0, le=LONGEST),
     ] = 3.0 * DAY
+    failed_only: Annotated[
+        tuple[str, ...],
+        setting(
+            "Of these methods, like REGISTER and OPTIONS, only exchanges that failed or were never "
+            "answered are kept. Everything is stored at first; what succeeded goes after "
+            "failed_only_after."
+        ),
+    ] = ()
+    failed_only_after: Annotated[
+        float,
+        setting("See failed_only; long enough for the last response.", unit="s", ge=1, le=DAY),
+    ] = 60.0
     statistics: Annotated[
         float,
         setting("Counters per minute, and senders not seen since.", unit="s", ge=0, le=LONGEST),
