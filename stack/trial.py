@@ -13,6 +13,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import TupleRow
 
+from collector.settings.show import toml_value
 from stack import service
 from stack.errors import StackError
 from stack.instance import Instance
@@ -119,6 +120,5 @@ def _toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
     lines = []
     for section, values in sections.items():
         lines.append(f"[{section}]")
-        # The settings' values are text, numbers and lists of text: Python writes them as TOML does.
-        lines += [f"{name} = {value!r}" for name, value in values.items()]
+        lines += [f"{name} = {toml_value(value)}" for name, value in values.items()]
     return "\n".join(lines) + "\n"

@@ -105,7 +105,7 @@ def range_of(setting: Setting) -> str:
 
 def toml_value(value: Any) -> str:
     """A value as TOML writes it."""
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return f"[{', '.join(map(toml_value, value))}]"
     if isinstance(value, str):
         return msgspec.json.encode(value).decode()
