@@ -133,7 +133,9 @@ def _heplify(*, ping: bool = False) -> bytes:
     )
 
 
-_OPENSIPS_JSON = b'{"payload":"OPTIONS sip:a@example.com SIP/2.0"}'
+# cJSON_Print: a member a line, with tabs.
+OPENSIPS_JSON = b'{\n\t"payload":\t"%s"\n}' % SIP.replace(b"\r\n", b"\\r\\n")
+OPENSIPS_CORRELATION = b'{\n\t"net":\t"7012",\n\t"sip":\t"call-1"\n}'
 
 SENDERS = (
     Expected("Kamailio v1", hep1(), 1, 17, SRC4, DST4, 1, 0, SIP, timed=False),
@@ -203,18 +205,22 @@ SENDERS = (
     Expected(
         "OpenSIPS with its own correlation chunk",
         _ports_first(
-            *(17, 1, 1, False, chunk(0x0F, _OPENSIPS_JSON)),
-            chunk(0x65, b'{"sip":"call-1"}'),
+            *(17, 1, 1, False, chunk(0x0F, OPENSIPS_JSON)),
+            chunk(0x65, OPENSIPS_CORRELATION),
         ),
-        *(3, 17, SRC4, DST4, 1, 1, _OPENSIPS_JSON),
+        *(3, 17, SRC4, DST4, 1, 1, OPENSIPS_JSON),
+        correlation_id=b"call-1",
+        extra={0x65: OPENSIPS_CORRELATION},
     ),
     Expected(
         "OpenSIPS with its own correlation chunk and vendor",
         _ports_first(
             *(17, 1, 1, False, chunk(0x0F, SIP)),
-            chunk(0x65, b'{"sip":"call-1"}', vendor=3),
+            chunk(0x65, OPENSIPS_CORRELATION, vendor=3),
         ),
         *(3, 17, SRC4, DST4, 1, 1, SIP),
+        correlation_id=b"call-1",
+        extra={3 << 16 | 0x65: OPENSIPS_CORRELATION},
     ),
     Expected(
         "OpenSIPS compressed",
