@@ -60,6 +60,7 @@ SIP_MESSAGE: Final = (
     Column("raw", "bytea", "the message exactly as captured"),
     Column("aleg_id", "text", "the leg before this one, as a header of correlation.headers says"),
     Column("headers", "jsonb", "the headers of sip.custom_headers, by name"),
+    Column("chunks", "jsonb", "the rarer HEP chunks by name: MOS, tags, MAC addresses …"),
 )
 
 HEP_EVENT: Final = (
@@ -76,6 +77,52 @@ HEP_EVENT: Final = (
     Column("node", "text", "name of the capture agent, else its number"),
     Column("fault", "text", "what is wrong with the packet; null when nothing is"),
     Column("payload", "bytea", "the payload exactly as received"),
+    Column("chunks", "jsonb", "as in sip_message"),
+)
+
+RTCP_REPORT: Final = (
+    Column("ts", "timestamp with time zone", "capture time by the sender's clock, µs"),
+    Column("id", "bigint", "as in sip_message; the rows of one packet share it"),
+    Column("sender_ts", "timestamp with time zone", "as in sip_message"),
+    Column("src_port", "integer", "source port"),
+    Column("dst_port", "integer", "destination port"),
+    Column("type", "smallint", "HEP protocol type: 5 RTCP, 34 rtpagent, 35 VQ, 38 horaclifix …"),
+    Column("block", "smallint", "number of the report block within the packet, from 0"),
+    Column("vlan", "smallint", "VLAN id"),
+    Column("packet_type", "smallint", "RTCP packet type: 200 SR, 201 RR, 207 XR"),
+    Column("ssrc", "bigint", "SSRC of the one who reports"),
+    Column("source_ssrc", "bigint", "SSRC of the stream that the block is about"),
+    Column("packets", "bigint", "RTP packets: sent by ssrc (RTCP), seen on the way (34, 38)"),
+    Column("octets", "bigint", "their payload in bytes"),
+    Column("packets_lost", "integer", "packets lost since the beginning of the stream"),
+    Column("fraction_lost", "real", "0 … 1; in RTCP since the report before"),
+    Column("fraction_discarded", "real", "0 … 1, dropped by the jitter buffer"),
+    Column("highest_seq", "bigint", "extended highest sequence number received"),
+    Column("jitter", "bigint", "interarrival jitter in RTP timestamp units, as sent"),
+    Column("jitter_ms", "real", "jitter in ms, where the source gives ms"),
+    Column("max_jitter_ms", "real", "largest jitter, ms"),
+    Column("delta_ms", "real", "time between two packets as rtpagent gives it, ms"),
+    Column("rtt_ms", "real", "round trip time, ms"),
+    Column("rtt_source", "text", "report: rtt_ms was in it; lsr: capture time - LSR - DLSR"),
+    Column("latency_ms", "real", "one-way delay or latency as the source gives it, ms"),
+    Column("end_system_delay_ms", "integer", "delay within the reporting endpoint, ms"),
+    Column("lsr", "bigint", "last SR: middle 32 bits of its NTP time; null for none"),
+    Column("dlsr", "bigint", "delay since the last SR, 1/65536 s"),
+    Column("mos", "real", "mean opinion score 1 … 5, listening quality"),
+    Column("mos_cq", "real", "the same, conversational quality"),
+    Column("r_factor", "real", "R-factor 0 … 120"),
+    Column("burst_density", "real", "0 … 1, lost or discarded within bursts"),
+    Column("gap_density", "real", "0 … 1, the same within gaps"),
+    Column("burst_ms", "integer", "mean length of a burst, ms"),
+    Column("gap_ms", "integer", "mean length of a gap, ms"),
+    Column("src_ip", "inet", "source address; null when the sender did not know it"),
+    Column("dst_ip", "inet", "destination address; null when the sender did not know it"),
+    Column("call_id", "text", "HEP correlation id, most often a Call-ID; empty when there is none"),
+    Column("node", "text", "name of the capture agent, else its number"),
+    Column("direction", "text", "in, out (38); local, remote (35): whose view it is"),
+    Column("fault", "text", "value: one that cannot be was left out; else as in sip_message"),
+    Column("payload", "bytea", "the payload exactly as received; in block 0 only"),
+    Column("chunks", "jsonb", "as in sip_message; in block 0 only"),
 )
 
 
@@ -91,9 +138,11 @@ class Table(NamedTuple):
 TABLES: Final = (
     *(Table(f"sip_message_{kind.label}", kind.label, SIP_MESSAGE) for kind in Kind),
     Table("hep_event", "event", HEP_EVENT),
+    Table("rtcp_report", "report", RTCP_REPORT),
 )
 """Every table that rows are copied into; the first ones in the order of ``Kind``."""
 
 SIP_MESSAGE_TABLES: Final = tuple(table.name for table in TABLES[: len(Kind)])
 EVENT: Final = next(index for index, table in enumerate(TABLES) if table.name == "hep_event")
-"""Position in ``TABLES``."""
+REPORT: Final = next(index for index, table in enumerate(TABLES) if table.name == "rtcp_report")
+"""Positions in ``TABLES``."""

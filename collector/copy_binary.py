@@ -33,6 +33,10 @@ _INET6: Final = b"\0\0\0\x14\x03\x80\0\x10"
 
 UNKNOWN_ADDRESSES: Final = frozenset({b"", bytes(4), b"\xff" * 4, bytes(16)})
 """What senders write when they do not know an address: siptrace 255.255.255.255, others 0."""
+_RESERVED6: Final = bytes(4)
+_SPECIAL6: Final = bytes(10)
+"""IPv6 addresses that begin with 32 bits of 0 exist only where 80 are 0: ::1, IPv4-mapped. Others
+come from sofia-sip, which copies the flow label and then what was in memory."""
 
 
 def timestamp(moment: int | None) -> bytes:
@@ -59,7 +63,11 @@ def inet(address: bytes) -> bytes:
     """An inet value from 4 or 16 bytes; NULL when the sender did not know the address."""
     if address in UNKNOWN_ADDRESSES:
         return NULL
-    return (_INET4 if len(address) == 4 else _INET6) + address
+    if len(address) == 4:
+        return _INET4 + address
+    if address[:4] == _RESERVED6 and address[:10] != _SPECIAL6:
+        return NULL
+    return _INET6 + address
 
 
 def clean(texts: tuple[bytes, ...], max_bytes: int) -> tuple[tuple[bytes, ...], Fault | None]:

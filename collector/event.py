@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A HEP packet that is neither SIP nor a quality report as a row of ``hep_event``."""
+"""A HEP packet that is neither SIP nor a readable quality report as a row of ``hep_event``."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from collector import chunks
 from collector.columns import HEP_EVENT
 from collector.copy_binary import (
     EMPTY,
+    NULL,
     POSTGRES_EPOCH_US,
     clean,
     inet,
+    jsonb,
     pack_int2,
     pack_length,
     pack_ports,
@@ -32,9 +35,14 @@ def encode(
     sender_ts: int | None,
     node: bytes,
     max_field_bytes: int,
+    fault: str | None = None,
 ) -> bytes:
-    """One COPY row, without header and trailer; arguments as in ``row.encode``."""
-    (call_id, name), fault = clean((packet.correlation_id, node), max_field_bytes)
+    """One COPY row, without header and trailer; arguments as in ``row.encode``.
+
+    ``fault`` is what is wrong with the payload.
+    """
+    (call_id, name), text_fault = clean((packet.correlation_id, node), max_field_bytes)
+    fault = fault or text_fault
     return b"".join(
         (
             row_start(_COLUMNS, 8, ts - POSTGRES_EPOCH_US, 8, record_id),
@@ -49,5 +57,6 @@ def encode(
             text(fault.encode() if fault else b""),
             pack_length(len(packet.payload)),
             packet.payload,
+            jsonb(chunks.to_json(packet.extra, max_field_bytes)) if packet.extra else NULL,
         )
     )

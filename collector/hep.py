@@ -12,6 +12,7 @@ import struct
 import zlib
 from typing import Final, Literal, NamedTuple
 
+from collector import opensips
 from collector.causes import Cause
 
 MAGICS: Final = (b"HEP3", b"EEP3", b"EEP1")
@@ -23,9 +24,15 @@ MAX_PACKET: Final = 65_535
 MAX_INFLATED: Final = 4 * MAX_PACKET
 """Largest payload in bytes that chunk 0x0010 may inflate to."""
 
+MAX_OTHER_CHUNKS: Final = 32
+"""Chunks outside the specification that are kept of one packet; further ones are skipped."""
+
 TYPE_PING: Final = 0
 TYPE_SIP: Final = 1
+TYPE_RTCP: Final = 5
 TYPE_LOG: Final = 100
+TYPES_QUALITY: Final = frozenset({TYPE_RTCP, 32, 34, 35, 38, 99})
+"""RTCP as JSON; Kamailio's reports (32, 99), rtpagent, VQ text, horaclifix."""
 
 FAMILY_IPV4: Final = 2
 FAMILIES_IPV6: Final = frozenset({10, 24, 28, 30})
@@ -88,7 +95,7 @@ CHUNKS: Final[dict[int, Chunk]] = {
     )
 }
 
-_EXTRA: Final = frozenset(n for n in CHUNKS if n == 0x0D or n > 0x13)
+_EXTRA: Final = frozenset({0x00, 0x0D, *range(0x14, max(CHUNKS) + 1)})
 """Chunks that few senders emit: kept by number in ``Hep.extra``."""
 
 _MAC_SIZES: Final = (6, 8)
@@ -100,7 +107,7 @@ class Hep(NamedTuple):
 
     ``src_ip`` and ``dst_ip`` have 4 or 16 bytes, or none when the packet names no address.
     ``seconds`` and ``microseconds`` are the sender's clock; both 0 when it sent no time (HEPv1).
-    ``extra`` holds the rarer chunks, raw, by number.
+    ``extra`` holds the rarer chunks, raw, by number; those of a vendor by number + vendor << 16.
     """
 
     version: int
@@ -147,6 +154,7 @@ def _decode_v3(data: bytes) -> Hep | Cause:
     if size < 6 or (data[4] << 8 | data[5]) != size:
         return Cause.HEP_LENGTH
     chunks: dict[int, bytes] = {}
+    extra = _NO_EXTRA
     position = 6
     while position < size:
         body = position + 6
@@ -161,6 +169,8 @@ def _decode_v3(data: bytes) -> Hep | Cause:
             if fixed is not None and length != fixed + 6:
                 return Cause.HEP_FIELD
             chunks[number] = data[body:position]
+        elif len(extra) < MAX_OTHER_CHUNKS:
+            extra = extra | {vendor << 16 | number: data[body:position]}
 
     get = chunks.get
     payload = get(0x0F, b"")
@@ -169,9 +179,12 @@ def _decode_v3(data: bytes) -> Hep | Cause:
         if inflated is None:
             return Cause.HEP_INFLATE
         payload = inflated
-    extra = _NO_EXTRA
+    correlation_id = get(0x11, b"")
+    if extra and not correlation_id:
+        foreign = extra.get(opensips.CORRELATION) or extra.get(opensips.VENDOR_CORRELATION)
+        correlation_id = opensips.correlation_id(foreign or b"")
     if not _EXTRA.isdisjoint(chunks):
-        extra = {n: chunks[n] for n in chunks.keys() & _EXTRA}
+        extra = extra | {n: chunks[n] for n in chunks.keys() & _EXTRA}
         if any(n in extra and len(extra[n]) not in _MAC_SIZES for n in (0x14, 0x15)):
             return Cause.HEP_FIELD
     return Hep(
@@ -186,7 +199,7 @@ def _decode_v3(data: bytes) -> Hep | Cause:
         get(0x0B, b"\0")[0],
         _unpack_u32(get(0x0C, b"\0\0\0\0"))[0],
         payload,
-        get(0x11, b""),
+        correlation_id,
         get(0x13, b""),
         get(0x0E, b""),
         _unpack_u16(get(0x12, b"\0\0"))[0],
@@ -286,7 +299,7 @@ def _encode_v3(packet: Hep) -> bytes:
         if size > MAX_PACKET:
             message = f"a HEP3 packet of {size} bytes or more exceeds {MAX_PACKET}"
             raise ValueError(message)
-        parts.append(struct.pack(">HHH", 0, number, len(data) + 6) + data)
+        parts.append(struct.pack(">IH", number, len(data) + 6) + data)
 
     add(0x01, bytes([10 if 16 in widths else FAMILY_IPV4]))
     add(0x02, bytes([packet.protocol]))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Final
 
-from collector import hep
+from collector import chunks, hep
 from collector.columns import SIP_MESSAGE
 from collector.copy_binary import (
     EMPTY,
@@ -129,5 +129,6 @@ def encode(
             payload,
             text(aleg_id),
             jsonb(headers) if headers else NULL,
+            jsonb(chunks.to_json(packet.extra, max_field_bytes)) if packet.extra else NULL,
         )
     )

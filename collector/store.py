@@ -21,7 +21,7 @@ from collector.causes import CAUSES
 from collector.columns import TABLES
 from collector.copy_binary import COPY_HEADER, COPY_TRAILER
 from collector.errors import ProgressConflictError
-from collector.hep import PROTOCOL_UDP, TYPE_LOG, TYPE_SIP, Hep
+from collector.hep import PROTOCOL_UDP, TYPE_LOG, TYPE_RTCP, TYPE_SIP, Hep
 from collector.hop import Batch, Options, Refused, SenderKey, SenderTally, StatKey, StatTally
 from collector.journal.record import format_address, pack
 from collector.journal.segment import HEADER_BYTES, Segment
@@ -59,6 +59,7 @@ _PROBES: Final = tuple(
             for method in (b"INVITE", b"REGISTER", b"OPTIONS")
         ),
         (TYPE_LOG, b"a line"),
+        (TYPE_RTCP, b'{"ssrc":1,"type":201,"report_blocks":[]}'),
     )
 )
 """Ordinary packets that give a row in each table."""

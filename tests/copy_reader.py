@@ -46,6 +46,8 @@ def _decode(kind: str, value: bytes) -> Any:
             return struct.unpack(">q", value)[0]
         case "integer":
             return struct.unpack(">i", value)[0]
+        case "real":
+            return struct.unpack(">f", value)[0]
         case "smallint":
             return struct.unpack(">h", value)[0]
         case "text":

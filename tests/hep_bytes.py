@@ -63,11 +63,18 @@ class Expected(NamedTuple):
     extra: dict[int, bytes] = {}  # noqa: RUF012 (never changed in place)
 
 
-def hep1(payload: bytes = SIP, *, ipv6: bool = False, family: int | None = None) -> bytes:
-    """Kamailio, ``hep_version=1``."""
-    addresses = SRC6 + DST6 if ipv6 else SRC4 + DST4
+def hep1(
+    payload: bytes = SIP,
+    *,
+    ipv6: bool = False,
+    family: int | None = None,
+    protocol: int = 17,
+    pair: bytes = b"",
+) -> bytes:
+    """Kamailio, ``hep_version=1``; ``pair`` is both addresses where they are others."""
+    addresses = pair or (SRC6 + DST6 if ipv6 else SRC4 + DST4)
     family = (10 if ipv6 else 2) if family is None else family
-    head = struct.pack(">BBBBHH", 1, 8 + len(addresses), family, 17, 5060, 5061)
+    head = struct.pack(">BBBBHH", 1, 8 + len(addresses), family, protocol, 5060, 5061)
     return head + addresses + payload
 
 
@@ -76,40 +83,49 @@ def hep2(
     *,
     ipv6: bool = False,
     family: int | None = None,
+    protocol: int = 17,
     counts_time: bool = False,
+    pair: bytes = b"",
 ) -> bytes:
     """Kamailio, ``hep_version=2``; sofia-sip counts the time block into the header length."""
-    addresses = SRC6 + DST6 if ipv6 else SRC4 + DST4
+    addresses = pair or (SRC6 + DST6 if ipv6 else SRC4 + DST4)
     family = (10 if ipv6 else 2) if family is None else family
     length = 8 + len(addresses) + 12 * counts_time
-    head = struct.pack(">BBBBHH", 2, length, family, 17, 5060, 5061)
+    head = struct.pack(">BBBBHH", 2, length, family, protocol, 5060, 5061)
     time = struct.pack("<IIH", SECONDS, MICROSECONDS, 0x1234) + b"\0\0"
     return head + addresses + time + payload
 
 
-def _ports_and_time(kind: int, capture_id: int) -> bytes:
+def ports_and_time(kind: int, capture_id: int) -> bytes:
+    """Chunks 7 to 12, as all senders but hlog put them."""
     return b"".join(
         (u16(7, 5060), u16(8, 5061), u32(9, SECONDS), u32(10, MICROSECONDS), u8(11, kind))
     ) + u32(12, capture_id)
 
 
-def _kamailio(
-    correlation: bytes = b"", *, ipv6: bool = False, protocol: int = 17, password: bytes = b""
+def kamailio3(
+    payload: bytes = SIP,
+    *,
+    correlation: bytes = b"",
+    ipv6: bool = False,
+    protocol: int = 17,
+    password: bytes = b"",
 ) -> bytes:
+    """Kamailio, ``hep_version=3``."""
     addresses = chunk(5, SRC6) + chunk(6, DST6) if ipv6 else chunk(3, SRC4) + chunk(4, DST4)
     return hep3(
-        *(u8(1, 10 if ipv6 else 2), u8(2, protocol), addresses, _ports_and_time(1, 7)),
+        *(u8(1, 10 if ipv6 else 2), u8(2, protocol), addresses, ports_and_time(1, 7)),
         *([chunk(0x11, correlation)] if correlation else []),
         *([chunk(0x0E, password)] if password else []),
-        chunk(0x0F, SIP),
+        chunk(0x0F, payload),
     )
 
 
-def _ports_first(protocol: int, kind: int, capture_id: int, ipv6: bool, *rest: bytes) -> bytes:
+def ports_first(protocol: int, kind: int, capture_id: int, ipv6: bool, *rest: bytes) -> bytes:
     """The order of Asterisk, sofia-sip, rtpengine, OpenSIPS and captagent: addresses late."""
     addresses = chunk(5, SRC6) + chunk(6, DST6) if ipv6 else chunk(3, SRC4) + chunk(4, DST4)
     family = 10 if ipv6 else 2
-    head = (u8(1, family), u8(2, protocol), _ports_and_time(kind, capture_id), addresses)
+    head = (u8(1, family), u8(2, protocol), ports_and_time(kind, capture_id), addresses)
     return hep3(*head, *rest)
 
 
@@ -127,13 +143,15 @@ def _heplify(*, ping: bool = False) -> bytes:
     addresses = [] if ping else [chunk(3, SRC4), chunk(4, DST4)]
     return hep3(
         *(u8(1, 0 if ping else 2), u8(2, 0 if ping else 17), *addresses),
-        _ports_and_time(0 if ping else 1, 2001),
+        ports_and_time(0 if ping else 1, 2001),
         *(chunk(0x0E, b"secret"), chunk(0x0F, b"ping" if ping else SIP)),
         *(u16(0x12, 0 if ping else 742), chunk(0x13, b"edge-1")),
     )
 
 
-_OPENSIPS_JSON = b'{"payload":"OPTIONS sip:a@example.com SIP/2.0"}'
+# cJSON_Print: a member a line, with tabs.
+OPENSIPS_JSON = b'{\n\t"payload":\t"%s"\n}' % SIP.replace(b"\r\n", b"\\r\\n")
+OPENSIPS_CORRELATION = b'{\n\t"net":\t"7012",\n\t"sip":\t"call-1"\n}'
 
 SENDERS = (
     Expected("Kamailio v1", hep1(), 1, 17, SRC4, DST4, 1, 0, SIP, timed=False),
@@ -146,12 +164,12 @@ SENDERS = (
         hep2(ipv6=True, counts_time=True),
         *(2, 17, SRC6, DST6, 1, 0x1234, SIP),
     ),
-    Expected("Kamailio v3", _kamailio(), 3, 17, SRC4, DST4, 1, 7, SIP),
-    Expected("Kamailio v3 IPv6", _kamailio(ipv6=True), 3, 17, SRC6, DST6, 1, 7, SIP),
-    Expected("Kamailio v3 TLS", _kamailio(protocol=22), 3, 22, SRC4, DST4, 1, 7, SIP),
+    Expected("Kamailio v3", kamailio3(), 3, 17, SRC4, DST4, 1, 7, SIP),
+    Expected("Kamailio v3 IPv6", kamailio3(ipv6=True), 3, 17, SRC6, DST6, 1, 7, SIP),
+    Expected("Kamailio v3 TLS", kamailio3(protocol=22), 3, 22, SRC4, DST4, 1, 7, SIP),
     Expected(
         "Kamailio v3 with id and password",
-        _kamailio(b"call-1", password=b"secret"),
+        kamailio3(correlation=b"call-1", password=b"secret"),
         *(3, 17, SRC4, DST4, 1, 7, SIP),
         correlation_id=b"call-1",
         auth_key=b"secret",
@@ -162,7 +180,7 @@ SENDERS = (
     ),
     Expected(
         "Asterisk",
-        _ports_first(
+        ports_first(
             *(6, 1, 1, False, chunk(0x0E, b"secret"), chunk(0x11, b"PJSIP/alice-1")),
             *(chunk(0x13, b"pbx"), chunk(0x0F, SIP)),
         ),
@@ -173,58 +191,62 @@ SENDERS = (
     ),
     Expected(
         "Asterisk RTCP",
-        _ports_first(17, 5, 1, True, chunk(0x11, b"c"), chunk(0x0F, RTCP)),
+        ports_first(17, 5, 1, True, chunk(0x11, b"c"), chunk(0x0F, RTCP)),
         *(3, 17, SRC6, DST6, 5, 1, RTCP),
         correlation_id=b"c",
     ),
     Expected(
         "FreeSWITCH v3",
-        _ports_first(22, 1, 200, False, chunk(0x0F, SIP)),
+        ports_first(22, 1, 200, False, chunk(0x0F, SIP)),
         *(3, 22, SRC4, DST4, 1, 200, SIP),
     ),
     Expected(
         "rtpengine",
-        _ports_first(17, 5, 2001, False, chunk(0x11, b"call-1"), chunk(0x0F, RTCP)),
+        ports_first(17, 5, 2001, False, chunk(0x11, b"call-1"), chunk(0x0F, RTCP)),
         *(3, 17, SRC4, DST4, 5, 2001, RTCP),
         correlation_id=b"call-1",
     ),
     Expected(
         "rtpengine NG",
-        _ports_first(17, 0x3D, 2001, True, chunk(0x11, b"call-1"), chunk(0x0F, b"d7:command")),
+        ports_first(17, 0x3D, 2001, True, chunk(0x11, b"call-1"), chunk(0x0F, b"d7:command")),
         *(3, 17, SRC6, DST6, 0x3D, 2001, b"d7:command"),
         correlation_id=b"call-1",
     ),
     Expected(
         "OpenSIPS homer5",
-        _ports_first(17, 1, 1, False, chunk(0x0F, SIP), chunk(0x11, b"call-1")),
+        ports_first(17, 1, 1, False, chunk(0x0F, SIP), chunk(0x11, b"call-1")),
         *(3, 17, SRC4, DST4, 1, 1, SIP),
         correlation_id=b"call-1",
     ),
     Expected(
         "OpenSIPS with its own correlation chunk",
-        _ports_first(
-            *(17, 1, 1, False, chunk(0x0F, _OPENSIPS_JSON)),
-            chunk(0x65, b'{"sip":"call-1"}'),
+        ports_first(
+            *(17, 1, 1, False, chunk(0x0F, OPENSIPS_JSON)),
+            chunk(0x65, OPENSIPS_CORRELATION),
         ),
-        *(3, 17, SRC4, DST4, 1, 1, _OPENSIPS_JSON),
+        *(3, 17, SRC4, DST4, 1, 1, OPENSIPS_JSON),
+        correlation_id=b"call-1",
+        extra={0x65: OPENSIPS_CORRELATION},
     ),
     Expected(
         "OpenSIPS with its own correlation chunk and vendor",
-        _ports_first(
+        ports_first(
             *(17, 1, 1, False, chunk(0x0F, SIP)),
-            chunk(0x65, b'{"sip":"call-1"}', vendor=3),
+            chunk(0x65, OPENSIPS_CORRELATION, vendor=3),
         ),
         *(3, 17, SRC4, DST4, 1, 1, SIP),
+        correlation_id=b"call-1",
+        extra={3 << 16 | 0x65: OPENSIPS_CORRELATION},
     ),
     Expected(
         "OpenSIPS compressed",
-        _ports_first(17, 1, 1, False, chunk(0x10, zlib.compress(SIP)), chunk(0x11, b"call-1")),
+        ports_first(17, 1, 1, False, chunk(0x10, zlib.compress(SIP)), chunk(0x11, b"call-1")),
         *(3, 17, SRC4, DST4, 1, 1, SIP),
         correlation_id=b"call-1",
     ),
     Expected(
         "captagent compressed",
-        _ports_first(
+        ports_first(
             *(17, 1, 2002, True, chunk(0x0E, b"myhep"), chunk(0x11, b"call-1")),
             *(u16(0x20, 440), u16(0x21, 93), chunk(0x26, b"tag"), chunk(0x10, zlib.compress(SIP))),
         ),

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from collector.causes import causes_markdown
-from collector.columns import SIP_MESSAGE
 from collector.settings import show
 from stack.service import ROOT
 from webapi.app import ROUTES
-from webapi.search import PARAMETERS, SORTS
+from webapi.subject import SUBJECTS
 
 
 @pytest.mark.parametrize(
@@ -35,8 +34,9 @@ def test_the_api_page_names_every_route_parameter_and_column() -> None:
     page = (ROOT / "docs" / "api.md").read_text()
     for path, _ in ROUTES:
         assert f"`GET {path}`" in page
-    for name in {*PARAMETERS, *SORTS, *(column.name for column in SIP_MESSAGE)}:
-        assert f"`{name}`" in page, name
+    for subject in SUBJECTS:
+        for name in {*subject.parameters, *subject.sorts, *subject.columns}:
+            assert f"`{name}`" in page, name
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *Path("docs").glob("*.md")])

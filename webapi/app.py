@@ -11,12 +11,14 @@ from aiohttp import web
 from collector.log import LOGGER
 from collector.settings import Settings
 from collector.settings.endpoint import parse_host_port
-from webapi import calls, messages, metrics, status
+from webapi import calls, lists, metrics, status
 from webapi.context import CONTEXT, Context
 from webapi.errors import ApiError
 
 ROUTES: Final = (
-    ("/api/v1/messages", messages.list_messages),
+    ("/api/v1/messages", lists.list_messages),
+    ("/api/v1/reports", lists.list_reports),
+    ("/api/v1/events", lists.list_events),
     ("/api/v1/calls/{call_id}", calls.show_call),
     ("/api/v1/calls/{call_id}/export.pcap", calls.export_pcap),
     ("/api/v1/calls/{call_id}/export.txt", calls.export_text),

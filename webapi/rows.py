@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Rows of ``sip_message`` as JSON objects."""
+"""Rows of messages, reports and events as JSON objects."""
 
 from __future__ import annotations
 
@@ -7,44 +7,36 @@ import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from psycopg import sql
-
-from collector.columns import SIP_MESSAGE
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NAMES: Final = ("kind", *(column.name for column in SIP_MESSAGE))
-_PLAIN: Final = tuple(name for name in _NAMES if name not in ("ts", "sender_ts", "id", "raw"))
-
-COLUMNS: Final = sql.SQL(", ").join(sql.Identifier(name) for name in _NAMES)
-COLUMNS_WITHOUT_RAW: Final = sql.SQL(", ").join(
-    sql.Identifier(name) for name in _NAMES if name != "raw"
-)
+_PAYLOADS: Final = ("raw", "payload")
+_SHOWN_APART: Final = frozenset({"ts", "sender_ts", "id", "sort_key", *_PAYLOADS})
 
 
 def to_json(row: dict[str, Any]) -> dict[str, Any]:
-    """One message. Absent headers are left out.
+    """One row. What it does not have is left out.
 
     ``ts`` has µs; ``id`` is a string because a browser's numbers cannot hold it, and
-    ``received_at`` is the same as time. ``raw`` is text where the message is UTF-8, else there is
-    ``raw_base64``.
+    ``received_at`` is the same as time. ``raw`` and ``payload`` are text where they are UTF-8, else
+    there is ``raw_base64`` or ``payload_base64``.
     """
-    message: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "id": str(row["id"]),
         "ts": format_moment(row["ts"]),
         "received_at": format_moment(_EPOCH + timedelta(microseconds=row["id"] // 1000)),
     }
     if row["sender_ts"]:
-        message["sender_ts"] = format_moment(row["sender_ts"])
-    for name in _PLAIN:
-        value = row[name]
-        if value is not None:
-            message[name] = str(value) if name.endswith("_ip") else value
-    if "raw" in row:
-        try:
-            message["raw"] = row["raw"].decode()
-        except UnicodeDecodeError:
-            message["raw_base64"] = base64.b64encode(row["raw"]).decode()
-    return message
+        shown["sender_ts"] = format_moment(row["sender_ts"])
+    for name, value in row.items():
+        if value is not None and name not in _SHOWN_APART:
+            shown[name] = str(value) if name.endswith("_ip") else value
+    for name in _PAYLOADS:
+        payload = row.get(name)
+        if payload is not None:
+            try:
+                shown[name] = payload.decode()
+            except UnicodeDecodeError:
+                shown[f"{name}_base64"] = base64.b64encode(payload).decode()
+    return shown
 
 
 def format_moment(value: datetime) -> str:

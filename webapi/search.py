@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Message search: time slices, keyset pages, a deadline that gives a partial answer.
+"""Search: time slices, keyset pages, a deadline that gives a partial answer.
 
 The tables have a BRIN index on time and a B-tree on Call-ID. A search by time therefore walks the
 range in slices from the end that is wanted first, each a bounded read, and stops when the page is
@@ -19,11 +19,11 @@ import msgspec
 from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
 
-from webapi import rows
 from webapi.context import fetch
 from webapi.errors import ApiError, bad_parameter
-from webapi.filters import FILTERS, Condition, conditions
+from webapi.filters import Condition, conditions
 from webapi.parameters import EARLIEST, flag, integer, moment
+from webapi.subject import Subject, is_number
 
 DEFAULT_RANGE: Final = timedelta(hours=1)
 DEFAULT_LIMIT: Final = 100
@@ -34,18 +34,6 @@ _US: Final = timedelta(microseconds=1)
 _LAST_US: Final = 250_000_000_000_000_000  # in the year 9892: a datetime ends soon after
 _BEFORE_ANY_ID: Final = -1
 
-SORTS: Final[Mapping[str, sql.Composable]] = {
-    "ts": sql.SQL("ts"),
-    **{
-        name: sql.SQL("coalesce({}, '')").format(sql.Identifier(name))
-        for name in ("call_id", "method", "from_user", "to_user", "ruri_user", "node")
-    },
-    "status": sql.SQL("coalesce(status, 0)"),
-}
-"""Sort keys → expressions that are never null."""
-
-PARAMETERS: Final = frozenset({*FILTERS, "from", "to", "sort", "limit", "cursor", "raw"})
-
 
 class Cursor(NamedTuple):
     """Where the next page begins: beyond this row in the direction of the sort."""
@@ -54,6 +42,7 @@ class Cursor(NamedTuple):
     value: int | str
     ts_us: Annotated[int, msgspec.Meta(ge=0, le=_LAST_US)]
     id: Annotated[int, msgspec.Meta(ge=-1)]
+    block: Annotated[int, msgspec.Meta(ge=0, le=32_767)] = 0
 
     def encode(self) -> str:
         """Text for a URL."""
@@ -65,7 +54,7 @@ class Cursor(NamedTuple):
         try:
             padded = text + "=" * (-len(text) % 4)
             cursor = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=cls)
-            number = sort.removeprefix("-") in ("ts", "status")
+            number = is_number(sort.removeprefix("-"))
             fits = isinstance(cursor.value, int) == number and "\0" not in str(cursor.value)
             if cursor.sort == sort and fits:
                 return cursor
@@ -78,6 +67,7 @@ class Cursor(NamedTuple):
 class Search:
     """A checked search."""
 
+    subject: Subject
     begin: datetime
     end: datetime
     conditions: list[Condition]
@@ -85,11 +75,13 @@ class Search:
     descending: bool
     limit: int
     cursor: Cursor | None
-    raw: bool
+    payload: bool
     by_call_id: bool
 
     @classmethod
-    def parse(cls, parameters: Mapping[str, str], max_rows: int, now: datetime) -> Search:
+    def parse(
+        cls, subject: Subject, parameters: Mapping[str, str], max_rows: int, now: datetime
+    ) -> Search:
         """Raises ApiError that names the bad parameter."""
         by_call_id = "call_id" in parameters
         end = moment("to", parameters["to"], now) if "to" in parameters else now + _US
@@ -101,21 +93,24 @@ class Search:
             raise bad_parameter("from", "must be before to")
         sort = parameters.get("sort", "-ts")
         name = sort.removeprefix("-")
-        if name not in SORTS:
-            raise bad_parameter("sort", f"must be among {', '.join(SORTS)}, or -… to reverse")
+        if name not in subject.sorts:
+            raise bad_parameter(
+                "sort", f"must be among {', '.join(subject.sorts)}, or -… to reverse"
+            )
         limit = min(DEFAULT_LIMIT, max_rows)
         if "limit" in parameters:
             limit = integer("limit", parameters["limit"], 1, max_rows)
         cursor = parameters.get("cursor")
         return cls(
+            subject,
             begin,
             end,
-            conditions(parameters),
+            conditions(subject.filters, parameters),
             name,
             sort.startswith("-"),
             limit,
             Cursor.decode(cursor, sort) if cursor else None,
-            flag("raw", parameters.get("raw", "false")),
+            flag(subject.payload, parameters.get(subject.payload, "false")),
             by_call_id,
         )
 
@@ -209,23 +204,30 @@ def build(
     for condition, bound in search.conditions:
         parts.append(condition)
         values += bound
-    expression = SORTS[search.sort]
-    comparison = sql.SQL("<" if search.descending else ">")
-    if search.cursor:
-        position = _EPOCH + search.cursor.ts_us * _US
-        if search.sort == "ts":
-            parts.append(sql.SQL("(ts, id) {} (%s, %s)").format(comparison))
-            values += [position, search.cursor.id]
-        else:
-            parts.append(sql.SQL("({}, ts, id) {} (%s, %s, %s)").format(expression, comparison))
-            values += [search.cursor.value, position, search.cursor.id]
+    subject = search.subject
+    expression = subject.sorts[search.sort]
     keys = [expression] if search.sort == "ts" else [expression, sql.SQL("ts")]
+    keys += map(sql.Identifier, subject.order)
+    if search.cursor:
+        parts.append(
+            sql.SQL("({}) {} ({})").format(
+                sql.SQL(", ").join(keys),
+                sql.SQL("<" if search.descending else ">"),
+                sql.SQL(", ").join([sql.Placeholder()] * len(keys)),
+            )
+        )
+        values += [] if search.sort == "ts" else [search.cursor.value]
+        values.append(_EPOCH + search.cursor.ts_us * _US)
+        values += [getattr(search.cursor, name) for name in subject.order]
     direction = sql.SQL(" DESC" if search.descending else "")
-    order = sql.SQL(", ").join(key + direction for key in [*keys, sql.SQL("id")])
-    query = sql.SQL("SELECT {}, {} AS sort_key FROM sip_message WHERE {} ORDER BY {} LIMIT %s")
-    columns = rows.COLUMNS if search.raw else rows.COLUMNS_WITHOUT_RAW
-    values.append(limit)
-    return query.format(columns, expression, sql.SQL(" AND ").join(parts), order), values
+    query = sql.SQL("SELECT {}, {} AS sort_key FROM {} WHERE {} ORDER BY {} LIMIT %s").format(
+        subject.select(payload=search.payload),
+        expression,
+        subject.relation,
+        sql.SQL(" AND ").join(parts),
+        sql.SQL(", ").join(key + direction for key in keys),
+    )
+    return query, [*values, limit]
 
 
 def _page(search: Search, found: list[DictRow]) -> Page:
@@ -234,4 +236,5 @@ def _page(search: Search, found: list[DictRow]) -> Page:
     last = found[-1]
     ts_us = (last["ts"] - _EPOCH) // _US
     value = ts_us if search.sort == "ts" else last["sort_key"]
-    return Page(found, Cursor(search.sort_text, value, ts_us, last["id"]), complete=True)
+    order = (last[name] for name in search.subject.order)
+    return Page(found, Cursor(search.sort_text, value, ts_us, *order), complete=True)

@@ -141,7 +141,7 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     interval = settings.partition.interval
     if 86400 % interval and interval % 86400:
         yield "partition.interval: must divide a day or be whole days"
-    for kind in ("call", "registration", "other", "event"):
+    for kind in ("call", "registration", "other", "event", "report"):
         kept = getattr(settings.retention, kind)
         if 0 < kept < settings.clock.accept_past:
             yield f"retention.{kind}: is shorter than clock.accept_past"

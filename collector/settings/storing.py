@@ -87,6 +87,12 @@ class Retention(Section, frozen=True):
         float,
         setting("Logs, CDRs and every other HEP type.", unit="s", ge=0, le=LONGEST),
     ] = 3.0 * DAY
+    report: Annotated[
+        float,
+        setting(
+            "Quality reports (RTCP and the like); they belong to calls.", unit="s", ge=0, le=LONGEST
+        ),
+    ] = 14.0 * DAY
     failed_only: Annotated[
         tuple[str, ...],
         setting(

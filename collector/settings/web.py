@@ -23,7 +23,10 @@ class Web(Section, frozen=True):
     max_call_messages: Annotated[
         int,
         setting(
-            "Most messages shown or exported of one call.", unit="messages", ge=1, le=1_000_000
+            "Most messages shown or exported of one call, and most reports and events.",
+            unit="messages",
+            ge=1,
+            le=1_000_000,
         ),
     ] = 10_000
     query_timeout: Annotated[

@@ -49,6 +49,7 @@ def test_every_column() -> None:
         "node": "edge-1",
         "fault": None,
         "payload": b"route: no dispatcher",
+        "chunks": None,
     }
 
 

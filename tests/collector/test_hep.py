@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from collector import hep
 from collector.causes import Cause, Outcome
-from collector.hep import CHUNKS, MAX_INFLATED, Hep
+from collector.hep import CHUNKS, MAX_INFLATED, MAX_OTHER_CHUNKS, Hep
 from tests.hep_bytes import (
     DST6,
     MICROSECONDS,
@@ -180,20 +180,30 @@ def _chunks_of(data: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("vendor", [1, 2, 3, 4, 5, 0x00FF, 0xFFFF])
 @pytest.mark.parametrize("number", [0x01, 0x0C, 0x0F, 0x11, 0x65, 0xFFFF])
-def test_vendor_chunks_are_skipped(vendor: int, number: int) -> None:
+def test_vendor_chunks_are_kept_apart(vendor: int, number: int) -> None:
     """Their numbers and sizes are the vendor's own."""
-    plain = hep3(u32(12, 5), chunk(0x0F, SIP), chunk(0x11, b"id"))
+    plain = _decoded(hep3(u32(12, 5), chunk(0x0F, SIP), chunk(0x11, b"id")))
     private = chunk(number, b"private", vendor)
     for chunks in permutations((u32(12, 5), chunk(0x0F, SIP), chunk(0x11, b"id"), private)):
-        assert hep.decode(hep3(*chunks)) == hep.decode(plain)
+        found = _decoded(hep3(*chunks))
+        assert found == plain._replace(extra={vendor << 16 | number: b"private"})
+        assert hep.decode(hep.encode(found)) == found
 
 
 @pytest.mark.parametrize("number", [0, 0x19, 0x1F, 0x2A, 0x65, 0xFFFF])
 @pytest.mark.parametrize("size", [0, 1, 300])
-def test_unknown_numbers_are_skipped(number: int, size: int) -> None:
+def test_unknown_numbers_are_kept(number: int, size: int) -> None:
     """Reserved ones and those of later revisions."""
-    data = hep3(chunk(number, bytes(size)), chunk(0x0F, SIP))
-    assert hep.decode(data) == hep.decode(hep3(chunk(0x0F, SIP)))
+    found = _decoded(hep3(chunk(number, bytes(size)), chunk(0x0F, SIP)))
+    assert found == _decoded(hep3(chunk(0x0F, SIP)))._replace(extra={number: bytes(size)})
+
+
+def test_only_so_many_unknown_chunks_are_kept() -> None:
+    """Ten thousand fit into a packet; the first ones count, and what is known is always read."""
+    many = [chunk(0x100 + number, b"") for number in range(5000)]
+    found = _decoded(hep3(*many, chunk(0x0F, SIP), u16(0x20, 440)))
+    assert len(found.extra) == MAX_OTHER_CHUNKS + 1
+    assert (found.payload, found.extra[0x20]) == (SIP, b"\x01\xb8")
 
 
 @pytest.mark.parametrize("magic", [b"HEP3", b"EEP3", b"EEP1"])

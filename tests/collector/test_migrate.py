@@ -15,10 +15,11 @@ from collector.errors import SchemaError
 from tests.fix_database import Database
 
 
-def test_files_are_numbered_without_gaps_and_explained() -> None:
+def test_files_are_numbered_once_and_explained() -> None:
     """Each begins with a comment: why, what it locks, how to go back."""
     numbers = [migration.number for migration in migrate.migrations()]
-    assert numbers == list(range(1, len(numbers) + 1))
+    assert numbers == sorted(set(numbers))
+    assert numbers[0] == 1
     for migration in migrate.migrations():
         comment = migration.text.split("\n\n")[0]
         assert all(line.startswith("--") for line in comment.splitlines()[:3])
@@ -55,6 +56,23 @@ async def test_a_newer_schema_is_refused(connection: AsyncConnection[TupleRow]) 
     await connection.execute("INSERT INTO schema_migration VALUES (9999, 'future', '')")
     with pytest.raises(SchemaError, match="update this program"):
         await migrate.migrate(connection)
+
+
+async def test_a_file_that_comes_later_with_a_lower_number_is_applied(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two branches of work may each have added one: the newest number says nothing."""
+    files = migrate.migrations()
+    late = migrate.Migration(files[-1].number + 1, "late", "CREATE TABLE late ()")
+    newest = migrate.Migration(files[-1].number + 2, "newest", "CREATE TABLE newest ()")
+    async with await AsyncConnection.connect(empty_database.dsn, autocommit=True) as connection:
+        monkeypatch.setattr(migrate, "migrations", lambda: [*files, newest])
+        await migrate.migrate(connection)
+        monkeypatch.setattr(migrate, "migrations", lambda: [*files, late, newest])
+        with pytest.raises(SchemaError, match=f"lacks schema migration {late.number} of"):
+            await migrate.check(connection)
+        assert await migrate.migrate(connection) == [late]
+        await migrate.check(connection)
 
 
 async def test_a_changed_file_is_noticed(connection: AsyncConnection[TupleRow]) -> None:

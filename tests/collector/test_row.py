@@ -83,7 +83,14 @@ def test_every_column_of_a_request() -> None:
         "raw": b"the raw message",
         "aleg_id": "the leg before",
         "headers": {"X-Tenant": "7"},
+        "chunks": None,
     }
+
+
+def test_rarer_chunks_are_kept_by_name() -> None:
+    """Beside the message, whatever they are."""
+    row = _row(_packet(extra={0x20: b"\x01\xb8", 0x26: b"tag"}), sip.extract(request()))
+    assert row["chunks"] == {"mos": 440, "tags": "tag"}
 
 
 def test_every_column_of_an_empty_message() -> None:

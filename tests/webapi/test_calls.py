@@ -89,6 +89,64 @@ async def test_a_call_of_too_many_messages_says_so(
     assert [message["cseq"] for message in shown["messages"]] == [1, 2, 3]
 
 
+def _beside(call_id: bytes, at: float, kind: int, payload: bytes) -> bytes:
+    return packet(payload, at=at, type=kind, correlation_id=call_id)
+
+
+async def test_reports_and_events_come_with_the_call(
+    get: Get, connection: AsyncConnection[TupleRow]
+) -> None:
+    """Those of its Call-ID, in order; the range covers all."""
+    rtcp = b'{"ssrc":1,"type":201,"report_blocks":[{"source_ssrc":2},{"source_ssrc":3}]}'
+    await store(
+        connection,
+        [
+            packet(request(call_id="q@x"), at=START + 1),
+            *(_beside(b"q@x", START + at, 5, rtcp) for at in (3, 2)),
+            _beside(b"q@x", START, 100, b"a line"),
+            _beside(b"other@x", START, 100, b"another line"),
+        ],
+    )
+    shown = (await get("/api/v1/calls/q@x")).json
+    assert (shown["from"][17:19], shown["to"][17:19]) == ("20", "23")
+    assert len(shown["messages"]) == 1
+    assert [(item["ts"][17:19], item["block"]) for item in shown["reports"]] == [
+        *(("22", 0), ("22", 1), ("23", 0), ("23", 1))
+    ]
+    assert "payload" not in shown["reports"][0]
+    assert [item["payload"] for item in shown["events"]] == ["a line"]
+    assert shown["complete"] is True
+
+
+async def test_a_call_may_have_reports_only(
+    get: Get, connection: AsyncConnection[TupleRow]
+) -> None:
+    """The SIP may be captured elsewhere, or be gone; there is nothing to export, then."""
+    await store(connection, [_beside(b"q@x", START, 5, b'{"ssrc":1}')])
+    answer = await get("/api/v1/calls/q@x")
+    assert (answer.status, answer.json["messages"], answer.json["events"]) == (200, [], [])
+    assert [report["ssrc"] for report in answer.json["reports"]] == [1]
+    answer = await get("/api/v1/calls/q@x/export.txt")
+    assert (answer.status, answer.json["error"]["code"]) == (404, "not_found")
+
+
+async def test_reports_and_events_of_a_call_are_limited_too(
+    database: Database, connection: AsyncConnection[TupleRow]
+) -> None:
+    """Each to the number of messages that are shown."""
+    await store(
+        connection,
+        [packet(request(call_id="q@x"), at=START)]
+        + [_beside(b"q@x", START + n, 100, b"line %d" % n) for n in range(4)],
+    )
+    app = create_app(load_settings(database, WEB_MAX_CALL_MESSAGES="3"))
+    async with TestClient(TestServer(app)) as client:
+        answer = await client.get("/api/v1/calls/q@x", headers=HOST)
+        shown = await answer.json()
+    assert shown["complete"] is False
+    assert [event["payload"] for event in shown["events"]] == ["line 0", "line 1", "line 2"]
+
+
 async def test_pcap_opens_in_tshark_with_the_same_bytes(
     client: Client, connection: AsyncConnection[TupleRow], tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ from webapi import search
 from webapi.errors import ApiError
 from webapi.parameters import EARLIEST
 from webapi.search import Cursor, Search, slices
+from webapi.subject import MESSAGES
 
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 US = timedelta(microseconds=1)
@@ -22,7 +23,10 @@ US = timedelta(microseconds=1)
 
 def _parse(**parameters: str) -> Search:
     return Search.parse(
-        {name.rstrip("_"): value for name, value in parameters.items()}, max_rows=500, now=NOW
+        MESSAGES,
+        {name.rstrip("_"): value for name, value in parameters.items()},
+        max_rows=500,
+        now=NOW,
     )
 
 

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``GET /api/v1/messages``, ``/reports`` and ``/events``: search them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from webapi import rows, search
+from webapi.context import CONTEXT, json_response
+from webapi.parameters import single
+from webapi.search import Search
+from webapi.subject import EVENTS, MESSAGES, REPORTS, Subject
+
+
+async def list_messages(request: web.Request) -> web.Response:
+    """One page of SIP messages, newest first unless ``sort`` says otherwise."""
+    return await _list(request, MESSAGES)
+
+
+async def list_reports(request: web.Request) -> web.Response:
+    """One page of quality reports, likewise."""
+    return await _list(request, REPORTS)
+
+
+async def list_events(request: web.Request) -> web.Response:
+    """One page of events, likewise."""
+    return await _list(request, EVENTS)
+
+
+async def _list(request: web.Request, subject: Subject) -> web.Response:
+    context = request.app[CONTEXT]
+    parameters = single(request.query, subject.parameters)
+    wanted = Search.parse(subject, parameters, context.settings.web.max_rows, datetime.now(UTC))
+    async with context.connection() as connection:
+        page = await search.run(connection, wanted, context.settings.web.query_timeout)
+    return json_response(
+        {
+            subject.name: [rows.to_json(row) for row in page.rows],
+            "from": rows.format_moment(wanted.begin),
+            "to": rows.format_moment(wanted.end),
+            "complete": page.complete,
+            "next": page.next.encode() if page.next else None,
+        }
+    )
