@@ -60,5 +60,17 @@ SIP_MESSAGE: Final = (
     Column("raw", "bytea", "the message exactly as captured"),
 )
 
-SIP_MESSAGE_TABLES: Final = tuple(f"sip_message_{kind.label}" for kind in Kind)
-"""One table per ``Kind``, in its order."""
+
+class Table(NamedTuple):
+    """One table, partitioned by ``ts``."""
+
+    name: str
+    kind: str
+    """What settings, retention and statistics call it."""
+    columns: tuple[Column, ...]
+
+
+TABLES: Final = (*(Table(f"sip_message_{kind.label}", kind.label, SIP_MESSAGE) for kind in Kind),)
+"""Every table that rows are copied into; the first ones in the order of ``Kind``."""
+
+SIP_MESSAGE_TABLES: Final = tuple(table.name for table in TABLES[: len(Kind)])
