@@ -8,12 +8,15 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
+from uuid import UUID
 
 from psycopg import AsyncConnection, Error
 
 from collector import doctor, ingest, kamailio_settings, migrate, settings
 from collector.causes import CAUSES, causes_markdown
 from collector.errors import KemiscopeError, SettingsError
+from collector.journal.counters import Counters
+from collector.retention import report
 from collector.settings import Settings, show
 
 
@@ -48,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
 
     store = commands.add_parser("ingest", help="store the journal, outside of Kamailio")
     store.set_defaults(run=_ingest)
+
+    retention = commands.add_parser("retention", help="drop now what goes by age or limit")
+    retention.add_argument("--dry-run", action="store_true", help="only say what would go, and why")
+    retention.set_defaults(run=_retention)
 
     list_causes = commands.add_parser("causes", help="everything that can become of a packet")
     list_causes.add_argument("--markdown", action="store_true", help="the page docs/causes.md")
@@ -101,6 +108,26 @@ def _ingest(options: argparse.Namespace) -> int:
     )
     ingest.run(_with_dsn(options))
     return 0
+
+
+def _retention(options: argparse.Namespace) -> int:
+    loaded = _with_dsn(options)
+    counters = Counters(Path(loaded.journal.directory))
+    try:
+        sys.stdout.write(asyncio.run(_retain(loaded, counters.journal_id, dry=options.dry_run)))
+    finally:
+        counters.close()
+    return 0
+
+
+async def _retain(loaded: Settings, journal_id: UUID, *, dry: bool) -> str:
+    async with await AsyncConnection.connect(
+        loaded.database.dsn,
+        autocommit=True,
+        connect_timeout=int(loaded.database.connect_timeout),
+    ) as connection:
+        await migrate.check(connection)
+        return await report.run(connection, loaded, journal_id, dry=dry)
 
 
 def _causes(options: argparse.Namespace) -> int:

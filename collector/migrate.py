@@ -79,21 +79,21 @@ async def check(connection: AsyncConnection[TupleRow]) -> None:
     """Raise SchemaError unless the database has exactly the migrations of this version."""
     found = await connection.execute("SELECT to_regclass('schema_migration') IS NOT NULL")
     row = await found.fetchone()
-    have = 0
+    have: set[int] = set()
     if row and row[0]:
-        newest = await connection.execute("SELECT coalesce(max(number), 0) FROM schema_migration")
-        row = await newest.fetchone()
-        have = row[0] if row else 0
-    want = migrations()[-1].number
-    if have < want:
+        applied = await connection.execute("SELECT number FROM schema_migration")
+        have = {number for (number,) in await applied.fetchall()}
+    want = {migration.number for migration in migrations()}
+    # One by one: a migration with a lower number than the newest may have come later.
+    if want - have:
         message = (
-            f"the database schema is at migration {have}, this version needs {want}: "
+            f"the database schema lacks migration {min(want - have)}, which this version needs: "
             "run `python -m collector init-db`"
         )
         raise SchemaError(message)
-    if have > want:
+    if have - want:
         message = (
-            f"the database schema is at migration {have}, this version knows {want}: "
+            f"the database schema has migration {max(have)}, this version knows {max(want)}: "
             "update this program"
         )
         raise SchemaError(message)
