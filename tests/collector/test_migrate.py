@@ -57,6 +57,13 @@ async def test_a_newer_schema_is_refused(connection: AsyncConnection[TupleRow]) 
         await migrate.migrate(connection)
 
 
+async def test_a_migration_that_came_late_is_missed(connection: AsyncConnection[TupleRow]) -> None:
+    """Its number may be lower than that of the newest."""
+    await connection.execute("DELETE FROM schema_migration WHERE number = 2")
+    with pytest.raises(SchemaError, match="lacks migration 2"):
+        await migrate.check(connection)
+
+
 async def test_a_changed_file_is_noticed(connection: AsyncConnection[TupleRow]) -> None:
     """What was applied must be what the file says."""
     await connection.execute("UPDATE schema_migration SET sha256 = 'x' WHERE number = 1")
