@@ -11,6 +11,7 @@ import orjson
 from collector.hep import CHUNKS
 
 _MACS: Final = (0x14, 0x15)
+_MAX_INTEGER_BYTES: Final = 8
 _WHITE: Final = {ord(white): " " for white in "\t\r\n"}
 """White space that text may have beside the blank."""
 
@@ -37,7 +38,7 @@ def _name(number: int) -> str:
 def _value(number: int, data: bytes, max_bytes: int) -> str | int:
     if number in _MACS:
         return data[-6:].hex(":")
-    if number in CHUNKS and CHUNKS[number].size == len(data):
+    if number in CHUNKS and CHUNKS[number].size == len(data) <= _MAX_INTEGER_BYTES:
         return int.from_bytes(data)
     text = data.decode(errors="replace")
     if "\ufffd" in text or not text.translate(_WHITE).isprintable():

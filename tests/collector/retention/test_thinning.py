@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from collector import thinning
-from collector.thinning import LONGEST_STEP, thin
+from collector.retention import thinning
+from collector.retention.thinning import LONGEST_STEP, thin
 from tests.fix_api import store
 from tests.fix_database import Database
 from tests.sip_text import packet, request
