@@ -44,7 +44,7 @@ def udp_sockets(endpoints: list[Endpoint]) -> list[UdpSocket]:
     wanted = {
         (ipaddress.ip_address(endpoint.host), endpoint.port)
         for endpoint in endpoints
-        if endpoint.protocol == "udp"
+        if not endpoint.is_stream
     }
     found = []
     for table in TABLES:
