@@ -21,7 +21,7 @@ from collector.columns import SIP_MESSAGE, SIP_MESSAGE_TABLES
 from collector.errors import ProgressConflictError
 from collector.hep import PROTOCOL_UDP, TYPE_SIP, Hep
 from collector.hop import Batch, Refused, SenderKey, SenderTally, StatKey, StatTally
-from collector.journal.record import format_address
+from collector.journal.record import OTHER_PEER, format_address
 from collector.journal.segment import HEADER_BYTES, Segment
 from collector.row import COPY_HEADER, COPY_TRAILER, MAX_FIELD_BYTES, encode
 from collector.sip import extract
@@ -31,7 +31,6 @@ MAX_SENDERS: Final = 1000
 """Capture agents told apart in stat_minute, and senders in sender, by one process since its start.
 Anyone can invent them, so further ones are counted together as OTHER."""
 OTHER: Final = "(other)"
-OTHER_PEER: Final = bytes(16)
 METHODS: Final = frozenset(
     (
         *("INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "PRACK", "SUBSCRIBE"),

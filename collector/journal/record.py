@@ -35,6 +35,9 @@ MAX_PACKET_BYTES: Final = 1 << 20
 SLOT_BITS: Final = 6
 """Low bits of the id that name the writer slot, so that ids of one node are unique."""
 
+OTHER_PEER: Final = bytes(16)
+"""No peer has this address: it stands for those that are counted together."""
+
 _MAPPED: Final = b"\0" * 10 + b"\xff\xff"
 
 

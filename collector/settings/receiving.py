@@ -79,7 +79,7 @@ class HepSettings(Section, frozen=True):
 
 
 class Tls(Section, frozen=True):
-    """What the tls and wss sockets of hep.listen need. The files are read again when they change."""
+    """What the tls and wss sockets of hep.listen need. A file that changes is read again."""
 
     certificate: Annotated[
         str, setting("Certificate of this node and its chain, a PEM file.", unit=PATH)
