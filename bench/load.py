@@ -32,27 +32,29 @@ class Sent(NamedTuple):
         return self.sent / self.seconds
 
 
-class Route(NamedTuple):
-    """How packets reach the target."""
-
-    port: int
-    protocol: str = "udp"
-    """One of udp, tcp, tls, ws and wss."""
-    connections: int = 1
-    """Over which the packets go in turn; UDP has none."""
-
-
 class Load:
     """A sender that runs beside the test."""
 
-    def __init__(self, route: Route, count: int, rate: float, first: int = 0) -> None:
-        """Send ``count`` packets to loopback at ``rate``/s (0: as fast as possible)."""
+    def __init__(
+        self,
+        port: int,
+        count: int,
+        rate: float,
+        first: int = 0,
+        *,
+        protocol: str = "udp",
+        connections: int = 1,
+    ) -> None:
+        """Send ``count`` packets to loopback at ``rate``/s (0: as fast as possible).
+
+        ``protocol`` is udp, tcp, tls, ws or wss; the last four use ``connections`` in turn.
+        """
         program, templates = build()
-        numbers = (str(route.port), str(count), str(rate))
+        numbers = (str(port), str(count), str(rate))
         self._process = subprocess.Popen(
             [
-                *(program, route.protocol, "127.0.0.1", *numbers, templates),
-                *(str(first), str(route.connections)),
+                *(program, protocol, "127.0.0.1", *numbers, templates),
+                *(str(first), str(connections)),
             ],
             stdout=subprocess.PIPE,
         )

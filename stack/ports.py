@@ -64,8 +64,9 @@ def _bind_error(endpoint: Endpoint) -> OSError | None:
 def _holder(endpoint: Endpoint) -> str:
     """(program, pid) that has the port, as far as `ss` tells."""
     try:
+        kind = "--tcp" if endpoint.is_stream else "--udp"
         listing = subprocess.run(
-            ["ss", "-Hlnp", "--tcp" if endpoint.is_stream else "--udp", f"sport = :{endpoint.port}"],
+            ["ss", "-Hlnp", kind, f"sport = :{endpoint.port}"],
             capture_output=True,
             text=True,
             check=False,

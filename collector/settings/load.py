@@ -121,6 +121,25 @@ def _unknown(document: dict[str, Any], environ: Mapping[str, str]) -> Iterator[s
 
 def _conflicts(settings: Settings) -> Iterator[str]:
     """Rules that need more than one value, or more than a range."""
+    yield from _receiving_conflicts(settings)
+    try:
+        host, _ = parse_host_port(settings.web.listen)
+        if not ipaddress.ip_address(host).is_loopback:
+            yield f"web.listen: {host} is not a loopback address, and there is no sign-in yet"
+    except ValueError as error:
+        yield f"web.listen: {error}"
+    interval = settings.partition.interval
+    if 86400 % interval and interval % 86400:
+        yield "partition.interval: must divide a day or be whole days"
+    for kind in ("call", "registration", "other"):
+        kept = getattr(settings.retention, kind)
+        if 0 < kept < settings.clock.accept_past:
+            yield f"retention.{kind}: is shorter than clock.accept_past"
+    if settings.journal.max_bytes < 2 * settings.journal.segment_bytes:
+        yield "journal.max_bytes: must hold at least two segments (journal.segment_bytes)"
+
+
+def _receiving_conflicts(settings: Settings) -> Iterator[str]:
     protocols = set()
     for listen in settings.hep.listen:
         try:
@@ -138,18 +157,3 @@ def _conflicts(settings: Settings) -> Iterator[str]:
             parse_network(network)
         except ValueError as error:
             yield f"senders.networks: {error}"
-    try:
-        host, _ = parse_host_port(settings.web.listen)
-        if not ipaddress.ip_address(host).is_loopback:
-            yield f"web.listen: {host} is not a loopback address, and there is no sign-in yet"
-    except ValueError as error:
-        yield f"web.listen: {error}"
-    interval = settings.partition.interval
-    if 86400 % interval and interval % 86400:
-        yield "partition.interval: must divide a day or be whole days"
-    for kind in ("call", "registration", "other"):
-        kept = getattr(settings.retention, kind)
-        if 0 < kept < settings.clock.accept_past:
-            yield f"retention.{kind}: is shorter than clock.accept_past"
-    if settings.journal.max_bytes < 2 * settings.journal.segment_bytes:
-        yield "journal.max_bytes: must hold at least two segments (journal.segment_bytes)"

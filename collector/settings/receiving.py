@@ -23,8 +23,8 @@ class HepSettings(Section, frozen=True):
     listen: Annotated[
         tuple[str, ...],
         setting(
-            "Sockets, as protocol:address:port with one of the protocols udp, tcp, tls, ws and wss; "
-            "IPv6 addresses in brackets. Use udp:0.0.0.0:9060 to receive from other hosts.",
+            "Sockets, as protocol:address:port; the protocols are udp, tcp, tls, ws and wss, IPv6 "
+            "addresses stand in brackets. Use udp:0.0.0.0:9060 to receive from other hosts.",
             min_length=1,
         ),
     ] = ("udp:127.0.0.1:9060", "tcp:127.0.0.1:9060")
@@ -74,7 +74,9 @@ class HepSettings(Section, frozen=True):
     ] = 30.0
     idle_timeout: Annotated[
         float,
-        setting("A connection that is silent for this long is closed.", unit="s", ge=1, le=30 * DAY),
+        setting(
+            "A connection that is silent for this long is closed.", unit="s", ge=1, le=30 * DAY
+        ),
     ] = 3600.0
 
 

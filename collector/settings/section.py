@@ -18,7 +18,10 @@ the process that calculates with them."""
 
 
 def setting(help_text: str, *, unit: str = "", secret: bool = False, **rule: Any) -> Meta:
-    """The annotation of a setting; ``rule`` as in msgspec.Meta, ``unit`` bytes, s, PATH or a word."""
+    """The annotation of a setting.
+
+    ``rule`` is as in msgspec.Meta; ``unit`` is ``bytes``, ``s``, ``PATH`` or a word to show.
+    """
     return Meta(description=help_text, extra={"unit": unit, "secret": secret}, **rule)
 
 

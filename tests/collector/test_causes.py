@@ -25,6 +25,11 @@ GOLDEN = {
     "worker_killed": (15, "dropped"),
     "journal_damaged": (16, "dropped"),
     "unreadable": (17, "dropped"),
+    "sender_network": (18, "rejected"),
+    "sender_rate": (19, "rejected"),
+    "stream_limit": (20, "rejected"),
+    "stream_protocol": (21, "rejected"),
+    "stream_incomplete": (22, "rejected"),
 }
 """Add to it; never change a line."""
 

@@ -257,7 +257,7 @@ def test_the_listener_has_a_writer_of_its_own_role(
 ) -> None:
     """So that `doctor` can tell the processes apart."""
     writers: list[Any] = []
-    monkeypatch.setattr(listener, "run", lambda _settings, writer: writers.append(writer))
+    monkeypatch.setattr(listener, "run", lambda _settings, writer, _rates: writers.append(writer))
     capture_script.mod_init().ksr_listener(None)
     counters = Counters(_journal(config))
     assert counters.slot(writers[0].slot)[Field.ROLE] == Role.LISTENER

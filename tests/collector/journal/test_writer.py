@@ -352,9 +352,7 @@ def test_offered_packets_are_journaled_in_order_across_segments(
     assert writer._count[Field.JOURNALED_BYTES] == 8 * RECORD
     assert writer._count[Field.LAST_PACKET] == clock.now_ns
     append(writer, b"one by one")
-    found = [
-        one for item in segment.in_slot(journal / "00") for one in records_in(item.path)
-    ]
+    found = [one for item in segment.in_slot(journal / "00") for one in records_in(item.path)]
     assert len({one.id for one in found}) == 9
     assert sorted(one.id for one in found) == [one.id for one in found]
     assert {(one.peer, one.port) for one in found} == {(PEER, 9060)}

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The certificate of the tls and wss sockets, read again when its files change."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from collector.errors import SettingsError
+from collector.log import LOGGER
+from collector.settings.receiving import Tls
+
+_VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_State: TypeAlias = tuple[tuple[int, int, int] | None, ...]
+
+
+class ServerContext:
+    """What new connections use; those that are open keep what they began with."""
+
+    def __init__(self, settings: Tls) -> None:
+        """Raises SettingsError that names the file if one cannot be used."""
+        self._settings = settings
+        self._state = self._look()
+        self._context = make_context(settings)
+
+    def get(self) -> ssl.SSLContext:
+        """The context of the files as they are now.
+
+        Files that cannot be used are logged once; what was read before them stays in force.
+        """
+        state = self._look()
+        if state != self._state:
+            self._state = state
+            try:
+                self._context = make_context(self._settings)
+                LOGGER.info("the certificate of the TLS sockets was read again")
+            except SettingsError as error:
+                LOGGER.error("%s; the certificate read before stays in force", error)
+        return self._context
+
+    def _look(self) -> _State:
+        """What tells one version of the files from the next."""
+        return tuple(_stat(path) for path in _files(self._settings).values())
+
+
+def make_context(settings: Tls) -> ssl.SSLContext:
+    """Read the files. Raises SettingsError that names setting and file if one cannot be used."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _VERSIONS[settings.min_version]
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    for name, path in _files(settings).items():
+        try:
+            path.open("rb").close()
+            if name == "key":
+                # A key with a pass phrase is refused instead of asked for.
+                context.load_cert_chain(settings.certificate, settings.key, password="")
+            elif name == "client_ca":
+                context.load_verify_locations(cafile=settings.client_ca)
+                context.verify_mode = ssl.CERT_REQUIRED
+        except OSError as error:  # ssl.SSLError is one
+            both = " (with tls.certificate)" if name == "key" else ""
+            message = f"tls.{name} {path}{both}: {error.strerror or error}"
+            raise SettingsError(message) from error
+    return context
+
+
+def _files(settings: Tls) -> dict[str, Path]:
+    """The files by the name of the setting."""
+    names = ("certificate", "key", "client_ca")
+    return {name: Path(path) for name in names if (path := getattr(settings, name))}
+
+
+def _stat(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
