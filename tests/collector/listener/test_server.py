@@ -298,8 +298,8 @@ async def test_a_stream_that_is_too_fast_is_slowed_and_loses_nothing(
     assert len(server.records()) < 1500
     await server.journaled(1501)
     # 500 at once, and what one read takes at the end; the others at their rate.
-    assert READ_BYTES / len(packets[0]) < 400
-    assert asyncio.get_running_loop().time() - began > 1.0
+    at_rate = len(packets) - 500 - READ_BYTES / len(packets[0])
+    assert asyncio.get_running_loop().time() - began > at_rate / 500 - 0.1 > 0.5
     port = writer.get_extra_info("sockname")[1]
     assert [entry.packet for entry in server.records() if entry.port == port] == packets
     assert server.causes() == {}
