@@ -49,19 +49,21 @@ def make_context(settings: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[settings.min_version]
     context.options |= ssl.OP_NO_RENEGOTIATION
-    for name, path in _files(settings).items():
-        try:
+    what = "tls"
+    try:
+        for name, path in _files(settings).items():
+            what = f"tls.{name} {path}"
             path.open("rb").close()
-            if name == "key":
-                # A key with a pass phrase is refused instead of asked for.
-                context.load_cert_chain(settings.certificate, settings.key, password="")
-            elif name == "client_ca":
-                context.load_verify_locations(cafile=settings.client_ca)
-                context.verify_mode = ssl.CERT_REQUIRED
-        except OSError as error:  # ssl.SSLError is one
-            both = " (with tls.certificate)" if name == "key" else ""
-            message = f"tls.{name} {path}{both}: {error.strerror or error}"
-            raise SettingsError(message) from error
+        what = f"tls.certificate {settings.certificate} and tls.key {settings.key}"
+        # A key with a pass phrase is refused instead of asked for.
+        context.load_cert_chain(settings.certificate, settings.key, password="")
+        if settings.client_ca:
+            what = f"tls.client_ca {settings.client_ca}"
+            context.load_verify_locations(cafile=settings.client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+    except OSError as error:  # ssl.SSLError is one
+        message = f"{what}: {error.strerror or error}"
+        raise SettingsError(message) from error
     return context
 
 
