@@ -23,6 +23,9 @@ MAX_PACKET: Final = 65_535
 MAX_INFLATED: Final = 4 * MAX_PACKET
 """Largest payload in bytes that chunk 0x0010 may inflate to."""
 
+VERSION_PROTOBUF: Final = 4
+"""In ``Hep.version``: there is no fourth version of HEP, but a form in Protobuf."""
+
 TYPE_PING: Final = 0
 TYPE_SIP: Final = 1
 
@@ -97,6 +100,7 @@ _MAC_SIZES: Final = (6, 8)
 class Hep(NamedTuple):
     """One HEP packet.
 
+    ``version`` is 1, 2, 3, or ``VERSION_PROTOBUF`` for the form that ``collector.protobuf`` reads.
     ``src_ip`` and ``dst_ip`` have 4 or 16 bytes, or none when the packet names no address.
     ``seconds`` and ``microseconds`` are the sender's clock; both 0 when it sent no time (HEPv1).
     ``extra`` holds the rarer chunks, raw, by number.
