@@ -21,7 +21,9 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from collector import balance, kernel, partitions
+from collector.admission import publication, refused
 from collector.columns import SIP_MESSAGE_TABLES
+from collector.errors import JournalError
 from collector.journal import segment
 from collector.journal.counters import Counters
 from collector.log import LOGGER, LimitedLog
@@ -49,6 +51,7 @@ class Keeper:
         self._journal = Path(settings.journal.directory)
         self._partitions = Partitions(settings.partition.interval)
         self._synced: dict[Path, int] = {}
+        self._published: list[refused.Refused] | None = None
         self.is_keeper = False
         """Whether this process has the keeper lock."""
         self._limited = LimitedLog()
@@ -88,7 +91,7 @@ class Keeper:
                 async with self._pool.connection() as connection:
                     await work(connection)
                 self._limited.reset(name)
-            except (Error, PoolTimeout) as error:
+            except (Error, PoolTimeout, JournalError) as error:
                 self._limited.warn(name, f"{name}: {error}")
             await asyncio.sleep(interval_s)
 
@@ -126,6 +129,10 @@ class Keeper:
 
     async def _publish(self, connection: AsyncConnection[TupleRow]) -> None:
         await balance.publish(connection, self._counters, self._journal, self._settings.node.name)
+        found = refused.read(self._journal)
+        if found != self._published:
+            await publication.publish(connection, self._counters.journal_id, found)
+            self._published = found
 
     async def _summarize(self, connection: AsyncConnection[TupleRow]) -> None:
         """Keep the BRIN indexes up to the newest rows: searches read unsummarized pages whole."""
@@ -152,6 +159,7 @@ class Keeper:
     async def _maintain(self, connection: AsyncConnection[TupleRow]) -> None:
         now = datetime.now(UTC)
         self._partitions.forget()
+        self._published = None  # in case somebody else has changed the table
         for made in await self._partitions.ensure_ahead(
             connection, now, self._settings.partition.ahead
         ):

@@ -79,22 +79,24 @@ async def check(connection: AsyncConnection[TupleRow]) -> None:
     """Raise SchemaError unless the database has exactly the migrations of this version."""
     found = await connection.execute("SELECT to_regclass('schema_migration') IS NOT NULL")
     row = await found.fetchone()
-    have = 0
+    have: set[int] = set()
     if row and row[0]:
-        newest = await connection.execute("SELECT coalesce(max(number), 0) FROM schema_migration")
-        row = await newest.fetchone()
-        have = row[0] if row else 0
-    want = migrations()[-1].number
-    if have < want:
+        applied = await connection.execute("SELECT number FROM schema_migration")
+        have = {number for (number,) in await applied.fetchall()}
+    want = {migration.number for migration in migrations()}
+    at = max(have, default=0)
+    if have - want:
         message = (
-            f"the database schema is at migration {have}, this version needs {want}: "
-            "run `python -m collector init-db`"
+            f"the database schema is at migration {at}, this version knows {max(want)}: "
+            "update this program"
         )
         raise SchemaError(message)
-    if have > want:
+    # One with a lower number may have come later, from another branch of the development.
+    if want - have:
+        missing = min(want - have)
         message = (
-            f"the database schema is at migration {have}, this version knows {want}: "
-            "update this program"
+            f"the database schema is at migration {at}, this version needs {missing}: "
+            "run `python -m collector init-db`"
         )
         raise SchemaError(message)
 

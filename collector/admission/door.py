@@ -15,7 +15,6 @@ from collector.settings.receiving import Senders
 
 _MAX_KNOWN: Final = 10_000
 """Peers whose verdict is remembered; beyond that all are forgotten and looked up again."""
-_BITS: Final = 128
 
 
 class Door:
@@ -27,7 +26,12 @@ class Door:
 
     def __init__(self, networks: Iterable[str], rates: RateTable | None = None) -> None:
         """``networks`` as in the settings; empty for everybody."""
-        self._networks = [_prefix(parse_network(text)) for text in networks]
+        self._networks: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
+        """Prefixes of IPv4 and of IPv6: one of the latter does not let IPv4 in."""
+        for text in networks:
+            network = parse_network(text)
+            self._networks[network.version == 4].append(_prefix(network))
+        self._is_open = not any(self._networks.values())
         self._rates = rates
         self._allowed: dict[bytes, bool] = {}
 
@@ -38,8 +42,8 @@ class Door:
             if len(self._allowed) >= _MAX_KNOWN:
                 self._allowed.clear()
             address = int.from_bytes(peer)
-            allowed = self._allowed[peer] = not self._networks or any(
-                address >> shift == prefix for prefix, shift in self._networks
+            allowed = self._allowed[peer] = self._is_open or any(
+                address >> shift == prefix for prefix, shift in self._networks[record.is_ipv4(peer)]
             )
         return allowed
 

@@ -4,14 +4,20 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
+
+import msgspec
 
 from collector.errors import SettingsError
 from collector.log import LOGGER
 from collector.settings.receiving import Tls
 
 _VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_FLIGHTS: Final = 4
+"""Turns until a handshake is over, and more than enough."""
 _State: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 
 
@@ -65,6 +71,27 @@ def make_context(settings: Tls) -> ssl.SSLContext:
         message = f"{what}: {error.strerror or error}"
         raise SettingsError(message) from error
     return context
+
+
+def expiry(settings: Tls) -> datetime:
+    """When the certificate ends. Raises SettingsError if the files cannot be used, and
+    ssl.SSLCertVerificationError if no client could accept it, because it has ended for example.
+
+    The ssl module tells this of the certificate of a connection only, so there is one in memory.
+    """
+    server = make_context(msgspec.structs.replace(settings, client_ca=""))
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    client.load_verify_locations(cafile=settings.certificate)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (client.wrap_bio(back, there), server.wrap_bio(there, back, server_side=True))
+    for _ in range(_FLIGHTS):
+        for end in ends:
+            with suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    shown = ends[0].getpeercert() or {}
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
 
 
 def _files(settings: Tls) -> dict[str, Path]:
