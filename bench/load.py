@@ -35,11 +35,27 @@ class Sent(NamedTuple):
 class Load:
     """A sender that runs beside the test."""
 
-    def __init__(self, port: int, count: int, rate: float, first: int = 0) -> None:
-        """Send ``count`` packets to loopback at ``rate``/s (0: as fast as possible)."""
+    def __init__(
+        self,
+        port: int,
+        count: int,
+        rate: float,
+        first: int = 0,
+        *,
+        protocol: str = "udp",
+        connections: int = 1,
+    ) -> None:
+        """Send ``count`` packets to loopback at ``rate``/s (0: as fast as possible).
+
+        ``protocol`` is udp, tcp, tls, ws or wss; the last four use ``connections`` in turn.
+        """
         program, templates = build()
+        numbers = (str(port), str(count), str(rate))
         self._process = subprocess.Popen(
-            [program, "127.0.0.1", str(port), str(count), str(rate), templates, str(first)],
+            [
+                *(program, protocol, "127.0.0.1", *numbers, templates),
+                *(str(first), str(connections)),
+            ],
             stdout=subprocess.PIPE,
         )
         self.pid = self._process.pid
@@ -62,9 +78,12 @@ def build() -> tuple[Path, Path]:
     """Compile the sender and write its templates if they are older than their sources."""
     BUILD.mkdir(exist_ok=True)
     program, templates = BUILD / "sender", BUILD / "templates"
-    source = HERE / "sender.c"
-    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
-        command = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(program), str(source)]
+    sources = [HERE / name for name in ("sender.c", "transport.c", "transport.h")]
+    newest = max(source.stat().st_mtime for source in sources)
+    if not program.exists() or program.stat().st_mtime < newest:
+        files = [str(source) for source in sources if source.suffix == ".c"]
+        flags = ["-O2", "-Wall", "-Wextra", "-Werror"]
+        command = ["gcc", *flags, "-o", str(program), *files, "-lssl", "-lcrypto"]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
             message = f"the sender does not compile: {done.stderr}"

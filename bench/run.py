@@ -132,7 +132,11 @@ class Driver:
         kernel, causes, wal = target.kernel_drops(), target.causes(), target.wal_bytes()
         before, machine = target.usage(), measure.machine()
         samples = [_sample(0, before)]
-        load = Load(target.port, count, rate, self._sent)
+        load = Load(
+            *(target.port, count, rate, self._sent),
+            protocol=target.protocol,
+            connections=target.connections,
+        )
         try:
             sent = _watch(target, load, samples, sample_s)
         except BaseException:

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Sends HEP packets over UDP with exact counts and sequence numbers, as fast as asked.
+ * Sends HEP packets with exact counts and sequence numbers, as fast as asked.
  *
- *   sender ADDRESS PORT COUNT RATE TEMPLATES [FIRST]
+ *   sender PROTOCOL ADDRESS PORT COUNT RATE TEMPLATES [FIRST [CONNECTIONS]]
  *
+ * PROTOCOL is udp, tcp, tls, ws or wss; the last four use CONNECTIONS (1) connections in turn.
  * COUNT packets are sent at RATE per second (0: as fast as possible), numbered from FIRST (0).
  * TEMPLATES is a file of packets with places to fill in; bench/mix.py writes it:
  *
@@ -36,11 +37,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
 
-#define BATCH 32
-#define MAX_PACKET 65507
+#include "transport.h"
+
 #define SUBSCRIBERS 1000000
 
 struct place {
@@ -66,12 +66,6 @@ static double cpu(void)
     getrusage(RUSAGE_SELF, &used);
     return used.ru_utime.tv_sec + used.ru_stime.tv_sec +
            (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
-}
-
-static void fail(const char *what)
-{
-    fprintf(stderr, "sender: %s: %s\n", what, strerror(errno));
-    exit(1);
 }
 
 static void take(FILE *file, void *to, size_t size)
@@ -130,7 +124,6 @@ static void fill(unsigned char *data, const struct packet *packet, uint64_t unit
 int main(int argc, char **argv)
 {
     static unsigned char buffer[BATCH][MAX_PACKET];
-    struct mmsghdr message[BATCH];
     struct iovec part[BATCH];
     struct sockaddr_in to = {.sin_family = AF_INET};
     uint64_t count, sent = 0, errors = 0, octets = 0, first;
@@ -138,22 +131,22 @@ int main(int argc, char **argv)
     uint32_t per_unit, spread;
     struct packet *packets;
     FILE *file;
-    int out;
 
-    if (argc < 6) {
-        fprintf(stderr, "usage: sender ADDRESS PORT COUNT RATE TEMPLATES [FIRST]\n");
+    if (argc < 7) {
+        fprintf(stderr, "usage: sender PROTOCOL ADDRESS PORT COUNT RATE TEMPLATES "
+                        "[FIRST [CONNECTIONS]]\n");
         return 2;
     }
-    if (inet_pton(AF_INET, argv[1], &to.sin_addr) != 1)
-        fail(argv[1]);
-    to.sin_port = htons((uint16_t)atoi(argv[2]));
-    count = strtoull(argv[3], NULL, 10);
-    rate = atof(argv[4]);
-    first = argc > 6 ? strtoull(argv[6], NULL, 10) : 0;
+    if (inet_pton(AF_INET, argv[2], &to.sin_addr) != 1)
+        fail(argv[2]);
+    to.sin_port = htons((uint16_t)atoi(argv[3]));
+    count = strtoull(argv[4], NULL, 10);
+    rate = atof(argv[5]);
+    first = argc > 7 ? strtoull(argv[7], NULL, 10) : 0;
 
-    file = fopen(argv[5], "rb");
+    file = fopen(argv[6], "rb");
     if (!file)
-        fail(argv[5]);
+        fail(argv[6]);
     take(file, &per_unit, 4);
     take(file, &spread, 4);
     packets = calloc(per_unit, sizeof *packets);
@@ -171,15 +164,9 @@ int main(int argc, char **argv)
     }
     fclose(file);
 
-    out = socket(AF_INET, SOCK_DGRAM, 0);
-    if (out < 0 || connect(out, (struct sockaddr *)&to, sizeof to) < 0)
-        fail(argv[1]);
-    memset(message, 0, sizeof message);
-    for (int i = 0; i < BATCH; i++) {
+    transport_open(argv[1], &to, argc > 8 ? (unsigned)atoi(argv[8]) : 1);
+    for (int i = 0; i < BATCH; i++)
         part[i].iov_base = buffer[i];
-        message[i].msg_hdr.msg_iov = part + i;
-        message[i].msg_hdr.msg_iovlen = 1;
-    }
 
     started = now();
     while (sent < count) {
@@ -204,21 +191,12 @@ int main(int argc, char **argv)
             fill(buffer[i], p, unit, number);
             part[i].iov_len = p->size;
         }
-        for (uint64_t done = 0; done < ready;) {
-            int n = sendmmsg(out, message + done, (unsigned)(ready - done), 0);
-            if (n < 0) {
-                if (errno == EINTR)
-                    continue;
-                /* Nobody listens (yet): the packet is gone, as it would be in a network. */
-                errors++;
-                n = 1;
-            }
-            for (int i = 0; i < n; i++)
-                octets += part[done + i].iov_len;
-            done += n;
-        }
+        for (uint64_t i = 0; i < ready; i++)
+            octets += part[i].iov_len;
+        errors += transport_send(part, (unsigned)ready);
         sent += ready;
     }
+    transport_close();
     printf("{\"sent\": %llu, \"errors\": %llu, \"seconds\": %.6f, \"octets\": %llu, "
            "\"cpu_s\": %.6f}\n",
            (unsigned long long)sent, (unsigned long long)errors, now() - started,

@@ -38,7 +38,10 @@ class Target(ABC):
     name: str
     cluster: Cluster
     port: int
-    """UDP port on 127.0.0.1."""
+    """Port on 127.0.0.1 to which the load goes."""
+    protocol: str = "udp"
+    """How it goes there, as the sender names it."""
+    connections: int = 1
     tables: tuple[str, ...]
     """The tables that hold messages; of partitioned ones, the parents."""
     messages: LiteralString

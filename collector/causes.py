@@ -5,7 +5,8 @@ The balance of a capture node, true at every moment::
 
     received = stored + waiting + filtered + duplicate + rejected + dropped
 
-``received`` counts every datagram that reached the node's sockets, kernel drops included;
+``received`` counts every datagram that reached the node's sockets, kernel drops included, and every
+packet of a stream; a connection that is refused, or closed for a cause, counts as one packet.
 ``waiting`` is in the journal and not yet committed. Everything else is the sum of the causes
 whose outcome has that name.
 """
@@ -80,6 +81,15 @@ class Cause(IntEnum):
     SAMPLED_OUT = 22, Outcome.FILTERED, "filter.sample_call and its like: not in the share kept"
     DUPLICATE = 23, Outcome.DUPLICATE, "the same message within filter.duplicate_window"
     HOOK_DROPPED = 24, Outcome.FILTERED, "a function in hook.file dropped it"
+    SENDER_NETWORK = 25, Outcome.REJECTED, "the peer is in none of senders.networks"
+    SENDER_RATE = 26, Outcome.REJECTED, "over UDP, more than senders.max_rate from one peer"
+    STREAM_LIMIT = 27, Outcome.REJECTED, "one connection too many, in all or from one peer"
+    STREAM_PROTOCOL = 28, Outcome.REJECTED, "not TLS or WebSocket as it must be, or too slow at it"
+    STREAM_INCOMPLETE = (
+        29,
+        Outcome.REJECTED,
+        "a connection ended, or stood still, in the middle of a packet",
+    )
 
 
 CAUSES: tuple[Cause, ...] = tuple(Cause)
@@ -107,7 +117,8 @@ The balance of a capture node, at every moment:
     received = stored + waiting + filtered + duplicate + rejected + dropped
 
 `received` is every datagram that reached the node's sockets, those that the kernel dropped
-included; `waiting` is in the journal. Two things are outside of it, because no counter sees them:
-datagrams below 20 bytes, which Kamailio's core throws away, and what was in the socket buffer when
-the whole Kamailio was killed.
+included, and every packet of a TCP, TLS or WebSocket connection; a connection that is refused, or
+closed for a cause, counts as one packet. `waiting` is in the journal. Two things are outside of it,
+because no counter sees them: datagrams below 20 bytes, which Kamailio's core throws away, and what
+was in the socket buffers when the whole Kamailio was killed.
 """

@@ -18,28 +18,45 @@ class Framer:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
+        self._wanted = HEADER_BYTES
+        """Bytes of a packet that must be there before it is worth looking again."""
         self.error: Cause | None = None
         """Set when the stream cannot be followed any further; the connection must be closed."""
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether a packet has begun and is not complete."""
+        return bool(self._rest)
 
     def feed(self, data: bytes) -> list[bytes]:
         """The packets that are complete with ``data``; after an error only those before it."""
         if self.error is not None:
             return []
-        buffer = self._rest + data
+        if self._rest:
+            # Not joined before it is worth it: a packet may come byte by byte.
+            self._rest += data
+            if len(self._rest) < self._wanted:
+                return []
+            data = bytes(self._rest)
+            self._rest.clear()
         packets = []
-        offset = 0
-        while len(buffer) - offset >= HEADER_BYTES:
-            if buffer[offset : offset + 4] not in MAGICS:
+        begin, size = 0, len(data)
+        self._wanted = HEADER_BYTES
+        while size - begin >= HEADER_BYTES:
+            if data[begin : begin + 4] not in MAGICS:
                 self.error = Cause.NOT_HEP
                 break
-            length = int.from_bytes(buffer[offset + 4 : offset + 6])
+            length = data[begin + 4] << 8 | data[begin + 5]
             if length < HEADER_BYTES:
                 self.error = Cause.HEP_LENGTH
                 break
-            if offset + length > len(buffer):
+            end = begin + length
+            if end > size:
+                self._wanted = length
                 break
-            packets.append(buffer[offset : offset + length])
-            offset += length
-        self._rest = b"" if self.error else buffer[offset:]
+            packets.append(data[begin:end])
+            begin = end
+        if self.error is None and begin < size:
+            self._rest += data[begin:]
         return packets

@@ -26,6 +26,8 @@ MAX_INFLATED: Final = 4 * MAX_PACKET
 
 MAX_OTHER_CHUNKS: Final = 32
 """Chunks outside the specification that are kept of one packet; further ones are skipped."""
+VERSION_PROTOBUF: Final = 4
+"""In ``Hep.version``: there is no fourth version of HEP, but a form in Protobuf."""
 
 TYPE_PING: Final = 0
 TYPE_SIP: Final = 1
@@ -105,6 +107,7 @@ _MAC_SIZES: Final = (6, 8)
 class Hep(NamedTuple):
     """One HEP packet.
 
+    ``version`` is 1, 2, 3, or ``VERSION_PROTOBUF`` for the form that ``collector.protobuf`` reads.
     ``src_ip`` and ``dst_ip`` have 4 or 16 bytes, or none when the packet names no address.
     ``seconds`` and ``microseconds`` are the sender's clock; both 0 when it sent no time (HEPv1).
     ``extra`` holds the rarer chunks, raw, by number; those of a vendor by number + vendor << 16.

@@ -26,7 +26,7 @@ def render(settings: Settings, script: Path = SCRIPT) -> str:
     if settings.ingest.processes:
         lines += ["#!define WITH_INGEST"]
         lines += [f'#!substdef "!INGEST_PROCESSES!{settings.ingest.processes}!g"']
-    if any(endpoint.protocol == "tcp" for endpoint in endpoints):
+    if any(endpoint.is_stream for endpoint in endpoints):
         lines += ["#!define WITH_LISTENER"]
-    lines += [f"listen={endpoint}" for endpoint in endpoints if endpoint.protocol == "udp"]
+    lines += [f"listen={endpoint}" for endpoint in endpoints if not endpoint.is_stream]
     return "\n".join(lines) + "\n"

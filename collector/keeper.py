@@ -23,7 +23,9 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from collector import balance, kernel, partitions
+from collector.admission import publication, refused
 from collector.columns import TABLES
+from collector.errors import JournalError
 from collector.journal import segment
 from collector.journal.counters import Counters
 from collector.log import LOGGER, LimitedLog
@@ -55,6 +57,7 @@ class Keeper:
         self._partitions = Partitions(settings.partition.interval)
         self._retention = Watch(settings, counters.journal_id)
         self._synced: dict[Path, int] = {}
+        self._published: list[refused.Refused] | None = None
         self.is_keeper = False
         """Whether this process has the keeper lock."""
         self._limited = LimitedLog()
@@ -98,7 +101,7 @@ class Keeper:
                 async with self._pool.connection() as connection:
                     await work(connection)
                 self._limited.reset(name)
-            except (Error, PoolTimeout) as error:
+            except (Error, PoolTimeout, JournalError) as error:
                 self._limited.warn(name, f"{name}: {error}")
             await asyncio.sleep(interval_s() if callable(interval_s) else interval_s)
 
@@ -136,6 +139,10 @@ class Keeper:
 
     async def _publish(self, connection: AsyncConnection[TupleRow]) -> None:
         await balance.publish(connection, self._counters, self._journal, self._settings.node.name)
+        found = refused.read(self._journal)
+        if found != self._published:
+            await publication.publish(connection, self._counters.journal_id, found)
+            self._published = found
 
     async def _summarize(self, connection: AsyncConnection[TupleRow]) -> None:
         """Keep the BRIN indexes up to the newest rows: searches read unsummarized pages whole."""
@@ -165,6 +172,7 @@ class Keeper:
     async def _maintain(self, connection: AsyncConnection[TupleRow]) -> None:
         now = datetime.now(UTC)
         self._partitions.forget()
+        self._published = None  # in case somebody else has changed the table
         for made in await self._partitions.ensure_ahead(
             connection, now, self._settings.partition.ahead
         ):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the kernel knows about our UDP sockets: who listens, the queue, and what it dropped."""
+"""What the kernel knows about our sockets: which listen, their queue, and what it dropped."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from collector.journal.counters import MAX_SOCKETS, NodeField
 from collector.settings.endpoint import Endpoint
 
 TABLES: Final = (Path("/proc/net/udp"), Path("/proc/net/udp6"))
+TCP_TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+_LISTENING: Final = "0A"
 
 
 class UdpSocket(NamedTuple):
@@ -44,7 +46,7 @@ def udp_sockets(endpoints: list[Endpoint]) -> list[UdpSocket]:
     wanted = {
         (ipaddress.ip_address(endpoint.host), endpoint.port)
         for endpoint in endpoints
-        if endpoint.protocol == "udp"
+        if not endpoint.is_stream
     }
     found = []
     for table in TABLES:
@@ -55,6 +57,26 @@ def udp_sockets(endpoints: list[Endpoint]) -> list[UdpSocket]:
                 if (ipaddress.ip_address(item.host), item.port) in wanted
             ]
     return found
+
+
+def parse_tcp_table(text: str) -> list[tuple[str, int]]:
+    """Address and port of the listening sockets in the text of /proc/net/tcp or /proc/net/tcp6."""
+    found = []
+    for line in text.splitlines()[1:]:
+        _, local, _, state, *_ = line.split()
+        address, _, port = local.partition(":")
+        if state == _LISTENING:
+            found.append((_address(address), int(port, 16)))
+    return found
+
+
+def listens(endpoint: Endpoint) -> bool:
+    """Whether a socket is open at the endpoint; a TCP socket is not connected to find out."""
+    if not endpoint.is_stream:
+        return bool(udp_sockets([endpoint]))
+    tables = (table.read_text() for table in TCP_TABLES if table.exists())
+    wanted = (endpoint.host, endpoint.port)
+    return any(wanted in parse_tcp_table(text) for text in tables)
 
 
 def count_drops(node: memoryview[int], sockets: list[UdpSocket]) -> None:

@@ -3,40 +3,42 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from typing import Final
 
+from collector.settings.network import parse_network
+
 _MAPPED: Final = b"\0" * 10 + b"\xff\xff"
 _MAX_VERDICTS: Final = 10_000
-"""Addresses whose answer is remembered."""
+"""Addresses whose answer is remembered; beyond that all are forgotten and looked up again."""
 
 
 class Networks:
-    """A set of addresses and networks. Raises ValueError for what is neither."""
+    """Says of an address whether it is in one of the networks."""
 
     def __init__(self, networks: Iterable[str]) -> None:
-        self._prefixes: dict[int, set[int]] = {}
+        """Raises ValueError for what is no network."""
+        self._prefixes: dict[int, list[tuple[int, int]]] = {4: [], 16: []}
+        """By the length of the address: leading bits, and how many bits follow."""
         for text in networks:
-            network = ipaddress.ip_network(text, strict=False)
-            address, bits = network.network_address.packed, network.prefixlen
-            if network.version == 4:
-                address, bits = _MAPPED + address, bits + 96
-            prefix = int.from_bytes(address) >> (128 - bits)
-            self._prefixes.setdefault(bits, set()).add(prefix)
+            network = parse_network(text)
+            packed = network.network_address.packed
+            shift = network.max_prefixlen - network.prefixlen
+            self._prefixes[len(packed)].append((int.from_bytes(packed) >> shift, shift))
         self._verdicts: dict[bytes, bool] = {}
 
     def __contains__(self, address: bytes) -> bool:
-        """Whether an address of 4 or 16 bytes is in one of the networks."""
+        """``address`` has 4 or 16 bytes; the latter may be IPv4 mapped (RFC 4291 §2.5.5.2).
+
+        A network of IPv6 holds no IPv4 address, however wide it is. No address is in none.
+        """
         verdict = self._verdicts.get(address)
         if verdict is None:
             if len(self._verdicts) >= _MAX_VERDICTS:
                 self._verdicts.clear()
-            verdict = self._verdicts[address] = self._look_up(address)
+            short = address[12:] if address[:12] == _MAPPED else address
+            number = int.from_bytes(short)
+            verdict = self._verdicts[address] = any(
+                number >> shift == prefix for prefix, shift in self._prefixes.get(len(short), ())
+            )
         return verdict
-
-    def _look_up(self, address: bytes) -> bool:
-        if not address:
-            return False
-        number = int.from_bytes(_MAPPED + address if len(address) == 4 else address)
-        return any(number >> (128 - bits) in prefixes for bits, prefixes in self._prefixes.items())

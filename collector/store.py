@@ -23,7 +23,7 @@ from collector.copy_binary import COPY_HEADER, COPY_TRAILER
 from collector.errors import ProgressConflictError
 from collector.hep import PROTOCOL_UDP, TYPE_LOG, TYPE_RTCP, TYPE_SIP, Hep
 from collector.hop import Batch, Options, Refused, SenderKey, SenderTally, StatKey, StatTally
-from collector.journal.record import format_address, pack
+from collector.journal.record import OTHER_PEER, format_address, pack
 from collector.journal.segment import HEADER_BYTES, Segment
 
 MAX_NODES: Final = 1000
@@ -31,7 +31,6 @@ MAX_SENDERS: Final = 1000
 """Capture agents told apart in stat_minute, and senders in sender, by one process since its start.
 Anyone can invent them, so further ones are counted together as OTHER."""
 OTHER: Final = "(other)"
-OTHER_PEER: Final = bytes(16)
 METHODS: Final = frozenset(
     (
         *("INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "PRACK", "SUBSCRIBE"),

@@ -25,6 +25,8 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from collector import settings  # noqa: E402
+from collector.admission.door import Door, rate_table  # noqa: E402
+from collector.admission.refused import RefusedPeers  # noqa: E402
 from collector.causes import Cause  # noqa: E402
 from collector.errors import KemiscopeError  # noqa: E402
 from collector.journal import record  # noqa: E402
@@ -75,7 +77,11 @@ class kamailio:  # noqa: N801 (Kamailio's name)
     def __init__(self) -> None:
         self._settings = settings.load()
         Selection(self._settings)  # says what is wrong before anything starts
+        # Made before Kamailio forks: all processes share it.
+        self._rates = rate_table(self._settings.senders)
         self._writer: Writer | None = None
+        self._door: Door | None = None
+        self._refused: RefusedPeers | None = None
         self._peers: dict[str, bytes] = {}
         self._limited = LimitedLog()
 
@@ -84,6 +90,7 @@ class kamailio:  # noqa: N801 (Kamailio's name)
         if rank > 0:
             try:
                 self._writer = self._open_journal(Role.UDP)
+                self._open_door(self._writer.slot)
             except KemiscopeError as error:
                 KSR.crit(f"{error}\n")
                 return -1
@@ -113,12 +120,12 @@ class kamailio:  # noqa: N801 (Kamailio's name)
         return 1
 
     def ksr_listener(self, _msg: object, _timer: str = "") -> int:
-        """Run the HEP/TCP listener; never returns."""
+        """Run the listener for HEP over TCP, TLS and WebSocket; never returns."""
         from collector import listener  # noqa: PLC0415
 
         self._run_for_ever(
             "listener",
-            lambda: listener.run(self._settings, self._open_journal(Role.LISTENER)),
+            lambda: listener.run(self._settings, self._open_journal(Role.LISTENER), self._rates),
         )
         return 1
 
@@ -133,15 +140,24 @@ class kamailio:  # noqa: N801 (Kamailio's name)
             min_free_bytes=journal.min_free_bytes,
         )
 
+    def _open_door(self, slot: int) -> None:
+        """Without a rule for senders there is no door, and nothing to pay for."""
+        senders = self._settings.senders
+        if senders.networks or self._rates:
+            self._refused = RefusedPeers(Path(self._settings.journal.directory), slot)
+            self._door = Door(senders.networks, self._rates)
+
     def _receive(self, read: Callable[[], bytes | None]) -> int:
         """Journal the current packet; whatever goes wrong is counted and never reaches Kamailio."""
         writer = self._writer
         if writer is None:
             return 1
         try:
-            data = read()
             host = packet.text_of("$si")
             peer = self._peers.get(host) or self._learn_peer(host)
+            if self._door and self._refuses(self._door, peer, host):
+                return 1
+            data = read()
             if data is None:
                 writer.drop(Cause.UNREADABLE)
                 return 1
@@ -152,6 +168,16 @@ class kamailio:  # noqa: N801 (Kamailio's name)
             writer.drop(Cause.KEMI_FAULT)
             self._limited.warn("hook", f"packet dropped: {type(error).__name__}: {error}")
         return 1
+
+    def _refuses(self, door: Door, peer: bytes, host: str) -> bool:
+        cause = door.refuse(peer)
+        if cause is None:
+            return False
+        if self._writer and self._refused:
+            self._writer.drop(cause)
+            self._refused.count(peer, cause)
+        self._limited.warn(f"{cause.label} {host}", f"{host} is refused: {cause.help}")
+        return True
 
     def _learn_peer(self, host: str) -> bytes:
         if len(self._peers) >= _MAX_PEERS:

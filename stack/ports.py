@@ -50,7 +50,7 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0
 
 def _bind_error(endpoint: Endpoint) -> OSError | None:
     family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-    kind = socket.SOCK_DGRAM if endpoint.protocol == "udp" else socket.SOCK_STREAM
+    kind = socket.SOCK_STREAM if endpoint.is_stream else socket.SOCK_DGRAM
     with socket.socket(family, kind) as probe:
         if kind == socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -64,8 +64,9 @@ def _bind_error(endpoint: Endpoint) -> OSError | None:
 def _holder(endpoint: Endpoint) -> str:
     """(program, pid) that has the port, as far as `ss` tells."""
     try:
+        kind = "--tcp" if endpoint.is_stream else "--udp"
         listing = subprocess.run(
-            ["ss", "-Hlnp", f"--{endpoint.protocol}", f"sport = :{endpoint.port}"],
+            ["ss", "-Hlnp", kind, f"sport = :{endpoint.port}"],
             capture_output=True,
             text=True,
             check=False,

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from collector import hep
 from collector.hep import Hep
 from collector.settings import Settings
-from collector.settings.endpoint import Endpoint, parse_endpoint
+from collector.settings.endpoint import UDP, Endpoint, parse_endpoint
 from stack.errors import StackError
 
 TIMEOUT_S: Final = 30.0
@@ -26,7 +26,8 @@ NODE: Final = b"selftest"
 def run(settings: Settings, timeout_s: float = TIMEOUT_S) -> float:
     """Send and read back; returns the seconds it took. Raises StackError that says what failed."""
     call_id = f"selftest-{os.urandom(8).hex()}@kemiscope"
-    endpoint = parse_endpoint(settings.hep.listen[0])
+    endpoints = map(parse_endpoint, settings.hep.listen)
+    endpoint = next(endpoint for endpoint in endpoints if endpoint.protocol in (UDP, "tcp"))
     started = time.monotonic()
     last_error = ""
     while time.monotonic() - started < timeout_s:
@@ -68,7 +69,7 @@ def _send(endpoint: Endpoint, call_id: str) -> None:
         )
     )
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-    if endpoint.protocol == "udp":
+    if endpoint.protocol == UDP:
         with socket.socket(family, socket.SOCK_DGRAM) as sender:
             sender.sendto(packet, (str(address), endpoint.port))
     else:

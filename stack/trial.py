@@ -6,15 +6,16 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 from psycopg.rows import TupleRow
 
+from collector.settings.endpoint import ENCRYPTED
 from collector.settings.show import toml_value
-from stack import service
+from stack import certificate, service
 from stack.errors import StackError
 from stack.instance import Instance
 from stack.ports import free_port
@@ -31,17 +32,25 @@ class Trial(Instance):
         directory: Path,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         postgres: str = "",
+        streams: Sequence[str] = (),
     ) -> None:
-        """``settings`` are added to the settings file, ``postgres`` to postgresql.conf."""
+        """``settings`` are added to the settings file, ``postgres`` to postgresql.conf.
+
+        ``streams`` are protocols (tls, ws, wss) to listen for beside UDP and TCP.
+        """
         super().__init__(directory, directory / "kemiscope.toml", free_port())
         self.hep_port = free_port(socket.SOCK_DGRAM)
         self.web_port = free_port()
         self.kamailio: Service | None = None
         self.webapi: Service | None = None
         directory.mkdir(parents=True, exist_ok=True)
-        listen = [f"udp:127.0.0.1:{self.hep_port}", f"tcp:127.0.0.1:{self.hep_port}"]
+        self.ports = dict.fromkeys(("udp", "tcp"), self.hep_port)
+        """Where HEP comes in, by protocol."""
+        self.ports |= {protocol: free_port() for protocol in streams}
+        listen = [f"{protocol}:127.0.0.1:{port}" for protocol, port in self.ports.items()]
         sections: dict[str, dict[str, Any]] = {
             "hep": {"listen": listen},
+            "tls": self._tls() if set(streams).intersection(ENCRYPTED) else {},
             "journal": {"directory": str(directory / "journal"), "min_free_bytes": 0},
             "web": {"listen": f"127.0.0.1:{self.web_port}"},
         }
@@ -105,6 +114,10 @@ class Trial(Instance):
                 message = f"waited {timeout_s:.0f} s for {what}; see {self.log}"
                 raise StackError(message)
             time.sleep(0.05)
+
+    def _tls(self) -> dict[str, str]:
+        made = certificate.make(self.directory / "certificates", "node")
+        return {"certificate": str(made.certificate), "key": str(made.key)}
 
     def _hep_is_open(self) -> bool:
         # The listener process starts last: when TCP answers, the UDP workers have long been there.

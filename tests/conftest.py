@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.fix_trial",
     "tests.fix_api",
     "tests.fix_ksr",
+    "tests.fix_listener",
 ]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,8 +15,8 @@ from stack.trial import Trial
 class MakeTrial(Protocol):
     """Makes a stack whose parts the test starts itself."""
 
-    def __call__(self, **settings: dict[str, Any]) -> Trial:
-        """``settings`` are sections of the settings file."""
+    def __call__(self, *, streams: Sequence[str] = (), **settings: dict[str, Any]) -> Trial:
+        """``settings`` are sections of the settings file; ``streams`` as for ``Trial``."""
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def make_trial(tmp_path: Path) -> Iterator[MakeTrial]:
     """A factory of stacks with settings of the test's choice."""
     trials: list[Trial] = []
 
-    def make(**settings: dict[str, Any]) -> Trial:
-        trial = Trial(tmp_path / f"stack{len(trials)}", settings)
+    def make(*, streams: Sequence[str] = (), **settings: dict[str, Any]) -> Trial:
+        trial = Trial(tmp_path / f"stack{len(trials)}", settings, streams=streams)
         trials.append(trial)
         return trial
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``GET /api/v1/status``: the balance sheet of every capture node, and who sends."""
+"""``GET /api/v1/status``: the balance sheet of every capture node, who sends, who is refused."""
 
 from __future__ import annotations
 
@@ -32,6 +32,16 @@ _SENDERS: Final = sql.SQL(
      LIMIT 1000
     """
 )
+_REFUSED: Final = sql.SQL(
+    """
+    SELECT capture_node.name AS capture_node, host(peer) AS peer, cause, packets,
+           refused_peer.last_seen
+      FROM refused_peer
+      JOIN capture_node USING (journal_id)
+     ORDER BY refused_peer.last_seen DESC
+     LIMIT 1000
+    """
+)
 
 
 async def show_status(request: web.Request) -> web.Response:
@@ -41,6 +51,7 @@ async def show_status(request: web.Request) -> web.Response:
     now = datetime.now(UTC)
     async with context.connection() as connection:
         senders = await context.query(connection, _SENDERS)
+        refused = await context.query(connection, _REFUSED)
     nodes = await read_nodes(context)
     return json_response(
         {
@@ -51,6 +62,7 @@ async def show_status(request: web.Request) -> web.Response:
             "nodes": [_node(node, now) for node in nodes],
             "senders": [rows.plain(sender) for sender in senders],
             "retention": await retention.read(context),
+            "refused": [rows.plain(peer) for peer in refused],
         }
     )
 

@@ -13,7 +13,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from collector.doctor import database, node
+from collector.doctor import certificate, database, node
 from collector.doctor.finding import Finding, Level, report
 from collector.errors import KemiscopeError
 from collector.journal.counters import Counters
@@ -32,7 +32,7 @@ def run(settings: Settings, *, as_json: bool) -> int:
 
 async def examine(settings: Settings) -> list[Finding]:
     """All findings, in the order of a packet's way."""
-    findings = [*node.check_sockets(settings)]
+    findings = [*node.check_sockets(settings), *certificate.check(settings.tls)]
     try:
         counters = Counters(Path(settings.journal.directory))
     except KemiscopeError as error:
@@ -41,6 +41,7 @@ async def examine(settings: Settings) -> list[Finding]:
     try:
         findings += node.check_processes(settings, counters)
         findings += node.check_packets(counters)
+        findings += node.check_refused(settings)
         findings += node.check_kernel(counters)
         findings += node.check_journal(settings, counters)
         findings += await database.check(settings, counters)

@@ -22,11 +22,13 @@ from collector.doctor import disk
 from collector.doctor.finding import Finding, Level, ago, span
 from collector.doctor.node import recent_packets
 from collector.errors import SchemaError
+from collector.hep import VERSION_PROTOBUF
 from collector.hop import Batch
 from collector.journal.counters import Counters, Field
 from collector.journal.record import format_address
 from collector.settings import Settings
 
+_FORMS: Final = {0: "not HEP", VERSION_PROTOBUF: "HEP in Protobuf"}
 CLOCK_WARNING: Final = timedelta(seconds=2)
 _SENDERS_SHOWN: Final = 20
 
@@ -143,7 +145,7 @@ def check_senders(senders: list[Sender]) -> Iterator[Finding]:
     if not senders:
         yield Finding("senders", Level.NOTE, "none is known")
     for sender in senders:
-        what = f"HEPv{sender.version}" if sender.version else "not HEP"
+        what = _FORMS.get(sender.version, f"HEPv{sender.version}")
         text = (
             f"{sender.peer} node {sender.node or '?'} {what}: {sender.packets:,} packets, "
             f"{sender.rejected:,} rejected, last {ago((now - sender.last_seen).total_seconds())}"

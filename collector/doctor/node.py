@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from collector import balance, hop, kernel
+from collector.admission import refused
 from collector.causes import CAUSES, Cause
 from collector.doctor.finding import Finding, Level, ago
 from collector.hop import Batch, Options
@@ -19,26 +19,29 @@ from collector.journal import record, segment
 from collector.journal.counters import Counters, Field, NodeField, Role, held
 from collector.journal.writer import journal_bytes
 from collector.settings import Settings
-from collector.settings.endpoint import Endpoint, parse_endpoint
+from collector.settings.endpoint import parse_endpoint
 from collector.settings.quantity import readable
 
 RMEM_MAX: Final = Path("/proc/sys/net/core/rmem_max")
 _FULL: Final = 0.9
 _FILLING: Final = 0.5
 _TAIL_BYTES: Final = 256 << 10
+_RECENTLY_S: Final = 86_400
+_REFUSED_SHOWN: Final = 20
+_REFUSED_ADVICE: Final = {
+    Cause.SENDER_NETWORK: "if it may send, add it to senders.networks",
+    Cause.SENDER_RATE: "if it may send so much, raise senders.max_rate",
+    Cause.STREAM_LIMIT: "raise hep.max_connections or hep.max_peer_connections",
+    Cause.STREAM_PROTOCOL: "compare what it speaks (TLS, WebSocket) and its certificate with the "
+    "socket that it connects to; the log says more",
+}
 
 
 def check_sockets(settings: Settings) -> Iterator[Finding]:
     """Is somebody listening where HEP is expected, and with what buffer?"""
     endpoints = [parse_endpoint(listen) for listen in settings.hep.listen]
-    udp = {(item.host, item.port) for item in kernel.udp_sockets(endpoints)}
     for endpoint in endpoints:
-        listens = (
-            (endpoint.host, endpoint.port) in udp
-            if endpoint.protocol == "udp"
-            else _accepts_tcp(endpoint)
-        )
-        if listens:
+        if kernel.listens(endpoint):
             yield Finding("sockets", Level.OK, f"{endpoint} listens")
         else:
             yield Finding(
@@ -115,6 +118,20 @@ def check_packets(counters: Counters) -> Iterator[Finding]:
             yield Finding("packets", Level.WARN, f"{count:,} {cause.label}: {cause.help}")
 
 
+def check_refused(settings: Settings) -> Iterator[Finding]:
+    """Who is not let in, or was cut off, and why?"""
+    now = time.time()
+    for found in refused.read(Path(settings.journal.directory))[:_REFUSED_SHOWN]:
+        silent = now - found.last_ns / 1e9
+        who = "others" if found.peer == record.OTHER_PEER else record.format_address(found.peer)
+        yield Finding(
+            "refused",
+            Level.WARN if silent < _RECENTLY_S else Level.NOTE,
+            f"{who}: {found.packets:,} {found.cause.label}, last {ago(silent)}: {found.cause.help}",
+            _REFUSED_ADVICE.get(found.cause, ""),
+        )
+
+
 def check_kernel(counters: Counters) -> Iterator[Finding]:
     """Did the kernel drop datagrams before Kamailio could read them?"""
     drops = counters.node[NodeField.KERNEL_DROPS]
@@ -179,12 +196,3 @@ def recent_packets(settings: Settings) -> Batch:
             if begin >= 0:
                 hop.encode(tail[begin:], batch, options, _TAIL_BYTES)
     return batch
-
-
-def _accepts_tcp(endpoint: Endpoint) -> bool:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(endpoint.host, endpoint.host)  # noqa: S104
-    try:
-        with socket.create_connection((host, endpoint.port), timeout=1):
-            return True
-    except OSError:
-        return False

@@ -35,6 +35,9 @@ MAX_PACKET_BYTES: Final = 1 << 20
 SLOT_BITS: Final = 6
 """Low bits of the id that name the writer slot, so that ids of one node are unique."""
 
+OTHER_PEER: Final = bytes(16)
+"""No peer has this address: it stands for those that are counted together."""
+
 _MAPPED: Final = b"\0" * 10 + b"\xff\xff"
 
 
@@ -106,8 +109,13 @@ def pack_address(text: str) -> bytes:
     return address.packed if address.version == 6 else _MAPPED + address.packed
 
 
+def is_ipv4(peer: bytes) -> bool:
+    """Whether a 16-byte address is one of IPv4."""
+    return peer[:12] == _MAPPED
+
+
 def format_address(peer: bytes) -> str:
     """The text of a 16-byte address, IPv4 in dotted form."""
-    if peer[:12] == _MAPPED:
+    if is_ipv4(peer):
         return str(ipaddress.IPv4Address(peer[12:]))
     return str(ipaddress.IPv6Address(peer))

@@ -6,7 +6,10 @@ from __future__ import annotations
 import errno
 import os
 import time
+from bisect import bisect_right
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -90,16 +93,19 @@ class Writer:
             add_cause(self._count, cause)
         return cause
 
-    def offer(self, packet: bytes, peer: bytes, port: int, transport: int) -> bool:
-        """Journal one packet if there is room; otherwise nothing is counted and it may come again.
+    def offer(self, packets: Sequence[bytes], peer: bytes, port: int, transport: int) -> int:
+        """Journal packets of one peer in their order while there is room; returns how many.
 
-        For transports that can make the sender wait.
+        Nothing is counted of the others and they may come again: for transports that can make the
+        sender wait. Records for the same segment are written at once.
         """
-        self._count[_RECEIVED] += 1
-        if self._write(packet, peer, port, transport) is None:
-            return True
-        self._count[_RECEIVED] -= 1
-        return False
+        taken = 0
+        while taken < len(packets):
+            count = self._write_run(packets, taken, peer, port, transport)
+            if not count:
+                break
+            taken += count
+        return taken
 
     def _write(self, packet: bytes, peer: bytes, port: int, transport: int) -> Cause | None:
         count = self._count
@@ -110,23 +116,69 @@ class Writer:
                 return cause
         self._last_id = record_id = record.make_id(now, self.slot, self._last_id)
         data = record.pack(record_id, peer, port, transport, packet)
-        size = len(data)
-        try:
-            written = os.pwrite(self._file, data, self._offset)
-            if written != size:  # no room for all of it: a second attempt says why
-                written += os.pwrite(self._file, data[written:], self._offset + written)
-            if written != size:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301
-        except OSError as error:
+        written, cause = self._put(data)
+        if cause is not None:
             # What a short write left is no record.
             with suppress(OSError):
                 os.ftruncate(self._file, self._offset)
-            return self._cause_of(error)
-        self._offset += size
+            return cause
+        self._offset += written
         count[_JOURNALED] += 1
-        count[_JOURNALED_BYTES] += size
+        count[_JOURNALED_BYTES] += written
         count[_LAST_PACKET] = now
         return None
+
+    def _write_run(
+        self, packets: Sequence[bytes], first: int, peer: bytes, port: int, transport: int
+    ) -> int:
+        """Append packets from the first on, up to the end of the segment; returns how many."""
+        count = self._count
+        now = time.time_ns()
+        if (now >= self._rotate_at_ns or not self._is_usable) and self._prepare(now) is not None:
+            return 0
+        room = self._segment_bytes - self._offset
+        record_id = self._last_id
+        records: list[bytes] = []
+        ends: list[int] = []
+        size = 0
+        for packet in islice(packets, first, None):
+            record_id = record.make_id(now, self.slot, record_id)
+            data = record.pack(record_id, peer, port, transport, packet)
+            records.append(data)
+            size += len(data)
+            ends.append(size)
+            if size >= room:
+                break
+        count[_RECEIVED] += len(ends)
+        written, cause = self._put(b"".join(records))
+        whole = len(ends)
+        if cause is not None:
+            # A reader may have seen what a short write left: its whole records stay.
+            whole = bisect_right(ends, written)
+            written = ends[whole - 1] if whole else 0
+            with suppress(OSError):
+                os.ftruncate(self._file, self._offset + written)
+            count[_RECEIVED] -= len(ends) - whole
+        self._last_id = record_id
+        self._offset += written
+        count[_JOURNALED] += whole
+        count[_JOURNALED_BYTES] += written
+        if whole:
+            count[_LAST_PACKET] = now
+        return whole
+
+    def _put(self, data: bytes) -> tuple[int, Cause | None]:
+        """Write behind the last record; returns the bytes written, and why if that is not all."""
+        written = 0
+        try:
+            written = os.pwrite(self._file, data, self._offset)
+            if written != len(data):  # no room for all of it: a second attempt says why
+                written += os.pwrite(self._file, data[written:], self._offset + written)
+            if written != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301
+        except OSError as error:
+            return written, self._cause_of(error)
+        return written, None
 
     def drop(self, cause: Cause) -> None:
         """Count a packet that was received and will not be journaled."""

@@ -4,15 +4,26 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+UDP: Final = "udp"
+STREAMS: Final = ("tcp", "tls", "ws", "wss")
+ENCRYPTED: Final = ("tls", "wss")
+"""Those of the streams that need a certificate."""
 
 
 class Endpoint(NamedTuple):
     """An address to listen on."""
 
     protocol: str
+    """``UDP`` or one of ``STREAMS``."""
     host: str
     port: int
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is a TCP socket, whatever is spoken over it."""
+        return self.protocol in STREAMS
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -20,11 +31,12 @@ class Endpoint(NamedTuple):
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """``udp:127.0.0.1:9060`` or ``tcp:[::1]:9060``. Raises ValueError that says what is wrong."""
+    """``udp:127.0.0.1:9060`` or ``tls:[::1]:9061``. Raises ValueError that says what is wrong."""
     protocol, _, rest = text.partition(":")
     host, _, port = rest.rpartition(":")
-    if protocol not in ("udp", "tcp"):
-        message = f"{text!r} does not begin with udp: or tcp:"
+    if protocol != UDP and protocol not in STREAMS:
+        names = ", ".join(f"{name}:" for name in (UDP, *STREAMS))
+        message = f"{text!r} does not begin with one of {names}"
         raise ValueError(message)
     return Endpoint(protocol, *parse_host_port(f"{host}:{port}"))
 

@@ -14,9 +14,11 @@ import msgspec
 
 from collector.columns import TABLES
 from collector.errors import SettingsError
-from collector.settings.endpoint import parse_endpoint, parse_host_port
+from collector.settings.endpoint import ENCRYPTED, UDP, parse_endpoint, parse_host_port
 from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
+from collector.settings.network import parse_network
 from collector.settings.quantity import parse_quantity
+from collector.settings.section import PATH
 from collector.sip import Kind, kind_of
 
 CONFIG_VARIABLE: Final = "KEMISCOPE_CONFIG"
@@ -27,8 +29,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     """Read the settings in force.
 
     ``path`` is a TOML file; without it the one that ``KEMISCOPE_CONFIG`` names or the first of
-    ``CONFIG_PATHS`` that exists, and if there is none the defaults. ``journal.directory`` comes
-    back absolute: relative ones are taken from the file's directory.
+    ``CONFIG_PATHS`` that exists, and if there is none the defaults. Paths come back absolute:
+    relative ones are taken from the file's directory.
 
     Raises SettingsError with every mistake found, one per line.
     """
@@ -56,10 +58,18 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     if errors:
         where = f"{path}: " if path else ""
         raise SettingsError("\n".join(where + error for error in errors))
-    base = path.parent if path else Path()
-    directory = (base / settings.journal.directory).absolute()
-    journal = msgspec.structs.replace(settings.journal, directory=str(directory))
-    return msgspec.structs.replace(settings, journal=journal)
+    return _with_absolute_paths(settings, path.parent if path else Path())
+
+
+def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
+    for setting in describe():
+        section = getattr(settings, setting.section)
+        value = getattr(section, setting.name)
+        if setting.unit == PATH and value:
+            absolute = {setting.name: str((base / value).absolute())}
+            section = msgspec.structs.replace(section, **absolute)
+            settings = msgspec.structs.replace(settings, **{setting.section: section})
+    return settings
 
 
 def _find(environ: Mapping[str, str]) -> Path | None:
@@ -125,14 +135,7 @@ def _unknown(document: dict[str, Any], environ: Mapping[str, str]) -> Iterator[s
 
 def _conflicts(settings: Settings) -> Iterator[str]:
     """Rules that need more than one value, or more than a range."""
-    protocols = set()
-    for listen in settings.hep.listen:
-        try:
-            protocols.add(parse_endpoint(listen).protocol)
-        except ValueError as error:
-            yield f"hep.listen: {error}"
-    if protocols == {"tcp"}:
-        yield "hep.listen: needs a udp socket: without one Kamailio listens on all addresses"
+    yield from _receiving_conflicts(settings)
     try:
         host, _ = parse_host_port(settings.web.listen)
         if not ipaddress.ip_address(host).is_loopback:
@@ -156,3 +159,23 @@ def _conflicts(settings: Settings) -> Iterator[str]:
             yield f"retention.failed_only: {method} belongs to calls, which are kept whole"
     if settings.journal.max_bytes < 2 * settings.journal.segment_bytes:
         yield "journal.max_bytes: must hold at least two segments (journal.segment_bytes)"
+
+
+def _receiving_conflicts(settings: Settings) -> Iterator[str]:
+    protocols = set()
+    for listen in settings.hep.listen:
+        try:
+            protocols.add(parse_endpoint(listen).protocol)
+        except ValueError as error:
+            yield f"hep.listen: {error}"
+    if protocols and UDP not in protocols:
+        yield "hep.listen: needs a udp socket: without one Kamailio listens on all addresses"
+    if protocols.intersection(ENCRYPTED):
+        for name in ("certificate", "key"):
+            if not getattr(settings.tls, name):
+                yield f"tls.{name}: must name a file, because hep.listen has a tls or wss socket"
+    for network in settings.senders.networks:
+        try:
+            parse_network(network)
+        except ValueError as error:
+            yield f"senders.networks: {error}"

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from collector.settings.receiving import HepSettings, Journal, Node, Senders
+from collector.settings.receiving import HepSettings, Journal, Node, Senders, Tls
 from collector.settings.section import Section
 from collector.settings.selecting import Clock, Correlation, Filter, Hook, Sip
 from collector.settings.storing import Database, Ingest, Partition, Retention
@@ -22,6 +22,7 @@ class Settings(Section, frozen=True):
 
     node: Node = Node()
     hep: HepSettings = HepSettings()
+    tls: Tls = Tls()
     senders: Senders = Senders()
     journal: Journal = Journal()
     ingest: Ingest = Ingest()
@@ -46,7 +47,7 @@ class Setting(NamedTuple):
     type: str
     default: Any
     unit: str
-    """``bytes``, ``s`` or another word; empty for none."""
+    """``bytes``, ``s``, ``path`` or another word; empty for none."""
     low: float | None
     high: float | None
     help: str

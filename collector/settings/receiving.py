@@ -6,7 +6,7 @@ from __future__ import annotations
 import socket
 from typing import Annotated
 
-from collector.settings.section import DAY, Section, setting
+from collector.settings.section import DAY, PATH, Section, setting
 
 
 class Node(Section, frozen=True):
@@ -23,8 +23,8 @@ class HepSettings(Section, frozen=True):
     listen: Annotated[
         tuple[str, ...],
         setting(
-            "Sockets, as udp:address:port or tcp:address:port; IPv6 addresses in brackets. "
-            "Use udp:0.0.0.0:9060 to receive from other hosts.",
+            "Sockets, as protocol:address:port; the protocols are udp, tcp, tls, ws and wss, IPv6 "
+            "addresses stand in brackets. Use udp:0.0.0.0:9060 to receive from other hosts.",
             min_length=1,
         ),
     ] = ("udp:127.0.0.1:9060", "tcp:127.0.0.1:9060")
@@ -42,22 +42,87 @@ class HepSettings(Section, frozen=True):
         ),
     ] = 16 << 20
     max_connections: Annotated[
-        int, setting("HEP/TCP connections served at a time; more are refused.", ge=1, le=65_536)
+        int,
+        setting(
+            "Connections (TCP, TLS, WebSocket) served at a time; more are refused. One takes up to "
+            "0.3 MiB of memory, with TLS up to 0.8 MiB.",
+            ge=1,
+            le=65_536,
+        ),
+    ] = 2000
+    max_peer_connections: Annotated[
+        int, setting("The same for the connections of one address.", ge=1, le=65_536)
     ] = 1000
+    handshake_timeout: Annotated[
+        float,
+        setting(
+            "A connection whose TLS or WebSocket handshake is not complete after this time is "
+            "closed.",
+            unit="s",
+            ge=0.1,
+            le=3600,
+        ),
+    ] = 10.0
+    packet_timeout: Annotated[
+        float,
+        setting(
+            "A connection is closed when a packet that has begun is not complete after this time.",
+            unit="s",
+            ge=0.1,
+            le=DAY,
+        ),
+    ] = 30.0
     idle_timeout: Annotated[
         float,
         setting(
-            "A HEP/TCP connection that is silent for this long is closed.",
-            unit="s",
-            ge=1,
-            le=30 * DAY,
+            "A connection that is silent for this long is closed.", unit="s", ge=1, le=30 * DAY
         ),
     ] = 3600.0
 
 
-class Senders(Section, frozen=True):
-    """Who may send."""
+class Tls(Section, frozen=True):
+    """What the tls and wss sockets of hep.listen need. A file that changes is read again."""
 
+    certificate: Annotated[
+        str, setting("Certificate of this node and its chain, a PEM file.", unit=PATH)
+    ] = ""
+    key: Annotated[
+        str, setting("Its private key, a PEM file without a pass phrase.", unit=PATH)
+    ] = ""
+    client_ca: Annotated[
+        str,
+        setting(
+            "Certificates of the authorities that sign the senders' certificates, a PEM file. When "
+            "set, a sender must show a certificate; when empty, none is asked for.",
+            unit=PATH,
+        ),
+    ] = ""
+    min_version: Annotated[
+        str, setting("Lowest version of TLS that is spoken, 1.2 or 1.3.", pattern=r"^1\.[23]$")
+    ] = "1.2"
+
+
+class Senders(Section, frozen=True):
+    """Who may send. What is refused is counted, in all and by peer."""
+
+    networks: Annotated[
+        tuple[str, ...],
+        setting(
+            "Addresses and networks (CIDR) that may send, as 192.0.2.0/24 or 2001:db8::7; empty "
+            "for everybody. Packets of others are rejected, their connections are refused."
+        ),
+    ] = ()
+    max_rate: Annotated[
+        int,
+        setting(
+            "Packets that one address may send per second, all sockets together; 0 for any number. "
+            "A second's worth may come at once. More are rejected over UDP; a connection is read "
+            "more slowly instead. Workers share the count without a lock, so it is not exact.",
+            unit="packets/s",
+            ge=0,
+            le=10_000_000,
+        ),
+    ] = 0
     passwords: Annotated[
         tuple[str, ...],
         setting(
@@ -75,6 +140,7 @@ class Journal(Section, frozen=True):
         str,
         setting(
             "Where the journal lives; a local file system. One capture node per directory.",
+            unit=PATH,
             min_length=1,
         ),
     ] = "var/journal"

@@ -10,13 +10,18 @@ from msgspec import Meta
 
 DAY: Final = 86_400
 """Seconds."""
+PATH: Final = "path"
+"""Unit of a file or directory: a relative one is taken from the directory of the settings file."""
 LONGEST: Final = 36_500 * DAY
 """Every number has an upper limit: infinity, and times beyond the calendar, end there and not in
 the process that calculates with them."""
 
 
 def setting(help_text: str, *, unit: str = "", secret: bool = False, **rule: Any) -> Meta:
-    """The annotation of a setting; ``rule`` as in msgspec.Meta, ``unit`` is bytes, s or a word."""
+    """The annotation of a setting.
+
+    ``rule`` is as in msgspec.Meta; ``unit`` is ``bytes``, ``s``, ``PATH`` or a word to show.
+    """
     return Meta(description=help_text, extra={"unit": unit, "secret": secret}, **rule)
 
 

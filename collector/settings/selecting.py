@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from collector.settings.section import DAY, LONGEST, Section, setting
+from collector.settings.section import DAY, LONGEST, PATH, Section, setting
 
 
 class Sip(Section, frozen=True):
@@ -117,7 +117,8 @@ class Hook(Section, frozen=True):
         str,
         setting(
             "A Python file; each of its public functions is called with every packet before it "
-            "is stored. It runs inside ingest and can do what ingest can."
+            "is stored. It runs inside ingest and can do what ingest can.",
+            unit=PATH,
         ),
     ] = ""
 

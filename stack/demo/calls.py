@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
 from collector.settings import Settings
-from collector.settings.endpoint import Endpoint, parse_endpoint
+from collector.settings.endpoint import UDP, Endpoint, parse_endpoint
 from stack.errors import StackError
 from stack.ports import free_port, is_free
 from stack.service import ROOT, Service, kamailio_program
@@ -71,7 +71,7 @@ class Demo:
         self._settings = settings
         self._directory = directory
         endpoint = next(
-            item for item in map(parse_endpoint, settings.hep.listen) if item.protocol == "udp"
+            item for item in map(parse_endpoint, settings.hep.listen) if item.protocol == UDP
         )
         address = ipaddress.ip_address(endpoint.host)
         self._host = "127.0.0.1" if address.is_unspecified else endpoint.host

@@ -32,6 +32,11 @@ GOLDEN = {
     "sampled_out": (22, "filtered"),
     "duplicate": (23, "duplicate"),
     "hook_dropped": (24, "filtered"),
+    "sender_network": (25, "rejected"),
+    "sender_rate": (26, "rejected"),
+    "stream_limit": (27, "rejected"),
+    "stream_protocol": (28, "rejected"),
+    "stream_incomplete": (29, "rejected"),
 }
 """Add to it; never change a line."""
 

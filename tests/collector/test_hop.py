@@ -189,9 +189,10 @@ def test_keepalives_are_counted_and_not_kept(packet: bytes) -> None:
 
 
 def test_the_hop_gives_every_cause_that_is_decided_there() -> None:
-    """The others belong to the journal, the kernel and the store."""
+    """The others belong to the door, the listener, the journal, the kernel and the store."""
     elsewhere = {cause for cause in CAUSES if cause.outcome is Outcome.DROPPED}
     elsewhere |= {Cause.STORE_REFUSED, *SELECTION}
+    elsewhere |= {cause for cause in CAUSES if cause.label.startswith(("sender_", "stream_"))}
     assert {Cause.STORED, *REFUSED, *FILTERED} == set(CAUSES) - elsewhere
 
 

@@ -56,11 +56,21 @@ def test_every_udp_socket_is_a_listen_line() -> None:
 
 
 def test_what_is_not_wanted_is_not_started() -> None:
-    """No listener without a TCP socket, no ingest with 0 processes."""
+    """No listener without a stream socket, no ingest with 0 processes."""
     lines = _render(HEP_LISTEN="udp:127.0.0.1:9060", INGEST_PROCESSES="0")
     assert "#!define WITH_LISTENER" not in lines
     assert "#!define WITH_INGEST" not in lines
     assert not any("INGEST_PROCESSES" in line for line in lines)
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "tls", "ws", "wss"])
+def test_every_stream_socket_needs_the_listener(protocol: str) -> None:
+    """And is none of Kamailio's."""
+    lines = _render(
+        HEP_LISTEN=f"udp:127.0.0.1:1,{protocol}:127.0.0.1:2", TLS_CERTIFICATE="c", TLS_KEY="k"
+    )
+    assert "#!define WITH_LISTENER" in lines
+    assert [line for line in lines if line.startswith("listen")] == ["listen=udp:127.0.0.1:1"]
 
 
 def test_numbers_reach_kamailio() -> None:

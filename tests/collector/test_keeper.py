@@ -14,13 +14,14 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from collector.admission.refused import RefusedPeers
 from collector.causes import Cause
 from collector.journal import segment
 from collector.journal.counters import Counters, NodeField
 from collector.keeper import Keeper
 from tests.fix_api import load_settings, store
 from tests.fix_database import Database
-from tests.fix_journal import OpenWriter, append
+from tests.fix_journal import PEER, OpenWriter, append
 from tests.sip_text import packet, request
 
 Connection = AsyncConnection[TupleRow]
@@ -76,6 +77,22 @@ async def test_it_publishes_the_node_and_its_balance(
     assert await found.fetchall() == [(3, 2, 0, True, True, True, None)]
     found = await connection.execute("SELECT cause, messages FROM balance")
     assert await found.fetchall() == [("unreadable", 1)]
+
+
+async def test_it_publishes_who_is_refused(
+    make_keeper: Keeper, connection: Connection, open_writer: OpenWriter, journal: Path
+) -> None:
+    """Counted at the door and in the balance alike."""
+    writer = open_writer()
+    peers = RefusedPeers(journal, writer.slot)
+    for _ in range(3):
+        writer.drop(Cause.SENDER_NETWORK)
+        peers.count(PEER, Cause.SENDER_NETWORK)
+    await _run(make_keeper, 0.6)
+    found = await connection.execute("SELECT host(peer), cause, packets FROM refused_peer")
+    assert await found.fetchall() == [("203.0.113.9", "sender_network", 3)]
+    found = await connection.execute("SELECT cause, messages FROM balance")
+    assert await found.fetchall() == [("sender_network", 3)]
 
 
 async def test_it_makes_partitions_and_drops_old_ones(

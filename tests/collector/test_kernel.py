@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernel's table of UDP sockets, and the drops that it counts per socket and forgets."""
+"""The kernel's tables of sockets, and the drops that it counts per socket and forgets."""
 
 from __future__ import annotations
 
@@ -51,6 +51,37 @@ def test_the_tables_are_read() -> None:
         UdpSocket("::", 9060, 51003, 0, 3),
     ]
     assert parse_udp_table(UDP.splitlines()[0]) == []
+
+
+TCP = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:2364 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 x
+   1: 0100007F:2365 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 2 1 x
+   2: 00000000:2366 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 3 1 x
+"""
+
+
+@pytest.mark.skipif(sys.byteorder != "little", reason="the samples are of a little-endian machine")
+def test_listening_tcp_sockets_are_read() -> None:
+    """Not the connections."""
+    assert kernel.parse_tcp_table(TCP) == [("127.0.0.1", 9060), ("0.0.0.0", 9062)]
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "tls", "ws", "wss"])
+def test_whether_a_socket_listens_is_seen_without_connecting(protocol: str) -> None:
+    """Whatever is spoken over it; an open connection is no listening socket."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        endpoint = Endpoint(protocol, "127.0.0.1", listening.getsockname()[1])
+        assert kernel.listens(endpoint)
+        assert not kernel.listens(endpoint._replace(host="0.0.0.0"))
+        assert not kernel.listens(endpoint._replace(protocol="udp"))
+        listening.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+        with socket.create_connection(("127.0.0.1", endpoint.port)) as client:
+            own = endpoint._replace(port=client.getsockname()[1])
+            assert not kernel.listens(own)
+    assert not kernel.listens(endpoint)
 
 
 @pytest.mark.skipif(sys.byteorder != "little", reason="the samples are of a little-endian machine")

@@ -84,14 +84,34 @@ def test_a_key_that_is_reset_is_logged_again(lines: Lines, clock: Clock) -> None
     assert clock.now == 5.0
 
 
-@pytest.mark.usefixtures("clock")
-def test_keys_without_end_do_not_fill_the_memory(lines: Lines) -> None:
-    """Peers may be invented."""
-    limited = LimitedLog()
+def test_keys_without_end_fill_neither_memory_nor_log(clock: Clock, lines: Lines) -> None:
+    """Peers may be invented: beyond a thousand in an interval, one line stands for all others."""
+    limited = LimitedLog(60)
     for number in range(3000):
+        limited.warn(f"peer {number}", f"bad frame {number}")
+        assert len(limited._last) <= 1001
+    assert lines() == [f"bad frame {number}" for number in range(1001)]
+    clock.now += 60
+    limited.warn("peer 5000", "bad frame 5000")
+    limited.warn("peer 0", "bad frame 0")
+    assert lines() == ["bad frame 5000", "bad frame 0"]
+    assert len(limited._last) == 2
+
+
+def test_keys_that_are_logged_again_stay_while_older_ones_go(clock: Clock, lines: Lines) -> None:
+    """What is suppressed stays suppressed however many other keys come."""
+    limited = LimitedLog(60)
+    limited.warn("first", "1")
+    for number in range(999):
+        clock.now += 0.001
         limited.warn(f"peer {number}", "bad frame")
-        assert len(limited._last) <= 1000
-    assert len(lines()) == 3000
+    clock.now += 59.5
+    limited.warn("first", "2")
+    for number in range(600):
+        clock.now += 0.001
+        limited.warn(f"new peer {number}", "bad frame")
+    limited.warn("first", "3")
+    assert [line for line in lines() if not line.startswith("bad")] == ["1", "2"]
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +16,7 @@ from typing import Any
 import pytest
 
 from collector import ingest, listener
+from collector.admission import refused
 from collector.causes import Cause
 from collector.errors import JournalError
 from collector.journal import record, segment
@@ -139,6 +143,81 @@ def test_a_fault_is_counted_and_logged_and_reception_goes_on(
     assert "packet dropped: ValueError" in warnings[0]
 
 
+def test_without_a_rule_for_senders_there_is_no_door(routes: Routes) -> None:
+    """And nothing to pay for."""
+    assert routes._door is None
+    assert routes._rates is None
+    assert routes._refused is None
+
+
+def test_who_may_not_send_is_refused_and_not_even_read(
+    config: Path, capture_script: ModuleType, ksr: FakeKamailio
+) -> None:
+    """Counted in the balance and by peer, logged once; others are journaled as ever."""
+    with config.open("a") as file:
+        file.write('[senders]\nnetworks = ["192.0.2.0/24"]\n')
+    made = capture_script.mod_init()
+    assert made.child_init(1) == 0
+    ksr.packet = b"x" * 40
+    ksr.source_ip = "203.0.113.9"
+    for route in (made.ksr_hep, made.ksr_hep_large, made.ksr_request_route, made.ksr_reply_route):
+        assert route(None) == 1
+    assert set(ksr.asked) == {"$si"}
+    ksr.source_ip = "192.0.2.7"
+    assert made.ksr_hep(None) == 1
+    assert [record.format_address(one.peer) for one in _records(config)] == ["192.0.2.7"]
+    assert _counts(config) == (5, 1, {Cause.SENDER_NETWORK: 4})
+    (only,) = refused.read(_journal(config))
+    assert (record.format_address(only.peer), only.packets) == ("203.0.113.9", 4)
+    lines = [text for level, text in ksr.logged if level == "warn"]
+    assert lines == ["203.0.113.9 is refused: the peer is in none of senders.networks\n"]
+    made._writer.close()
+
+
+def test_who_sends_too_much_is_refused_over_all_workers(
+    config: Path, capture_script: ModuleType, ksr: FakeKamailio
+) -> None:
+    """Workers are forked after the rates are made, so they share them."""
+    with config.open("a") as file:
+        file.write("[senders]\nmax_rate = 20\n")
+    parent = capture_script.mod_init()
+    workers = []
+    for _ in range(2):
+        worker = copy.copy(parent)
+        assert worker.child_init(1) == 0
+        workers.append(worker)
+    ksr.packet = b"x" * 40
+    for number in range(200):
+        assert workers[number % 2].ksr_hep(None) == 1
+    counters = Counters(_journal(config))
+    journaled = sum(counters.slot(number)[Field.JOURNALED] for number in range(2))
+    rejected = [cause_counts(counters.slot(n)).get(Cause.SENDER_RATE, 0) for n in range(2)]
+    counters.close()
+    # A little time goes by, in which a little more is allowed.
+    assert 20 <= journaled <= 60
+    assert journaled + sum(rejected) == 200
+    assert all(rejected)
+    (only,) = refused.read(_journal(config))
+    assert only.packets == sum(rejected)
+    for worker in workers:
+        worker._writer.close()
+
+
+def test_a_worker_has_neither_loop_nor_driver(config: Path) -> None:
+    """Threads and event loops do not work there, and memory is shared better without them."""
+    script = (
+        "import sys; from types import ModuleType; fake = ModuleType('KSR');"
+        "fake.__getattr__ = lambda name: print; sys.modules['KSR'] = fake;"
+        "import kemi.capture as script; script.mod_init().child_init(1);"
+        "print({'asyncio', 'psycopg', 'ssl', 'websockets'} & sys.modules.keys())"
+    )
+    config.write_text(config.read_text() + '[senders]\nnetworks = ["192.0.2.0/24"]\nmax_rate = 5\n')
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
+
+
 def test_a_full_journal_is_counted_by_cause_and_logged_once(
     routes: Routes, ksr: FakeKamailio, config: Path
 ) -> None:
@@ -257,7 +336,7 @@ def test_the_listener_has_a_writer_of_its_own_role(
 ) -> None:
     """So that `doctor` can tell the processes apart."""
     writers: list[Any] = []
-    monkeypatch.setattr(listener, "run", lambda _settings, writer: writers.append(writer))
+    monkeypatch.setattr(listener, "run", lambda _settings, writer, _rates: writers.append(writer))
     capture_script.mod_init().ksr_listener(None)
     counters = Counters(_journal(config))
     assert counters.slot(writers[0].slot)[Field.ROLE] == Role.LISTENER

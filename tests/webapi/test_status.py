@@ -74,6 +74,21 @@ async def test_who_sends(get: Get, connection: AsyncConnection[TupleRow]) -> Non
     assert abs(senders[3]["clock_offset_us"]) < 60_000_000
 
 
+async def test_who_is_refused(get: Get, connection: AsyncConnection[TupleRow]) -> None:
+    """By address and cause; the address :: stands for all that are counted together."""
+    await publish(connection)
+    await connection.execute(
+        "INSERT INTO refused_peer VALUES (%(j)s, '203.0.113.9', 'sender_network', 5, now()),"
+        " (%(j)s, '::', 'sender_rate', 7, now() - interval '1 hour')",
+        {"j": JOURNAL},
+    )
+    answer = await get("/api/v1/status")
+    shown = [(one["peer"], one["cause"], one["packets"]) for one in answer.json["refused"]]
+    assert shown == [("203.0.113.9", "sender_network", 5), ("::", "sender_rate", 7)]
+    assert {one["capture_node"] for one in answer.json["refused"]} == {"node1"}
+    assert all(one["last_seen"] for one in answer.json["refused"])
+
+
 async def test_nothing_yet(get: Get) -> None:
     """An empty database is an answer, not an error."""
     answer = await get("/api/v1/status")

@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 
 from collector import settings
+from collector.admission import refused
+from collector.admission.refused import RefusedPeers
 from collector.causes import Cause
 from collector.doctor import node
 from collector.doctor.finding import Finding, Level
 from collector.journal import record, segment
 from collector.journal.counters import Counters, Field, NodeField, Role, claim_slot
 from collector.settings import Settings
-from tests.fix_journal import PEER, OpenWriter, append, kill
+from tests.fix_journal import PEER, Clock, OpenWriter, append, kill
 from tests.sip_text import packet, request
 
 
@@ -61,7 +63,7 @@ def _tcp() -> socket.socket:
 
 @pytest.mark.usefixtures("rmem_max")
 def test_sockets_that_listen(journal: Path) -> None:
-    """UDP out of the kernel's table, TCP by a connection."""
+    """Out of the kernel's tables."""
     with _udp() as udp, _tcp() as tcp:
         udp_port, tcp_port = udp.getsockname()[1], tcp.getsockname()[1]
         listen = f"udp:127.0.0.1:{udp_port},tcp:127.0.0.1:{tcp_port}"
@@ -129,6 +131,32 @@ def test_processes_that_do_not_live(
     findings = list(node.check_processes(_settings(journal), counters))
     assert _levels(findings) == [Level.FAIL, Level.FAIL]
     assert all(finding.advice for finding in findings)
+
+
+def test_nobody_is_refused(journal: Path, counters: Counters) -> None:
+    """Nothing is said then."""
+    assert counters.used_slots() == []
+    assert list(node.check_refused(_settings(journal))) == []
+
+
+def test_who_is_refused(journal: Path, counters: Counters, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the reason, and what to do if it should not be so; what is long past is a note."""
+    assert counters.used_slots() == []
+    clock = Clock(time.time_ns() - 3 * 86_400 * 10**9)
+    monkeypatch.setattr(refused, "time", clock)
+    peers = RefusedPeers(journal, 5)
+    peers.count(record.OTHER_PEER, Cause.STREAM_LIMIT)
+    clock.add(3 * 86_400 - 10)
+    peers.count(PEER, Cause.SENDER_NETWORK)
+    peers.count(PEER, Cause.SENDER_NETWORK)
+    recent, old = node.check_refused(_settings(journal))
+    assert recent.text == (
+        "203.0.113.9: 2 sender_network, last 10.0 s ago: the peer is in none of senders.networks"
+    )
+    assert recent.level is Level.WARN
+    assert "senders.networks" in recent.advice
+    assert old.text.startswith("others: 1 stream_limit, last 3.0 d ago")
+    assert old.level is Level.NOTE
 
 
 def test_packets(counters: Counters, open_writer: OpenWriter) -> None:

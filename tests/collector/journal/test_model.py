@@ -148,6 +148,32 @@ class JournalMachine(RuleBasedStateMachine):
             self.accepted.append(packet)
 
     @precondition(lambda self: self.writers)
+    @rule(number=st.integers(0, 9), paddings=st.lists(st.integers(0, 200), min_size=1, max_size=9))
+    def offer(self, number: int, paddings: list[int]) -> None:
+        """Packets arrive over a stream, several at once."""
+        writer = self._writer(number)
+        packets = [self._packet(writer, padding) for padding in paddings]
+        assert writer.offer(packets, PEER, 1, 1) == len(packets)
+        self.accepted += packets
+
+    @precondition(lambda self: self.writers)
+    @rule(number=st.integers(0, 9), whole=st.integers(0, 3))
+    def kill_writer_in_an_offer(self, number: int, whole: int) -> None:
+        """Some of the records are whole, the next one is torn."""
+        writer = self._writer(number)
+        packets = [self._packet(writer, 50) for _ in range(4)]
+        record_id, data = writer._last_id, []
+        for packet in packets:
+            record_id = record.make_id(0, writer.slot, record_id)
+            data.append(record.pack(record_id, PEER, 1, 1, packet))
+        writer._count[Field.RECEIVED] += len(packets)
+        os.pwrite(writer._file, b"".join(data[:whole]) + data[whole][:-7], writer._offset)
+        self.accepted += packets[:whole]
+        self.lost += len(packets) - whole
+        self.writers.remove(writer)
+        kill(writer)
+
+    @precondition(lambda self: self.writers)
     @rule(number=st.integers(0, 9))
     def let_segment_age(self, number: int) -> None:
         """The next packet begins another segment."""

@@ -338,19 +338,66 @@ def test_a_directory_that_vanishes_is_counted(
     assert packets_of(journal) == [PACKET] * 4
 
 
+def test_offered_packets_are_journaled_in_order_across_segments(
+    clock: Clock, open_writer: OpenWriter, journal: Path
+) -> None:
+    """As if each had been appended: a segment ends where it would have ended, ids grow."""
+    writer = open_writer(**SMALL)
+    packets = [b"%04d" % number + PACKET[4:] for number in range(8)]
+    assert writer.offer(packets, PEER, 9060, 1) == 8
+    assert writer.offer([], PEER, 9060, 1) == 0
+    assert packets_of(journal) == packets
+    assert _names(journal) == [0, 3, 6]
+    assert _counts(writer) == (8, 8, {})
+    assert writer._count[Field.JOURNALED_BYTES] == 8 * RECORD
+    assert writer._count[Field.LAST_PACKET] == clock.now_ns
+    append(writer, b"one by one")
+    found = [one for item in segment.in_slot(journal / "00") for one in records_in(item.path)]
+    assert len({one.id for one in found}) == 9
+    assert sorted(one.id for one in found) == [one.id for one in found]
+    assert {(one.peer, one.port) for one in found} == {(PEER, 9060)}
+
+
 def test_an_offer_that_finds_no_room_is_not_counted(
     clock: Clock, open_writer: OpenWriter, journal: Path
 ) -> None:
-    """The sender waits, and the same packet comes again."""
+    """The sender waits, and the same packets come again."""
     writer = open_writer(**SMALL, max_bytes=5 * RECORD)
-    assert all(writer.offer(PACKET, PEER, 1, 1) for _ in range(3))
-    assert not writer.offer(b"again", PEER, 1, 1)
+    assert writer.offer([PACKET, PACKET, PACKET, b"again"], PEER, 1, 1) == 3
+    assert writer.offer([b"again"], PEER, 1, 1) == 0
+    assert "journal.max_bytes" in writer.last_error
     assert _counts(writer) == (3, 3, {})
     segment.in_slot(journal / "00")[0].path.unlink()
     clock.now_ns += RETRY_NS
-    assert writer.offer(b"again", PEER, 1, 1)
+    assert writer.offer([b"again"], PEER, 1, 1) == 1
     assert _counts(writer) == (4, 4, {})
     assert packets_of(journal) == [b"again"]
+
+
+@pytest.mark.parametrize("written", [0, 1, RECORD - 1, RECORD, RECORD + 1, 2 * RECORD, 3 * RECORD])
+@pytest.mark.parametrize("then", [0, 1, errno.ENOSPC, errno.EIO])
+def test_of_an_offer_that_is_cut_off_the_whole_records_stay(
+    monkeypatch: pytest.MonkeyPatch,
+    open_writer: OpenWriter,
+    journal: Path,
+    written: int,
+    then: int,
+) -> None:
+    """A reader may have seen them already; the others are neither there nor counted."""
+    packets = [b"%04d" % number + PACKET[4:] for number in range(4)]
+    writer = open_writer()
+    second = OSError(then, "no") if then > 1 else then
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", _pwrite(written, second))
+        taken = writer.offer(packets, PEER, 1, 1)
+    # After a whole record it tries again, and here there is room again.
+    whole = (written + (then if then <= 1 else 0)) // RECORD
+    assert taken == (4 if whole else 0)
+    assert packets_of(journal) == packets[:taken]
+    assert _counts(writer) == (taken, taken, {})
+    assert writer.offer(packets[taken:], PEER, 1, 1) == 4 - taken
+    assert packets_of(journal) == packets
+    assert _counts(writer) == (4, 4, {})
 
 
 def test_a_drop_is_received_and_counted(open_writer: OpenWriter) -> None:

@@ -64,7 +64,7 @@ def test_values(text: str, value: bool | None) -> None:
         ("status == True", "is no number"),
         ('method > "INVITE"', "can only be compared"),
         ('src_ip == "10.0.0"', "is no address"),
-        ('in_network(src_ip, "10.0.0.0/99")', "does not appear to be"),
+        ('in_network(src_ip, "10.0.0.0/99")', "is not an address or a network"),
         ("in_network(src_ip, method)", "is no network"),
         ('in_network(from_user, "10.0.0.0/8")', "needs startswith"),
         ('startswith(src_ip, "10.")', "needs startswith"),

@@ -25,7 +25,7 @@ RESPONSE = request().replace(b"INVITE sip:bob@example.com SIP/2.0", b"SIP/2.0 48
         (["192.0.2.1"], True),
         (["198.51.100.0/24"], True),
         (["203.0.113.0/24", "2001:db8::/32"], False),
-        (["::/0"], True),
+        (["::/0"], False),
     ],
 )
 def test_addresses_of_either_side(networks: list[str], discarded: bool) -> None:

@@ -18,6 +18,9 @@ from collector.settings.endpoint import Endpoint, parse_endpoint, parse_host_por
         ("tcp:[::1]:65535", Endpoint("tcp", "::1", 65_535)),
         ("udp:[2001:DB8:0::0001]:9060", Endpoint("udp", "2001:db8::1", 9060)),
         ("udp:[::]:9060", Endpoint("udp", "::", 9060)),
+        ("tls:192.0.2.1:9061", Endpoint("tls", "192.0.2.1", 9061)),
+        ("ws:[::]:9062", Endpoint("ws", "::", 9062)),
+        ("wss:0.0.0.0:9063", Endpoint("wss", "0.0.0.0", 9063)),
     ],
 )
 def test_endpoints(text: str, endpoint: Endpoint) -> None:
@@ -29,10 +32,10 @@ def test_endpoints(text: str, endpoint: Endpoint) -> None:
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("", "does not begin with udp: or tcp:"),
-        ("127.0.0.1:9060", "does not begin with udp: or tcp:"),
-        ("tls:127.0.0.1:9061", "does not begin with udp: or tcp:"),
-        ("UDP:127.0.0.1:9060", "does not begin with udp: or tcp:"),
+        ("", "does not begin with one of udp:, tcp:, tls:, ws:, wss:"),
+        ("127.0.0.1:9060", "does not begin with one of udp:, tcp:, tls:, ws:, wss:"),
+        ("sctp:127.0.0.1:9061", "does not begin with one of udp:, tcp:, tls:, ws:, wss:"),
+        ("UDP:127.0.0.1:9060", "does not begin with one of udp:, tcp:, tls:, ws:, wss:"),
         ("udp:", "form address:port"),
         ("udp:9060", "form address:port"),
         ("udp::9060", "form address:port"),

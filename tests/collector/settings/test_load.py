@@ -236,6 +236,49 @@ def test_the_journal_is_beside_the_file_unless_it_is_absolute(
     assert relative == str(file.parent / "var/journal")
 
 
+def test_every_path_is_beside_the_file_unless_it_is_absolute(file: Path) -> None:
+    """Also those of the TLS sockets; one that is not set stays empty."""
+    found = _load('[tls]\ncertificate = "c.pem"\nkey = "/etc/k.pem"\n', file).tls
+    assert found.certificate == str(file.parent / "c.pem")
+    assert found.key == "/etc/k.pem"
+    assert found.client_ca == ""
+
+
+@pytest.mark.parametrize("protocol", ["tls", "wss"])
+def test_an_encrypted_socket_needs_certificate_and_key(file: Path, protocol: str) -> None:
+    """Said at the start, by name; the other sockets need none."""
+    listen = f'[hep]\nlisten = ["udp:127.0.0.1:1", "{protocol}:127.0.0.1:2"]\n'
+    reason = "must name a file, because hep.listen has a tls or wss socket"
+    assert _errors(listen, file) == [f"tls.{name}: {reason}" for name in ("certificate", "key")]
+    assert _errors(f'{listen}[tls]\nkey = "k"\n', file) == [f"tls.certificate: {reason}"]
+    assert _load(f'{listen}[tls]\nkey = "k"\ncertificate = "c"\n', file).hep.listen
+    assert _load('[hep]\nlisten = ["udp:127.0.0.1:1", "ws:127.0.0.1:2"]\n', file).hep.listen
+
+
+@pytest.mark.parametrize(
+    ("network", "accepted"),
+    [
+        ("192.0.2.0/24", True),
+        ("192.0.2.7", True),
+        ("2001:db8::/32", True),
+        ("::1", True),
+        ("0.0.0.0/0", True),
+        ("192.0.2.7/24", False),
+        ("192.0.2.0/33", False),
+        ("example.com", False),
+        ("", False),
+    ],
+)
+def test_networks(file: Path, network: str, accepted: bool) -> None:
+    """A network that is not one must not leave the door open, or closed."""
+    text = f'[senders]\nnetworks = ["127.0.0.1", "{network}"]\n'
+    if accepted:
+        assert _load(text, file).senders.networks == ("127.0.0.1", network)
+    else:
+        (error,) = _errors(text, file)
+        assert error.startswith(f"senders.networks: {network!r} is not an address or a network")
+
+
 @pytest.mark.parametrize(("retention", "accepted"), [("0", True), ('"3d"', True), ('"71h"', False)])
 def test_what_is_accepted_is_kept(file: Path, retention: str, accepted: bool) -> None:
     """A message must not be dropped as soon as it is stored; 0 keeps it for ever."""
