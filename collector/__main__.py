@@ -8,6 +8,7 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
+from uuid import UUID
 
 from psycopg import AsyncConnection, Error
 
@@ -15,7 +16,9 @@ from collector import __version__, doctor, ingest, kamailio_settings, migrate, s
 from collector.causes import CAUSES, causes_markdown
 from collector.errors import KemiscopeError, SettingsError
 from collector.import_config import heplify_server, sipcapture
+from collector.journal.counters import Counters
 from collector.reload import reload
+from collector.retention import report
 from collector.selection import Selection
 from collector.settings import Settings, show
 
@@ -59,6 +62,10 @@ def _parser() -> argparse.ArgumentParser:
 
     again = commands.add_parser("reload", help="make ingest read the settings again")
     again.set_defaults(run=_reload)
+
+    retention = commands.add_parser("retention", help="drop now what goes by age or limit")
+    retention.add_argument("--dry-run", action="store_true", help="only say what would go, and why")
+    retention.set_defaults(run=_retention)
 
     list_causes = commands.add_parser("causes", help="everything that can become of a packet")
     list_causes.add_argument("--markdown", action="store_true", help="the page docs/causes.md")
@@ -131,6 +138,26 @@ def _reload(options: argparse.Namespace) -> int:
     told = reload(Path(loaded.journal.directory))
     sys.stdout.write(f"{told} ingest processes read the settings again\n")
     return 0 if told else 1
+
+
+def _retention(options: argparse.Namespace) -> int:
+    loaded = _with_dsn(options)
+    counters = Counters(Path(loaded.journal.directory))
+    try:
+        sys.stdout.write(asyncio.run(_retain(loaded, counters.journal_id, dry=options.dry_run)))
+    finally:
+        counters.close()
+    return 0
+
+
+async def _retain(loaded: Settings, journal_id: UUID, *, dry: bool) -> str:
+    async with await AsyncConnection.connect(
+        loaded.database.dsn,
+        autocommit=True,
+        connect_timeout=int(loaded.database.connect_timeout),
+    ) as connection:
+        await migrate.check(connection)
+        return await report.run(connection, loaded, journal_id, dry=dry)
 
 
 def _causes(options: argparse.Namespace) -> int:

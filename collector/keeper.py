@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Housekeeping of one capture node: sync, kernel drops, balance, partitions, retention.
+"""Housekeeping of one capture node: sync, kernel drops, balance, partitions, counters.
+
+Retention has a package of its own and is run from here.
 
 Of all ingest processes that share a journal, one does it: whoever holds the journal's keeper lock.
 What needs no database goes on while the database is away.
@@ -26,6 +28,7 @@ from collector.journal import segment
 from collector.journal.counters import Counters
 from collector.log import LOGGER, LimitedLog
 from collector.partitions import Partitions
+from collector.retention.watch import Watch
 from collector.settings import Settings
 from collector.settings.endpoint import parse_endpoint
 
@@ -33,6 +36,7 @@ PUBLISH_INTERVAL_S: Final = 1.0
 SUMMARIZE_INTERVAL_S: Final = 5.0
 MAINTENANCE_INTERVAL_S: Final = 60.0
 THINNING_INTERVAL_S: Final = 10.0
+END_EARLY_INTERVAL_S: Final = 10.0
 _PROGRESS_KEPT: Final = timedelta(minutes=10)
 """Progress outlives its segment: the unlink must have reached the disk before it goes."""
 
@@ -48,6 +52,7 @@ class Keeper:
         self._pool = pool
         self._journal = Path(settings.journal.directory)
         self._partitions = Partitions(settings.partition.interval)
+        self._retention = Watch(settings, counters.journal_id)
         self._synced: dict[Path, int] = {}
         self.is_keeper = False
         """Whether this process has the keeper lock."""
@@ -67,6 +72,8 @@ class Keeper:
                 tasks.create_task(self._every(MAINTENANCE_INTERVAL_S, self._maintain))
                 if self._settings.retention.failed_only:
                     tasks.create_task(self._every(THINNING_INTERVAL_S, self._thin))
+                tasks.create_task(self._every(lambda: self._retention.pause_s, self._retain))
+                tasks.create_task(self._every(END_EARLY_INTERVAL_S, self._retention.end_early))
         finally:
             self.is_keeper = False
             os.close(lock)
@@ -81,7 +88,7 @@ class Keeper:
 
     async def _every(
         self,
-        interval_s: float,
+        interval_s: float | Callable[[], float],
         work: Callable[[AsyncConnection[TupleRow]], Awaitable[None]],
     ) -> None:
         name = work.__name__.strip("_")
@@ -92,7 +99,7 @@ class Keeper:
                 self._limited.reset(name)
             except (Error, PoolTimeout) as error:
                 self._limited.warn(name, f"{name}: {error}")
-            await asyncio.sleep(interval_s)
+            await asyncio.sleep(interval_s() if callable(interval_s) else interval_s)
 
     async def _sync_loop(self) -> None:
         while True:
@@ -135,11 +142,11 @@ class Keeper:
         for table in TABLES:
             async with connection.transaction():
                 current = [
-                    item
+                    item.name
                     for item in await partitions.read(connection, table.name)
                     if item.begin <= now < item.end
                 ]
-            for partition in current:
+            for name in (*current, partitions.default_of(table.name)):
                 await connection.execute(
                     """
                     SELECT brin_summarize_new_values(indexrelid)
@@ -148,8 +155,11 @@ class Keeper:
                       JOIN pg_am ON pg_am.oid = relam
                      WHERE indrelid = to_regclass(%s) AND amname = 'brin'
                     """,
-                    (partition.name,),
+                    (name,),
                 )
+
+    async def _retain(self, connection: AsyncConnection[TupleRow]) -> None:
+        await self._retention.look(connection)
 
     async def _maintain(self, connection: AsyncConnection[TupleRow]) -> None:
         now = datetime.now(UTC)
@@ -158,24 +168,8 @@ class Keeper:
             connection, now, self._settings.partition.ahead
         ):
             LOGGER.info("partition %s made", made.name)
-        await self._drop_old_messages(connection, now)
         await self._drop_old_counters(connection, now)
         await self._trim_quarantine(connection)
-
-    async def _drop_old_messages(
-        self, connection: AsyncConnection[TupleRow], now: datetime
-    ) -> None:
-        for name, kind, _ in TABLES:
-            rows = await partitions.default_rows(connection, name)
-            if rows:
-                self._limited.warn(
-                    name, f"{rows} rows or more are in {name}_default: no partition was ready"
-                )
-            kept = getattr(self._settings.retention, kind)
-            if kept:
-                cutoff = now - timedelta(seconds=kept)
-                for dropped in await partitions.drop_older(connection, name, cutoff):
-                    LOGGER.info("partition %s dropped: older than %d s", dropped.name, kept)
 
     async def _thin(self, connection: AsyncConnection[TupleRow]) -> None:
         retention = self._settings.retention
@@ -191,6 +185,7 @@ class Keeper:
                 ("stat_minute", "minute"),
                 ("sender", "last_seen"),
                 ("capture_node", "heartbeat_at"),
+                ("retention_log", "dropped_at"),
             ):
                 await connection.execute(
                     sql.SQL("DELETE FROM {} WHERE {} < %s").format(

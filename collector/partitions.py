@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Partitions of the message tables: made ahead of time, made on demand, dropped by age.
+"""Partitions of the message tables: made ahead of time, made on demand, ended early.
 
 Several capture nodes and ingest processes may do this at once: making partitions happens under an
-advisory lock, and every lock on a table that others use is waited for only briefly.
+advisory lock, and every lock on a table that others use is waited for only briefly. What becomes of
+old ones is the matter of ``retention``.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from psycopg import AsyncConnection, errors, sql
+from psycopg import AsyncConnection, Error, sql
 from psycopg.rows import TupleRow
 
 from collector.columns import TABLES
@@ -21,7 +23,9 @@ _LOCK_TIMEOUT: Final = "2s"
 """A long query on a table must not make ingest wait behind our wish for an exclusive lock."""
 
 _BOUND: Final = re.compile(r"FOR VALUES FROM \('([^']+)'\) TO \('([^']+)'\)")
-_DEFAULT_SUFFIX: Final = "_default"
+_ENDS: Final = "kemiscope_ends_"
+"""Beginning of the name of the constraint that ``end_early`` needs for a while; the rest is the
+time, in seconds since 1970, from which on it is nobody's and may be removed."""
 
 
 class Partition(NamedTuple):
@@ -57,7 +61,7 @@ class Partitions:
             return []
         made = []
         async with connection.transaction():
-            await _limit_lock_wait(connection)
+            await limit_lock_wait(connection)
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
             present = await read(connection, table)
             for gap_begin, gap_end in gaps(present, begin, end, self._interval):
@@ -87,7 +91,7 @@ async def read(connection: AsyncConnection[TupleRow], table: str) -> list[Partit
 
     Call in a transaction. Raises psycopg.errors.LockNotAvailable when one of them is locked.
     """
-    await _limit_lock_wait(connection)
+    await limit_lock_wait(connection)
     await connection.execute("SET LOCAL timezone TO 'UTC'")
     found = await connection.execute(
         """
@@ -100,48 +104,120 @@ async def read(connection: AsyncConnection[TupleRow], table: str) -> list[Partit
     )
     partitions = []
     for name, bound in await found.fetchall():
-        matched = _BOUND.match(bound or "")
-        if matched:
-            begin, end = (datetime.fromisoformat(text) for text in matched.groups())
-            partitions.append(Partition(name, begin, end))
+        span = parse_bound(bound)
+        if span:
+            partitions.append(Partition(name, *span))
     return sorted(partitions, key=lambda item: item.begin)
 
 
-async def drop_older(
-    connection: AsyncConnection[TupleRow], table: str, cutoff: datetime
-) -> list[Partition]:
-    """Drop the partitions whose rows are all older than ``cutoff``; returns what was dropped.
+def parse_bound(text: str | None) -> tuple[datetime, datetime] | None:
+    """Begin and end from a partition bound as ``pg_get_expr`` writes it when timezone is UTC."""
+    matched = _BOUND.match(text or "")
+    if not matched:
+        return None
+    begin, end = matched.groups()
+    return datetime.fromisoformat(begin), datetime.fromisoformat(end)
 
-    Old rows of the default partition go too. Each drop is a transaction of its own; one whose
-    table is busy is left for the next time.
-    """
-    async with connection.transaction():
-        present = await read(connection, table)
-    dropped = []
-    for partition in present:
-        if partition.end > cutoff:
-            break
-        try:
-            async with connection.transaction():
-                await _limit_lock_wait(connection)
-                await connection.execute(
-                    sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(partition.name))
-                )
-        except errors.LockNotAvailable:
-            break
-        dropped.append(partition)
+
+def default_of(table: str) -> str:
+    """Name of a table's default partition."""
+    return f"{table}_default"
+
+
+async def limit_lock_wait(connection: AsyncConnection[TupleRow], longest: str = "") -> None:
+    """In this transaction, give up waiting for a lock after ``longest``, or a short while."""
     await connection.execute(
-        sql.SQL("DELETE FROM {} WHERE ts < %s").format(sql.Identifier(table + _DEFAULT_SUFFIX)),
-        (cutoff,),
+        sql.SQL("SET LOCAL lock_timeout TO {}").format(sql.Literal(longest or _LOCK_TIMEOUT))
     )
-    return dropped
+
+
+async def end_early(
+    connection: AsyncConnection[TupleRow],
+    table: str,
+    partition: Partition,
+    at: datetime,
+    patience_s: float,
+) -> Partition:
+    """Let ``partition`` end at ``at``; a new one, which is returned, takes the rest of its range.
+
+    No row at or after ``at`` may be in it, nor come within ``patience_s``. Its rows are read once
+    to prove that; nobody waits meanwhile. Then the two are exchanged, which takes a moment.
+
+    Raises psycopg.errors.LockNotAvailable when somebody uses the table for long, QueryCanceled
+    when reading takes longer than ``patience_s``, CheckViolation when such a row is there. All is
+    as before then.
+    """
+    given_up_at = math.ceil(datetime.now(UTC).timestamp() + patience_s)
+    rest = Partition(_name(table, at), at, partition.end)
+    names = {
+        "table": sql.Identifier(table),
+        "partition": sql.Identifier(partition.name),
+        "proof": sql.Identifier(f"{_ENDS}{given_up_at}"),
+        "begin": sql.Literal(partition.begin),
+        "at": sql.Literal(at),
+        "patience": sql.Literal(f"{patience_s:.0f}s"),
+    }
+
+    async def run(*statements: str) -> None:
+        for statement in statements:
+            await connection.execute(sql.SQL(statement).format(**names))
+
+    async with connection.transaction():
+        await limit_lock_wait(connection)
+        await run(
+            "ALTER TABLE {partition} ADD CONSTRAINT {proof}"
+            " CHECK (ts >= {begin} AND ts < {at}) NOT VALID"
+        )
+    try:
+        async with connection.transaction():
+            await limit_lock_wait(connection)
+            await run(
+                "SET LOCAL statement_timeout TO {patience}",
+                "ALTER TABLE {partition} VALIDATE CONSTRAINT {proof}",
+            )
+        async with connection.transaction():
+            await limit_lock_wait(connection)
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            # With the proof attaching reads no row, so the table is locked for milliseconds.
+            await run(
+                "ALTER TABLE {table} DETACH PARTITION {partition}",
+                "ALTER TABLE {table} ATTACH PARTITION {partition}"
+                " FOR VALUES FROM ({begin}) TO ({at})",
+                "ALTER TABLE {partition} DROP CONSTRAINT {proof}",
+            )
+            await _create(connection, table, rest)
+    except Error:
+        await remove_proofs(connection, given_up_at)
+        raise
+    return rest
+
+
+async def remove_proofs(connection: AsyncConnection[TupleRow], now: float) -> None:
+    """Remove the constraints that an interrupted ``end_early`` has left, before they refuse rows.
+
+    ``now`` is in seconds since 1970: those of an ``end_early`` under way have a later time.
+    """
+    found = await connection.execute(
+        "SELECT relname, conname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid"
+        " WHERE starts_with(conname, %s)",
+        (_ENDS,),
+    )
+    for partition, name in await found.fetchall():
+        if int(name.removeprefix(_ENDS)) <= now:
+            async with connection.transaction():
+                await limit_lock_wait(connection)
+                await connection.execute(
+                    sql.SQL("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}").format(
+                        sql.Identifier(partition), sql.Identifier(name)
+                    )
+                )
 
 
 async def default_rows(connection: AsyncConnection[TupleRow], table: str) -> int:
     """Rows in the default partition, counted up to 1,000: it should have none."""
     found = await connection.execute(
         sql.SQL("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT 1000) AS row").format(
-            sql.Identifier(table + _DEFAULT_SUFFIX)
+            sql.Identifier(default_of(table))
         )
     )
     row = await found.fetchone()
@@ -187,16 +263,10 @@ def _name(table: str, begin: datetime) -> str:
     return f"{table}_{begin:%Y%m%d_%H%M}"
 
 
-async def _limit_lock_wait(connection: AsyncConnection[TupleRow]) -> None:
-    await connection.execute(
-        sql.SQL("SET LOCAL lock_timeout TO {}").format(sql.Literal(_LOCK_TIMEOUT))
-    )
-
-
 async def _create(connection: AsyncConnection[TupleRow], table: str, partition: Partition) -> None:
     names = {
         "table": sql.Identifier(table),
-        "default": sql.Identifier(table + _DEFAULT_SUFFIX),
+        "default": sql.Identifier(default_of(table)),
         "new": sql.Identifier(partition.name),
         "begin": sql.Literal(partition.begin),
         "end": sql.Literal(partition.end),

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from collector import __version__
 from collector.causes import CAUSES
+from webapi import retention
 from webapi.context import CONTEXT
 from webapi.errors import ApiError
 from webapi.parameters import single
@@ -38,8 +39,11 @@ _TIMES: Final = {
 class Snapshot(Collector):
     """The metrics of one scrape; ``nodes`` is None when the database does not answer."""
 
-    def __init__(self, nodes: list[dict[str, Any]] | None) -> None:
+    def __init__(
+        self, nodes: list[dict[str, Any]] | None, kept: dict[str, Any] | None = None
+    ) -> None:
         self._nodes = nodes
+        self._retention = kept
 
     def collect(self) -> Iterable[Metric]:
         """Yield all metrics."""
@@ -51,6 +55,8 @@ class Snapshot(Collector):
         yield version
         if self._nodes is not None:
             yield from self._node_metrics(self._nodes)
+        if self._retention is not None:
+            yield from retention.metrics(self._retention)
 
     @staticmethod
     def _node_metrics(nodes: list[dict[str, Any]]) -> Iterable[Metric]:
@@ -90,13 +96,14 @@ async def show_metrics(request: web.Request) -> web.Response:
     single(request.query, ())
     try:
         nodes = await read_nodes(request.app[CONTEXT])
+        kept = await retention.read(request.app[CONTEXT])
     except ApiError:
-        recent = None
+        recent = kept = None
     else:
         oldest = datetime.now(UTC) - SHOWN_FOR
         recent = [node for node in nodes if node["heartbeat_at"] > oldest]
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Snapshot(recent))
+    registry.register(Snapshot(recent, kept))
     return web.Response(
         body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
     )

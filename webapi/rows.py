@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -37,6 +38,14 @@ def to_json(row: dict[str, Any]) -> dict[str, Any]:
             except UnicodeDecodeError:
                 shown[f"{name}_base64"] = base64.b64encode(payload).decode()
     return shown
+
+
+def plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Any row with its moments as text."""
+    return {
+        name: format_moment(value) if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
 
 
 def format_moment(value: datetime) -> str:

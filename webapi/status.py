@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from aiohttp import web
 from psycopg import sql
-from psycopg.rows import DictRow
 
 from collector.causes import CAUSES, Outcome
-from webapi import rows
+from webapi import retention, rows
 from webapi.context import CONTEXT, Context, json_response
 from webapi.parameters import single
 
@@ -50,7 +49,8 @@ async def show_status(request: web.Request) -> web.Response:
                 cause.label: {"outcome": cause.outcome, "help": cause.help} for cause in CAUSES
             },
             "nodes": [_node(node, now) for node in nodes],
-            "senders": [_plain(sender) for sender in senders],
+            "senders": [rows.plain(sender) for sender in senders],
+            "retention": await retention.read(context),
         }
     )
 
@@ -80,15 +80,8 @@ def outcomes(causes: dict[str, int]) -> dict[str, int]:
 def _node(node: dict[str, Any], now: datetime) -> dict[str, Any]:
     causes = node.pop("causes")
     return {
-        **_plain(node),
+        **rows.plain(node),
         "alive": now - node["heartbeat_at"] < ALIVE_FOR,
         "outcomes": outcomes(causes),
         "causes": {cause.label: causes.get(cause.label, 0) for cause in CAUSES},
-    }
-
-
-def _plain(row: DictRow) -> dict[str, Any]:
-    return {
-        name: rows.format_moment(value) if isinstance(value, datetime) else value
-        for name, value in row.items()
     }

@@ -18,6 +18,7 @@ from collector import balance, migrate, partitions
 from collector.balance import Balance
 from collector.causes import CAUSES, Outcome
 from collector.columns import TABLES
+from collector.doctor import disk
 from collector.doctor.finding import Finding, Level, ago, span
 from collector.doctor.node import recent_packets
 from collector.errors import SchemaError
@@ -112,6 +113,7 @@ async def _check_connected(
         await cursor.execute(_SENDERS, (counters.journal_id, _SENDERS_SHOWN))
         findings += check_senders(await cursor.fetchall())
     findings += await _check_partitions(settings, connection)
+    findings += await disk.check(settings, connection, counters.journal_id)
     findings += await _check_quarantine(connection, counters.journal_id)
     return findings
 

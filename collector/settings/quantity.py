@@ -54,3 +54,11 @@ def readable(value: Any, unit: str) -> Any:
         if value and value / size == int(value / size):
             return f"{int(value / size)}{name.replace('I', 'i')}"
     return value
+
+
+def approximate(octets: float) -> str:
+    """Bytes for people: ``3.2 GiB``."""
+    for name, size in (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if abs(octets) >= size:
+            return f"{octets / size:,.1f} {name}"
+    return f"{octets:,.0f} bytes"

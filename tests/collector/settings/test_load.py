@@ -118,6 +118,8 @@ BAD = [
     ("web.listen", '"192.0.2.1:9080"', "192.0.2.1 is not a loopback address"),
     ("web.listen", '"localhost:9080"', "does not have the form address:port"),
     ("retention.other", '"1d"', "is shorter than clock.accept_past"),
+    ("retention.precious", '["calls"]', "'calls' is not one of call, registration, other"),
+    ("retention.max_disk_percent", "100", "expected float <= 99"),
     ("journal.max_bytes", '"20MiB"', "must hold at least two segments (journal.segment_bytes)"),
 ]
 
