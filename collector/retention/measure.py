@@ -18,6 +18,8 @@ from collector.retention.disk import FileSystem, Server
 BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 END: Final = datetime.max.replace(tzinfo=UTC)
 _RECENT: Final = timedelta(hours=1)
+_ROW_BYTES: Final = 1000
+"""Indexes included, of an ordinary message: for a partition that has no statistics."""
 _KINDS: Final = {table.name: table.kind for table in TABLES}
 
 # Sizes include indexes and TOAST. The statistics know a table's rows before its first ANALYZE.
@@ -96,7 +98,10 @@ async def measure(connection: AsyncConnection[TupleRow], disk_path: str = "") ->
         device = disks[location].device if location in disks else 0
         if span or name == default_of(table):
             partition = Partition(name, *(span or (BEGINNING, END)))
-            part = Part(table, _KINDS[table], partition, octets, filled, messages, device)
+            guess = octets // _ROW_BYTES if filled else 0
+            part = Part(
+                *(table, _KINDS[table], partition, octets, filled, messages or guess, device)
+            )
             (parts if span else defaults).append(part)
     for part in defaults:
         parts.append(await _bounded(connection, part, parts, at) if part.filled else part)

@@ -42,18 +42,17 @@ def report(
     look: Look, settings: Settings, growths: Mapping[str, Growth | None], *, dry: bool
 ) -> str:
     """Everything as aligned text."""
-    lines = [*_table(_kinds(look.measured.parts, settings)), ""]
-    lines += [*_table(_limits(look.limits, growths)), ""] if look.limits else []
+    said = []
     if not settings.retention.max_bytes:
-        lines.append("retention.max_bytes is off")
+        said.append("retention.max_bytes is off")
     if look.measured.unwatched and settings.retention.max_disk_percent:
-        lines.append(f"retention.max_disk_percent does not work: {look.measured.unwatched}")
-    lines += look.plan.findings
+        said.append(f"retention.max_disk_percent does not work: {look.measured.unwatched}")
+    said += look.plan.findings
     drops = look.plan.drops
     if drops:
         freed = approximate(sum(item.part.octets for item in drops))
         verb = "would go" if dry else "go"
-        lines += ["", f"{len(drops)} partitions {verb} now, {freed}:", ""]
+        decision = [f"{len(drops)} partitions {verb} now, {freed}:", ""]
         rows = [("partition", "from", "to", "messages", "bytes", "reason")]
         rows += [
             (
@@ -65,10 +64,12 @@ def report(
             )
             for part, reason in drops
         ]
-        lines += _table(rows)
+        decision += _table(rows)
     else:
-        lines += ["", f"nothing {'would go' if dry else 'goes'} now"]
-    return "\n".join(lines) + "\n"
+        decision = [f"nothing {'would go' if dry else 'goes'} now"]
+    limits = _table(_limits(look.limits, growths)) if look.limits else []
+    parts = (_table(_kinds(look.measured.parts, settings)), limits, said, decision)
+    return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
 
 
 def _kinds(parts: Sequence[Part], settings: Settings) -> list[tuple[str, ...]]:

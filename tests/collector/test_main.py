@@ -59,7 +59,7 @@ def test_the_sample_needs_no_settings(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == show.sample()
 
 
-@pytest.mark.parametrize("command", ["init-db", "ingest"])
+@pytest.mark.parametrize("command", ["init-db", "ingest", "retention"])
 def test_what_needs_a_database_says_so(
     config: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:

@@ -112,31 +112,93 @@ async def test_a_locked_table_is_not_waited_for(
     assert len(await Partitions(3600).ensure(connection, TABLE, NOON, NOON)) == 1
 
 
-async def test_dropping_by_age_takes_whole_partitions(connection: Connection) -> None:
-    """A partition goes when all of it is older than the cutoff; old default rows go too."""
-    await Partitions(3600).ensure(connection, TABLE, NOON, NOON + 3 * HOUR)
-    await store(
-        connection,
-        [
-            packet(request(number=1), at=(NOON - 100 * HOUR).timestamp()),
-            packet(request(number=2), at=NOON.timestamp()),
-            packet(request(number=3), at=(NOON + 2 * HOUR).timestamp()),
-        ],
+async def test_a_partition_that_ends_early_keeps_its_rows(connection: Connection) -> None:
+    """It ends, a new one has the rest of its range, and attaching it again reads no row."""
+    (whole,) = await Partitions(6 * 3600).ensure(connection, TABLE, NOON, NOON)
+    await store(connection, [packet(request(number=n + 1), at=NOON.timestamp()) for n in range(9)])
+    said: list[str] = []
+    connection.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
+    await connection.execute("SET client_min_messages TO debug1")
+    rest = await partitions.end_early(connection, TABLE, whole, NOON + HOUR, 30)
+    await connection.execute("SET client_min_messages TO notice")
+    assert f'partition constraint for table "{whole.name}" is implied' in " ".join(said)
+    assert rest == Partition("sip_message_call_20261123_1334", NOON + HOUR, whole.end)
+    async with connection.transaction():
+        assert await partitions.read(connection, TABLE) == [whole._replace(end=NOON + HOUR), rest]
+    await store(connection, [packet(request(number=10), at=(NOON + HOUR).timestamp())])
+    found = await connection.execute(
+        "SELECT tableoid::regclass::text, count(*) FROM sip_message_call GROUP BY 1 ORDER BY 1"
     )
-    cutoff = NOON.replace(minute=0) + 2 * HOUR
-    dropped = await partitions.drop_older(connection, TABLE, cutoff)
-    assert [part.begin.hour for part in dropped] == [12, 13]
-    found = await connection.execute("SELECT cseq FROM sip_message_call")
-    assert await found.fetchall() == [(3,)]
+    assert await found.fetchall() == [(whole.name, 9), (rest.name, 1)]
+    assert await _proofs(connection) == []
 
 
-async def test_a_busy_table_is_dropped_another_time(
+async def test_ending_early_under_load_neither_refuses_nor_loses_a_row(
+    connection: Connection, database: Database
+) -> None:
+    """Rows go on coming, before and behind the new end, while it is done."""
+    (whole,) = await Partitions(6 * 3600).ensure(connection, TABLE, NOON, NOON)
+    stop = asyncio.Event()
+    stored = 0
+
+    async def load() -> None:
+        nonlocal stored
+        async with await AsyncConnection.connect(database.dsn, autocommit=True) as other:
+            while not stop.is_set():
+                await store(other, [packet(request(), at=NOON.timestamp())] * 50)
+                stored += 50
+
+    loads = [asyncio.create_task(load()) for _ in range(2)]
+    await asyncio.sleep(0.3)
+    await partitions.end_early(connection, TABLE, whole, NOON + HOUR, 30)
+    await asyncio.sleep(0.3)
+    stop.set()
+    await asyncio.gather(*loads)
+    found = await connection.execute("SELECT count(*) FROM sip_message_call")
+    assert await found.fetchone() == (stored,)
+    assert await partitions.default_rows(connection, TABLE) == 0
+
+
+async def test_a_row_behind_the_new_end_leaves_all_as_it_was(connection: Connection) -> None:
+    """A clock that is ahead: another try will choose a later end."""
+    (whole,) = await Partitions(6 * 3600).ensure(connection, TABLE, NOON, NOON)
+    await store(connection, [packet(request(), at=(NOON + 2 * HOUR).timestamp())])
+    with pytest.raises(errors.CheckViolation):
+        await partitions.end_early(connection, TABLE, whole, NOON + HOUR, 30)
+    assert await _proofs(connection) == []
+    async with connection.transaction():
+        assert await partitions.read(connection, TABLE) == [whole]
+
+
+async def test_a_reader_in_the_way_leaves_all_as_it_was(
     connection: Connection, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader is not interrupted."""
+    """Neither the partition nor its readers notice."""
     monkeypatch.setattr(partitions, "_LOCK_TIMEOUT", "50ms")
-    await Partitions(3600).ensure(connection, TABLE, NOON, NOON)
+    (whole,) = await Partitions(6 * 3600).ensure(connection, TABLE, NOON, NOON)
     async with await AsyncConnection.connect(database.dsn) as reader:
-        await reader.execute("SELECT * FROM sip_message_call")
-        assert await partitions.drop_older(connection, TABLE, NOON + 9 * HOUR) == []
-    assert len(await partitions.drop_older(connection, TABLE, NOON + 9 * HOUR)) == 1
+        # The parent only: adding and checking the constraint work, the exchange does not.
+        await reader.execute("LOCK TABLE ONLY sip_message_call IN ACCESS SHARE MODE")
+        with pytest.raises(errors.LockNotAvailable):
+            await partitions.end_early(connection, TABLE, whole, NOON + HOUR, 30)
+    assert await _proofs(connection) == []
+    async with connection.transaction():
+        assert await partitions.read(connection, TABLE) == [whole]
+
+
+async def test_what_an_interrupted_end_leaves_is_removed_in_time(connection: Connection) -> None:
+    """Its constraint would refuse rows one day; that of somebody at work is left alone."""
+    (whole,) = await Partitions(6 * 3600).ensure(connection, TABLE, NOON, NOON)
+    for until in (1000, 2000):
+        await connection.execute(
+            f"ALTER TABLE {whole.name} ADD CONSTRAINT kemiscope_ends_{until} CHECK (ts > 'epoch')"
+        )
+    await partitions.remove_proofs(connection, 1999.9)
+    assert await _proofs(connection) == ["kemiscope_ends_2000"]
+
+
+async def _proofs(connection: Connection) -> list[str]:
+    found = await connection.execute(
+        "SELECT conname FROM pg_constraint WHERE starts_with(conname, 'kemiscope_ends_')"
+    )
+    return [name for (name,) in await found.fetchall()]

@@ -16,7 +16,8 @@ from tests.webapi.test_status import publish
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-async def _scrape(client: TestClient[Request, Application]) -> Samples:
+async def scrape(client: TestClient[Request, Application]) -> Samples:
+    """All samples, by name and labels."""
     answer = await client.get("/metrics", headers={"Host": "127.0.0.1:9080"})
     assert answer.status == 200
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
@@ -32,7 +33,7 @@ async def test_every_cause_is_a_series(
 ) -> None:
     """Outcome and cause are labels, and the sums match the balance."""
     await publish(connection)
-    samples = await _scrape(client)
+    samples = await scrape(client)
     node = {("capture_node", "node1"), ("journal", str(JOURNAL))}
     for cause in CAUSES:
         labels = {("outcome", cause.outcome.value), ("cause", cause.label)}
@@ -52,4 +53,4 @@ async def test_a_node_that_is_gone_for_a_day_is_left_out(
 ) -> None:
     """Old journals do not stay in the metrics for ever."""
     await publish(connection, age="25 hours")
-    assert not any(name == "kemiscope_received_total" for name, _ in await _scrape(client))
+    assert not any(name == "kemiscope_received_total" for name, _ in await scrape(client))

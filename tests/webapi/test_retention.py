@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What was dropped, in status and metrics."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from aiohttp.test_utils import TestClient
+from aiohttp.web import Application, Request
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from collector.partitions import Partition
+from collector.retention import history
+from collector.retention.disk import FileSystem
+from collector.retention.drop import record
+from collector.retention.measure import Measured, Part
+from collector.retention.plan import Limit
+from tests.fix_api import JOURNAL, Get
+from tests.webapi.test_metrics import scrape
+from tests.webapi.test_status import publish
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+async def _fill(connection: AsyncConnection[TupleRow], disks: list[FileSystem]) -> None:
+    await publish(connection)
+    part = Part("sip_message_call", "call", Partition("p", NOON, NOON + HOUR), 700, True, 1, 1)
+    limits = [
+        Limit("max_bytes", None, 700, 1000, 0, 1000),
+        *(Limit("max_disk_percent", d.device, d.used, 8000, 0, 9000) for d in disks),
+    ]
+    for minute, findings in ((0, ["gone by now"]), (1, ["too small"])):
+        measured = Measured(NOON + timedelta(minutes=minute), [part], disks, "")
+        await history.save(connection, JOURNAL, measured, limits, findings)
+    for number in range(25):
+        await record(
+            connection,
+            *("call", f"p{number}", NOON, NOON + HOUR, 10, 500, "max_bytes", "node1"),
+        )
+
+
+async def test_status_tells_the_limits_and_the_drops(
+    get: Get, connection: AsyncConnection[TupleRow]
+) -> None:
+    """The last look of each node, sums for ever, the last twenty."""
+    await _fill(connection, [FileSystem("/var", 1, 5000, 10_000)])
+    told = (await get("/api/v1/status")).json["retention"]
+    assert told["nodes"] == [
+        {
+            "capture_node": "node1",
+            "looked_at": "2026-11-23T12:01:00.000000Z",
+            "octets": 700,
+            "octets_limit": 1000,
+            "disk": "/var",
+            "disk_used": 5000,
+            "disk_size": 10_000,
+            "disk_limit": 8000,
+            "findings": ["too small"],
+        }
+    ]
+    assert told["dropped"] == [
+        *(
+            {"kind": "call", "reason": "max_bytes"}
+            | {"partitions": 25, "messages": 250, "octets": 12_500},
+        )
+    ]
+    assert [drop["partition"] for drop in told["last"]] == [f"p{n}" for n in range(24, 4, -1)]
+    assert told["last"][0]["range_end"] == "2026-11-23T13:00:00.000000Z"
+
+
+async def test_metrics(
+    client: TestClient[Request, Application], connection: AsyncConnection[TupleRow]
+) -> None:
+    """Counters by kind and reason, gauges by node."""
+    await _fill(connection, [FileSystem("/var", 1, 5000, 10_000)])
+    samples = await scrape(client)
+    labels = frozenset({("kind", "call"), ("reason", "max_bytes")})
+    assert samples["kemiscope_retention_dropped_bytes_total", labels] == 12_500
+    assert samples["kemiscope_retention_dropped_messages_total", labels] == 250
+    assert samples["kemiscope_retention_dropped_partitions_total", labels] == 25
+    node = frozenset({("capture_node", "node1")})
+    for name, value in (
+        *(("stored_bytes", 700), ("stored_limit_bytes", 1000), ("disk_used_bytes", 5000)),
+        *(("disk_size_bytes", 10_000), ("disk_limit_bytes", 8000), ("retention_findings", 1)),
+    ):
+        assert samples[f"kemiscope_{name}", node] == value
+
+
+async def test_a_disk_that_is_not_watched_has_no_metrics(
+    client: TestClient[Request, Application], connection: AsyncConnection[TupleRow]
+) -> None:
+    """Nought would be a lie."""
+    await _fill(connection, [])
+    names = {name for name, _ in await scrape(client)}
+    assert "kemiscope_stored_bytes" in names
+    assert not any(name.startswith("kemiscope_disk") for name in names)
