@@ -46,7 +46,7 @@ async def check(
     else:
         findings += [
             Finding(
-                *(_CHECK, Level.FAIL, finding),
+                *(_CHECK, Level.WARN, finding),
                 "python -m collector retention --dry-run shows what is there; docs/operations.md",
             )
             for finding in last.findings
@@ -64,11 +64,15 @@ async def check(
 
 
 def check_limits(settings: Settings, measured: Measured) -> list[Finding]:
-    """What is in use of each limit, and whether anything keeps the disk from filling up."""
+    """What is in use of each limit, and whether anything keeps the disk from filling up.
+
+    Above ``max_bytes`` is a failure; above ``max_disk_percent`` there is a reserve first.
+    """
     findings = []
     found = limits(settings, measured, Pace(), 0)
     for limit in found:
-        level = Level.WARN if limit.used > limit.most else Level.OK
+        exceeded = Level.FAIL if limit.used > limit.last else Level.WARN
+        level = exceeded if limit.used > limit.most else Level.OK
         percent = f" of {settings.retention.max_disk_percent:g} %" if limit.device else ""
         text = f"{limit.shown}{percent} (retention.{limit.setting})"
         findings.append(Finding(_CHECK, level, text))

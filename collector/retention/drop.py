@@ -52,30 +52,31 @@ async def drop(connection: AsyncConnection[TupleRow], part: Part, reason: str, n
     if part.is_default:
         begin, end = await _span(connection, part)
     octets = part.octets
+
+    async def write_down() -> None:
+        if part.filled:
+            await record(
+                connection,
+                *(part.kind, part.partition.name, begin, end, part.messages, octets),
+                *(reason, node),
+            )
+
     try:
         async with connection.transaction():
             await limit_lock_wait(connection)
             await connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(name))
             if part.is_default and await _has_newer(connection, part):
                 return 0
-            found = await connection.execute(
-                "SELECT pg_total_relation_size(to_regclass(quote_ident(%s)))",
-                (part.partition.name,),
-            )
-            octets = ((await found.fetchone()) or (0,))[0]
+            octets = await _size(connection, part)
             await connection.execute(sql.SQL("TRUNCATE TABLE {}").format(name))
-            if part.filled:
-                await record(
-                    connection,
-                    *(part.kind, part.partition.name, begin, end, part.messages, octets),
-                    *(reason, node),
-                )
+            await write_down()
     except errors.UndefinedTable:
         return 0  # another capture node was faster
     except errors.DiskFull:
-        # Nothing can be written any more, but a table can still be dropped.
+        # No file can be made any more, but a table can still be dropped, which makes room.
         if part.is_default or not await _drop_table(connection, part):
             raise
+        await write_down()
     else:
         if not part.is_default:
             await _drop_table(connection, part)
@@ -141,6 +142,14 @@ async def _span(connection: AsyncConnection[TupleRow], part: Part) -> tuple[date
     row = await found.fetchone()
     end = part.partition.end
     return (row[0] or end, row[1] or end) if row else (end, end)
+
+
+async def _size(connection: AsyncConnection[TupleRow], part: Part) -> int:
+    found = await connection.execute(
+        "SELECT pg_total_relation_size(to_regclass(quote_ident(%s)))", (part.partition.name,)
+    )
+    row = await found.fetchone()
+    return (row and row[0]) or 0
 
 
 async def _has_newer(connection: AsyncConnection[TupleRow], part: Part) -> bool:

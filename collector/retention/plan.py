@@ -2,9 +2,10 @@
 """Which partitions go, and why: a pure function of what was measured.
 
 Age first: partitions whose rows are all too old. Then, while a limit is exceeded, the oldest
-partition of the least precious kind. A partition that is being written to never goes, nor the
-newest one of a table that has rows: what has just arrived is worth more than any limit. A partition
-that grows so large that the limits could not be kept with it is ended early instead.
+partition of the least precious kind. The last complete partition of each kind goes only when there
+is nothing else. A partition that is being written to never goes, nor the newest one of a table that
+has rows: what has just arrived is worth more than any limit. A partition that grows so large that
+the limits could not be kept with it is ended early instead.
 """
 
 from __future__ import annotations
@@ -106,8 +107,8 @@ def plan(
         mine = [part for part in order if limit.covers(part) and part.partition.name not in gone]
         start = limit.start
         if used - sum(part.octets for part in mine) > start and limit.last > limit.most:
-            findings.append(_others(limit, parts))
-            start = max(start, limit.last - limit.reserve)
+            findings.append(_unreachable(limit, parts))
+            start = limit.last
         enough = start if used <= start else start - limit.most * RELEASE
         for part in mine[: limit.drops]:
             if used <= enough:
@@ -160,19 +161,34 @@ def splits(
 
 
 def _order(parts: Sequence[Part], now: datetime, precious: Sequence[str]) -> list[Part]:
-    """What may go, the first to go first."""
+    """What may go, the first to go first; the last complete partition of a kind after all others.
+
+    Otherwise a kind would be left with next to nothing whenever a new partition begins.
+    """
     rank = {kind: number for number, kind in enumerate(precious)}
     newest = newest_filled(parts)
     closed = [
         part for part in parts if part.partition.end <= now and part.partition.name not in newest
     ]
+    complete = newest_filled(closed)
     return sorted(
-        closed, key=lambda part: (rank.get(part.kind, -1), part.kind, part.partition.begin)
+        closed,
+        key=lambda part: (
+            part.partition.name in complete,
+            rank.get(part.kind, -1),
+            part.kind,
+            part.partition.begin,
+        ),
     )
 
 
-def _others(limit: Limit, parts: Sequence[Part]) -> str:
+def _unreachable(limit: Limit, parts: Sequence[Part]) -> str:
     ours = sum(part.octets for part in parts if limit.covers(part))
+    if limit.used - ours < limit.start:
+        return (
+            f"{limit.setting}: {limit.shown}, most of it by what is being written now: dropping "
+            "all else would not help enough"
+        )
     return (
         f"{limit.setting}: {limit.shown}, only {approximate(ours)} of it messages: dropping them "
         "would not help enough. Find out what else fills the file system"

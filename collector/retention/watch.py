@@ -24,7 +24,7 @@ from collector.retention.limits import cutoffs, limits
 from collector.retention.measure import Measured, measure
 from collector.retention.pace import Pace
 from collector.retention.plan import AGE, Drop, Limit, Plan, plan, splits
-from collector.retention.relief import SETTLE, Relief
+from collector.retention.relief import Relief
 from collector.settings import Settings
 
 LONGEST_PAUSE_S: Final = 5.0
@@ -95,10 +95,9 @@ class Watch:
         took_s = time.monotonic() - began
         self._pace.learn(measured, dropped=self._dropped)
         self._dropped = False
-        horizon = 2 * self.pause_s + SETTLE.total_seconds()
         found = []
         findings = []
-        for limit in limits(self._settings, measured, self._pace, horizon):
+        for limit in limits(self._settings, measured, self._pace, self.pause_s):
             disk = next((item for item in measured.disks if item.device == limit.device), None)
             if disk:
                 ours = sum(part.octets for part in measured.parts if limit.covers(part))

@@ -119,9 +119,9 @@ class Retention(Section, frozen=True):
     max_disk_percent: Annotated[
         float,
         setting(
-            "The same for the use of the file system that holds the messages, as df shows it. "
-            "Works when the database runs on this host. Whatever else fills that file system "
-            "counts, too.",
+            "The same for the use of the file system that holds the messages, as df shows it: "
+            "from here on it is lowered, the rest is the reserve. Works when the database runs on "
+            "this host. Whatever else fills that file system counts, too.",
             unit="%",
             ge=0,
             le=99,

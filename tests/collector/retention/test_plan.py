@@ -77,11 +77,16 @@ def test_any_byte_limit(parts: list[Part], most: int, precious: list[str], named
         filled = [item for item in parts if item.kind == kind and item.filled]
         if filled:
             assert max(filled, key=lambda item: item.partition.begin) in kept
-    # By kind, then by age.
-    ranks = [order.index(item.kind) if item.kind in order else -1 for item in gone]
+    # By kind, then by age; the last complete one of each kind when nothing else is left.
+    ranks = [
+        (_is_last(item, parts), order.index(item.kind) if item.kind in order else -1)
+        for item in gone
+    ]
     assert ranks == sorted(ranks)
     for kind in KINDS:
-        begins = [item.partition.begin for item in gone if item.kind == kind]
+        begins = [
+            item.partition.begin for item in gone if item.kind == kind and not _is_last(item, parts)
+        ]
         assert begins == sorted(begins)
     # As much as is needed, and no partition more.
     left = sum(item.octets for item in kept)
@@ -94,6 +99,11 @@ def test_any_byte_limit(parts: list[Part], most: int, precious: list[str], named
             assert left + gone[-1].octets > most * MB * (1 - RELEASE)
 
 
+def _is_last(item: Part, parts: Sequence[Part]) -> bool:
+    closed = [p for p in parts if p.table == item.table and p.filled and _may_go(p, parts)]
+    return bool(closed) and item is max(closed, key=lambda p: p.partition.begin)
+
+
 def _may_go(item: Part, parts: Sequence[Part]) -> bool:
     newest = max(
         (p for p in parts if p.table == item.table and p.filled),
@@ -104,14 +114,15 @@ def _may_go(item: Part, parts: Sequence[Part]) -> bool:
 
 def test_the_least_precious_kind_goes_first_and_its_oldest_before_the_others() -> None:
     """By range, whatever the names are."""
-    parts = [part("call", 5), part("other", 2), part("other", 4), part("other", 0)]
-    parts += [part("registration", 9), part("registration", 1)]
-    assert names(plan(parts, [by_bytes(parts, 45)], NOW, {}, PRECIOUS).drops) == [
-        *("other_-4", "other_-2")
-    ]
-    assert names(plan(parts, [by_bytes(parts, 30)], NOW, {}, PRECIOUS).drops) == [
-        *("other_-4", "other_-2", "registration_-9", "call_-5")[:3],
-    ]
+    parts = [part("other", age) for age in (2, 4, 3, 0)]
+    parts += [part("registration", age) for age in (9, 2, 1)]
+    parts += [part("call", age) for age in (5, 9, 1, 0)]
+    order = ("other_-4", "other_-3", "registration_-9", "call_-9", "call_-5")
+    last = ("other_-2", "registration_-2", "call_-1")
+    for most in range(110, 0, -10):
+        gone = names(plan(parts, [by_bytes(parts, most)], NOW, {}, PRECIOUS).drops)
+        assert gone == [*order, *last][: (110 - most) // 10 + (most < 110)][: len(gone)]
+    assert gone == [*order, *last]
 
 
 def test_a_kind_that_is_not_named_goes_before_those_that_are() -> None:

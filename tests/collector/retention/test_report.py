@@ -51,8 +51,10 @@ def test_everything_at_a_glance() -> None:
         "",
         "limit in use of share last hour, reached last day, reached",
         "retention.max_bytes 677.1 MiB 572.2 MiB 118.3% +3.4 GiB/h, reached +0 bytes/h, reached",
-        "retention.max_disk_percent 4.7 GiB 8.4 GiB 55.6% "
-        + "+6.7 GiB/h, in 33.3 min -3.4 GiB/h, never",
+        (
+            "retention.max_disk_percent 4.7 GiB 8.4 GiB 55.6% "
+            "+6.7 GiB/h, in 33.3 min -3.4 GiB/h, never"
+        ),
         "",
         "2 partitions would go now, 286.1 MiB:",
         "",

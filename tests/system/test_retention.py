@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Never full under continuous load, the newest data kept, drops reported."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.columns import TABLES
+from stack.service import ROOT
+from stack.trial import Trial
+from tests.fix_trial import MakeTrial
+from tests.system.counts import node, wait_until_all_stored
+from tests.system.past_load import METHODS, PastLoad
+
+RATE = 1500
+BODY = 2000
+SECONDS = 60
+PARTITION_S = 300
+SPEED = 300.0
+"""A second of load is a partition of five minutes: 1,500 messages, about 4 MB."""
+PARTITION: dict[str, Any] = {"interval": PARTITION_S, "ahead": 1}
+MAX_BYTES = 64 << 20
+NEWEST = RATE
+"""Of these none may be missing: at least the last complete partition."""
+
+Row = tuple[Any, ...]
+
+
+def _load(trial: Trial) -> PastLoad:
+    begin = time.time() - 2.5 * 86_400
+    return PastLoad(
+        trial.hep_port, rate=RATE, begin=begin - begin % PARTITION_S, speed=SPEED, body=BODY
+    )
+
+
+def _octets(trial: Trial) -> int:
+    """All capture tables with indexes and TOAST, by PostgreSQL's own account."""
+    with trial.connect() as connection:
+        row = connection.execute(
+            "SELECT sum(pg_total_relation_size(relid))::bigint"
+            " FROM unnest(%s::text[]) AS name, pg_partition_tree(name::regclass) WHERE isleaf",
+            ([table.name for table in TABLES],),
+        ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _check_newest_kept(trial: Trial, sent: int) -> None:
+    """All was stored once; what is there is the newest of each kind, without a gap."""
+    wait_until_all_stored(trial, sent)
+    counts = node(trial)
+    assert (counts["stored"], counts["unaccounted"], counts["kernel"]) == (sent, 0, 0)
+    with trial.connect() as connection:
+        rows = connection.execute(
+            "SELECT kind, min(cseq), max(cseq), count(*), count(DISTINCT via_branch)"
+            " FROM sip_message GROUP BY kind"
+        ).fetchall()
+    kinds = {kind: tuple(rest) for kind, *rest in rows}
+    for kind, methods in (
+        ("call", METHODS[:2]),
+        ("registration", METHODS[2:3]),
+        ("other", METHODS[3:]),
+    ):
+        first, last, count, distinct = kinds[kind]
+        wanted = [n for n in range(first, sent) if METHODS[n % len(METHODS)] in methods]
+        assert last == wanted[-1], kind
+        assert count == distinct == len(wanted), kind
+        assert first < sent - NEWEST, kind
+    # The least precious went first.
+    assert kinds["call"][0] < sent - 8 * NEWEST
+    assert min(kinds["registration"][0], kinds["other"][0]) > sent - 4 * NEWEST
+
+
+def _check_reported(trial: Trial, reason: str) -> int:
+    """The drops stand in the log, in the database, in status, metrics and doctor."""
+    with trial.connect() as connection:
+        log: list[Row] = connection.execute(
+            "SELECT kind, partition, range_begin, range_end, octets, messages FROM retention_log"
+            " WHERE reason = %s ORDER BY id",
+            (reason,),
+        ).fetchall()
+    octets: int = sum(row[4] for row in log)
+    text = (trial.log / "kamailio.log").read_text()
+    for kind, partition, begin, end, size, messages in log:
+        assert partition.startswith(f"sip_message_{kind}_")
+        assert (end - begin).total_seconds() == PARTITION_S
+        assert size > 0
+        assert messages > 0
+        assert f"{partition} dropped ({reason})" in text
+    status = _get(trial, "/api/v1/status")["retention"]
+    dropped = [item for item in status["dropped"] if item["reason"] == reason]
+    assert sum(item["octets"] for item in dropped) == octets
+    assert status["last"][0]["partition"] == log[-1][1]
+    metrics = _fetch(trial, "/metrics").decode()
+    for item in dropped:
+        labels = f'{{kind="{item["kind"]}",reason="{reason}"}}'
+        assert f"kemiscope_retention_dropped_bytes_total{labels}" in metrics
+    findings = _collector(trial, "doctor", "--json")
+    assert f"dropped in the last day for retention.{reason}" in findings
+    return octets
+
+
+def test_never_more_than_max_bytes_under_continuous_load(make_trial: MakeTrial) -> None:
+    """Four times the limit comes in within a minute, through a real node, by capture time."""
+    trial = make_trial(
+        partition=PARTITION, retention={"max_bytes": MAX_BYTES, "max_disk_percent": 0}
+    )
+    trial.start_database()
+    trial.start_capture()
+    trial.start_webapi()
+    load = _load(trial)
+    load.start()
+    highest = 0
+    end = time.monotonic() + SECONDS
+    try:
+        while time.monotonic() < end:
+            highest = max(highest, _octets(trial))
+            time.sleep(0.1)
+    finally:
+        sent = load.stop()
+    _check_newest_kept(trial, sent)
+    highest = max(highest, _octets(trial))
+    assert MAX_BYTES / 2 < highest <= MAX_BYTES
+    assert _check_reported(trial, "max_bytes") > 2 * MAX_BYTES
+    report = _collector(trial, "retention", "--dry-run")
+    assert "retention.max_bytes" in report
+    assert "reached" in report
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 320 MB, made of a file."""
+    if os.geteuid() or not shutil.which("mkfs.ext4"):
+        pytest.skip("a file system can be mounted by root only, with e2fsprogs")
+    image, directory = tmp_path / "disk", tmp_path / "mounted"
+    directory.mkdir()
+    with image.open("wb") as file:
+        file.truncate(320 << 20)
+    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
+    mounted = subprocess.run(
+        ["mount", "-o", "loop", str(image), str(directory)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"this machine mounts no file: {mounted.stderr.decode().strip()}")
+    yield directory
+    subprocess.run(["umount", str(directory)], check=True)
+
+
+@pytest.fixture
+def small_trial(small_disk: Path, tmp_path: Path) -> Iterator[Trial]:
+    """A stack whose PostgreSQL, write-ahead log included, lives on the small file system."""
+    stack = tmp_path / "stack"
+    stack.mkdir()
+    (small_disk / "postgres").mkdir()
+    (stack / "postgres").symlink_to(small_disk / "postgres")
+    trial = Trial(
+        stack,
+        {"partition": PARTITION, "retention": {"max_disk_percent": 80}},
+        postgres="max_wal_size = 64MB\nmin_wal_size = 32MB\ncheckpoint_timeout = 30s\n",
+    )
+    yield trial
+    trial.stop()
+
+
+def _share(directory: Path) -> float:
+    """Use in percent, as df shows it."""
+    found = os.statvfs(directory)
+    used = found.f_blocks - found.f_bfree
+    return 100 * used / (used + found.f_bavail)
+
+
+def test_a_disk_is_never_full_under_continuous_load(small_trial: Trial, small_disk: Path) -> None:
+    """PostgreSQL has no other room, gets several times as much data, and never runs out of it."""
+    trial = small_trial
+    trial.start_database()
+    trial.start_capture()
+    trial.start_webapi()
+    load = _load(trial)
+    load.start()
+    highest = 0.0
+    end = time.monotonic() + SECONDS
+    try:
+        while time.monotonic() < end:
+            highest = max(highest, _share(small_disk))
+            time.sleep(0.1)
+    finally:
+        sent = load.stop()
+    _check_newest_kept(trial, sent)
+    assert 75 < highest < 90
+    assert _check_reported(trial, "max_disk_percent") > 64 << 20
+    assert "No space left" not in (trial.log / "postgres.log").read_text()
+    found = _get(trial, "/api/v1/status")["retention"]["nodes"][0]
+    assert found["disk_limit"] == found["disk_size"] * 80 // 100
+
+
+def test_a_disk_that_others_fill_is_told_and_the_messages_stay(
+    small_trial: Trial, small_disk: Path
+) -> None:
+    """Nothing goes in vain; at the very end the oldest go, even with no byte left to write."""
+    trial = small_trial
+    trial.start_database()
+    trial.start_capture()
+    load = _load(trial)
+    load.start()
+    time.sleep(5)
+    _check_all_stored(trial, load.stop())
+    others = small_disk / "others"
+    _fill(others, small_disk, 88)
+    before = _octets(trial)
+    trial.wait(lambda: "what else fills" in _collector(trial, "doctor"), "the finding")
+    assert _octets(trial) > 0.9 * before
+    _fill(others, small_disk, 100)
+    trial.wait(lambda: _octets(trial) < before / 2, "the oldest to go", timeout_s=60)
+    with trial.connect() as connection:
+        kept = connection.execute("SELECT count(*) FROM sip_message").fetchone()
+    assert kept is not None
+    assert kept[0] > NEWEST / 2
+
+
+def _check_all_stored(trial: Trial, sent: int) -> None:
+    wait_until_all_stored(trial, sent)
+    assert node(trial)["stored"] == sent
+
+
+def _fill(path: Path, directory: Path, percent: float) -> None:
+    """Let a file grow until the file system is so full."""
+    with path.open("ab") as file:
+        while _share(directory) < percent:
+            file.write(bytes(1 << 20))
+            file.flush()
+
+
+def _collector(trial: Trial, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "collector", *arguments],
+        cwd=ROOT,
+        env=trial.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def _fetch(trial: Trial, path: str) -> bytes:
+    with urllib.request.urlopen(f"http://127.0.0.1:{trial.web_port}{path}", timeout=10) as answer:
+        data: bytes = answer.read()
+    return data
+
+
+def _get(trial: Trial, path: str) -> Any:
+    return json.loads(_fetch(trial, path))
