@@ -8,6 +8,7 @@ table for a moment; when somebody's long query forbids that, it is done another 
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +18,7 @@ from psycopg.rows import TupleRow
 from collector.log import LOGGER
 from collector.partitions import limit_lock_wait
 from collector.retention.measure import Part
+from collector.retention.plan import AGE
 from collector.settings.quantity import approximate
 
 _LOCK_TIMEOUT: Final = "500ms"
@@ -81,7 +83,8 @@ async def drop(connection: AsyncConnection[TupleRow], part: Part, reason: str, n
         if not part.is_default:
             await _drop_table(connection, part)
     if part.filled:
-        LOGGER.warning(
+        LOGGER.log(
+            logging.INFO if reason == AGE else logging.WARNING,
             "%s dropped (%s): %s … %s, about %d messages, %s",
             *(part.partition.name, reason, begin.isoformat(), end.isoformat()),
             *(part.messages, approximate(octets)),
