@@ -128,7 +128,7 @@ class Retention(Section, frozen=True):
             "The order in which the kinds go when a limit is reached: the least precious first. "
             "A kind that is not named goes before those that are.",
         ),
-    ] = ("event", "other", "registration", "report", "call")
+    ] = ("other", "event", "registration", "report", "call")
     failed_only: Annotated[
         tuple[str, ...],
         setting(
@@ -141,42 +141,6 @@ class Retention(Section, frozen=True):
         float,
         setting("See failed_only; long enough for the last response.", unit="s", ge=1, le=DAY),
     ] = 60.0
-    max_bytes: Annotated[
-        int,
-        setting(
-            "Most bytes of all captured messages in the database, indexes included, wherever the "
-            "database runs. The oldest partition of the least precious kind goes before the limit "
-            "is reached.",
-            unit="bytes",
-            ge=0,
-            le=1 << 60,
-        ),
-    ] = 0
-    max_disk_percent: Annotated[
-        float,
-        setting(
-            "The same for the use of the file system that holds the messages, as df shows it: "
-            "from here on it is lowered, the rest is the reserve. Works when the database runs on "
-            "this host. Whatever else fills that file system counts, too.",
-            unit="%",
-            ge=0,
-            le=99,
-        ),
-    ] = 90.0
-    disk_path: Annotated[
-        str,
-        setting(
-            "A path on the file system that max_disk_percent watches. Empty: the database is asked "
-            "where it keeps the messages; `doctor` shows the answer.",
-        ),
-    ] = ""
-    precious: Annotated[
-        tuple[str, ...],
-        setting(
-            "The order in which the kinds go when a limit is reached: the least precious first. "
-            "A kind that is not named goes before those that are.",
-        ),
-    ] = ("other", "event", "registration", "report", "call")
     statistics: Annotated[
         float,
         setting("Counters per minute, and senders not seen since.", unit="s", ge=0, le=LONGEST),
