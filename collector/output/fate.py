@@ -30,6 +30,7 @@ class Fate(StrEnum):
     TYPE = "type", "skipped", "its HEP type is not in the output's `types`"
     KEEPALIVE = "keepalive", "skipped", "a ping without a message"
 
+    PASSWORD = "password", "rejected", "its capture password is missing or wrong"
     MALFORMED = "malformed", "rejected", "it is not HEP, or damaged HEP"
     TOO_LARGE = "too_large", "rejected", "it does not fit a datagram or a HEP3 packet"
     REFUSED = "refused", "rejected", "the receiver refuses it whenever it is asked"

@@ -16,6 +16,7 @@ from collector.errors import SettingsError
 from collector.settings.endpoint import parse_endpoint, parse_host_port
 from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
 from collector.settings.quantity import parse_quantity
+from collector.settings.sending import conflicts as sending_conflicts
 from collector.sip import Kind, kind_of
 
 CONFIG_VARIABLE: Final = "KEMISCOPE_CONFIG"
@@ -148,5 +149,8 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     for method in settings.retention.failed_only:
         if kind_of(method.encode()) is Kind.CALL:
             yield f"retention.failed_only: {method} belongs to calls, which are kept whole"
+    yield from sending_conflicts(
+        settings.relay, settings.loki, settings.metrics, settings.journal.segment_bytes
+    )
     if settings.journal.max_bytes < 2 * settings.journal.segment_bytes:
         yield "journal.max_bytes: must hold at least two segments (journal.segment_bytes)"

@@ -3,9 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
+from collector.settings.endpoint import parse_host_port
 from collector.settings.section import DAY, Section, setting
+from collector.settings.target import parse_peers, parse_target
+
+LOKI_FIELDS: Final = (
+    *("job", "hostname", "node", "type", "method", "response", "protocol"),
+    *("src_ip", "src_port", "dst_ip", "dst_port", "from", "to", "call_id"),
+)
+"""What can be a label or structured metadata of a line."""
 
 _MAX_BYTES: Final = setting(
     "Most bytes of journal segments that wait for one output of this kind; beyond it the oldest "
@@ -97,7 +107,7 @@ class Loki(Section, frozen=True):
             "SIP method, response, protocol. Also known: src_ip, src_port, dst_ip, dst_port, from, "
             "to, call_id; each of these makes very many streams, `metadata` does not."
         ),
-    ] = ("job", "hostname", "node", "type", "method", "response", "protocol")
+    ] = LOKI_FIELDS[:7]
     metadata: Annotated[
         tuple[str, ...],
         setting("The same names as structured metadata of each line (Loki 3, or 2.9 if allowed)."),
@@ -166,3 +176,57 @@ class Metrics(Section, frozen=True):
         ),
     ] = 10_000
     max_bytes: Annotated[int, _MAX_BYTES] = 256 << 20
+
+
+def conflicts(relay: Relay, loki: Loki, metrics: Metrics, segment_bytes: int) -> Iterator[str]:
+    """What is wrong beyond the rules of single settings, as ``section.name: sentence``."""
+    targets = set()
+    for text in relay.targets:
+        try:
+            target = parse_target(text)
+        except ValueError as error:
+            yield f"relay.targets: {error}"
+            continue
+        if target in targets:
+            yield f"relay.targets: {text} is there twice"
+        targets.add(target)
+    if relay.password and relay.pass_on_password:
+        yield "relay.pass_on_password: the sender's password and relay.password exclude each other"
+    if loki.url:
+        yield from _loki_conflicts(loki)
+    if metrics.listen:
+        try:
+            parse_host_port(metrics.listen)
+        except ValueError as error:
+            yield f"metrics.listen: {error}"
+    try:
+        tuple(parse_peers(metrics.peers))
+    except ValueError as error:
+        yield f"metrics.peers: {error}"
+    for name, section, is_on in (
+        ("relay", relay, bool(relay.targets)),
+        ("loki", loki, bool(loki.url)),
+        ("metrics", metrics, bool(metrics.listen)),
+    ):
+        if is_on and section.max_bytes < 2 * segment_bytes:
+            yield f"{name}.max_bytes: must hold at least two segments (journal.segment_bytes)"
+
+
+def _loki_conflicts(loki: Loki) -> Iterator[str]:
+    try:
+        parts = urlsplit(loki.url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        yield "loki.url: must be like http://host:3100 or https://host"
+    elif parts.username or parts.password:
+        yield "loki.url: user and password have settings of their own"
+    for name, fields in (("labels", loki.labels), ("metadata", loki.metadata)):
+        for field in fields:
+            if field not in LOKI_FIELDS:
+                yield f"loki.{name}: {field!r} is none of {', '.join(LOKI_FIELDS)}"
+    if not loki.labels:
+        yield "loki.labels: Loki wants at least one"
+    if loki.token and loki.user:
+        yield "loki.token: is instead of loki.user, not beside it"

@@ -185,9 +185,7 @@ class BacklogMachine(RuleBasedStateMachine):
         done = self.damaged.union(*self.delivered.values())
         uncounted = {packet[:2] for packet in self.uncounted}
         return [
-            packet
-            for packet in self.accepted
-            if packet not in done and packet[:2] not in uncounted
+            packet for packet in self.accepted if packet not in done and packet[:2] not in uncounted
         ]
 
     def teardown(self) -> None:
@@ -230,6 +228,6 @@ class BacklogMachine(RuleBasedStateMachine):
 
 
 BacklogMachine.TestCase.settings = hypothesis_settings(
-    max_examples=1500, stateful_step_count=40, deadline=None
+    max_examples=150, stateful_step_count=40, deadline=None
 )
 TestBacklog = BacklogMachine.TestCase
