@@ -28,6 +28,7 @@ class Fate(StrEnum):
     DELIVERED = "delivered", "delivered", "the receiver has it"
 
     TYPE = "type", "skipped", "its HEP type is not in the output's `types`"
+    FILTERED = "filtered", "skipped", "a filter, the sampling or the hook leaves it out"
     KEEPALIVE = "keepalive", "skipped", "a ping without a message"
 
     PASSWORD = "password", "rejected", "its capture password is missing or wrong"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from collector import hep
@@ -11,7 +11,6 @@ from collector.causes import Cause
 from collector.hep import MAGICS, MAX_PACKET, Hep
 from collector.journal.record import Record
 from collector.output.fate import Fate
-from collector.selection.passwords import Passwords
 
 MAX_DATAGRAM: Final = 65_507
 """Largest UDP payload over IPv4, bytes; the header's length field has 16 bits."""
@@ -35,16 +34,16 @@ class Wire:
         types: Collection[int] = (),
         password: bytes = b"",
         pass_on_password: bool = False,
-        accepted: Passwords | None = None,
+        accepts: Callable[[Hep], bool] | None = None,
     ) -> None:
-        """``types`` are the HEP types wanted, all when empty; ``accepted`` who may send."""
+        """``types`` are the HEP types wanted, all when empty; ``accepts`` says who may send."""
         self._stream = stream
         self._types = types
         self._password = password
         self._chunk = _AUTH_KEY + (len(password) + 6).to_bytes(2) + password if password else b""
         self._strips = not pass_on_password
-        self._accepted = accepted
-        self._looks = bool(types) or accepted is not None
+        self._accepts = accepts
+        self._looks = bool(types) or accepts is not None
         self._largest = MAX_PACKET if stream else MAX_DATAGRAM
 
     def encode(self, found: Record) -> bytes | Fate:
@@ -71,7 +70,7 @@ class Wire:
         return packet if len(packet) <= self._largest else Fate.TOO_LARGE
 
     def _refuse(self, packet: Hep) -> Fate | None:
-        if self._accepted and not self._accepted.accepts(packet):
+        if self._accepts and not self._accepts(packet):
             return Fate.PASSWORD
         return Fate.TYPE if self._types and packet.type not in self._types else None
 

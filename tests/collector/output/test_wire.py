@@ -116,7 +116,7 @@ def test_types() -> None:
 
 def test_who_may_not_send_is_not_relayed() -> None:
     """A wrong password stays out here as it does in the database."""
-    wire = Wire(stream=False, accepted=Passwords(["*:right"]))
+    wire = Wire(stream=False, accepts=Passwords(["*:right"]).accepts)
     good, bad = (hep3(u8(11, 1), chunk(0x0E, key), chunk(0x0F, SIP)) for key in (b"right", b"no"))
     assert wire.encode(_record(good)) == _without(good, 0x0E)
     assert wire.encode(_record(bad)) is Fate.PASSWORD
