@@ -25,6 +25,7 @@ from collector.columns import TABLES
 from collector.journal import segment
 from collector.journal.counters import Counters
 from collector.log import LOGGER, LimitedLog
+from collector.output.status import Publisher
 from collector.partitions import Partitions
 from collector.settings import Settings
 from collector.settings.endpoint import parse_endpoint
@@ -48,6 +49,7 @@ class Keeper:
         self._pool = pool
         self._journal = Path(settings.journal.directory)
         self._partitions = Partitions(settings.partition.interval)
+        self._outputs = Publisher(self._journal, counters)
         self._synced: dict[Path, int] = {}
         self.is_keeper = False
         """Whether this process has the keeper lock."""
@@ -128,6 +130,7 @@ class Keeper:
 
     async def _publish(self, connection: AsyncConnection[TupleRow]) -> None:
         await balance.publish(connection, self._counters, self._journal, self._settings.node.name)
+        await self._outputs.publish(connection)
 
     async def _summarize(self, connection: AsyncConnection[TupleRow]) -> None:
         """Keep the BRIN indexes up to the newest rows: searches read unsummarized pages whole."""

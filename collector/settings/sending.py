@@ -34,7 +34,7 @@ class Output(Section, frozen=True):
     processes: Annotated[
         int,
         setting(
-            "1 runs the outputs inside Kamailio if any is configured; 0 when "
+            "With 1 the outputs run inside Kamailio if any is configured; 0 when "
             "`python -m collector output` runs apart.",
             ge=0,
             le=1,
