@@ -52,6 +52,9 @@ def make_certificate(directory: Path) -> tuple[Path, Path]:
 class Receiver(ABC):
     """One collector. ``stop`` is sudden: what it has not read is lost, as when it is killed."""
 
+    kind = ""
+    """udp, tcp or tls, as in the settings."""
+
     def __init__(self, port: int) -> None:
         self.port = port
         self.numbers: Counter[int] = Counter()
@@ -97,6 +100,8 @@ class Receiver(ABC):
 class DatagramReceiver(Receiver):
     """UDP."""
 
+    kind = "udp"
+
     def _listen(self) -> None:
         server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
@@ -121,6 +126,7 @@ class StreamReceiver(Receiver):
         self.hangs = False
         """It stays connected and does not read."""
         self._context: ssl.SSLContext | None = None
+        self.kind = "tls" if certificate else "tcp"
         if certificate:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(*certificate)

@@ -11,6 +11,7 @@ SETTLE_S: Final = 5.0
 program that is alive reads them soon. Bytes count as delivered when they were acknowledged this
 long ago, and the connection has moved ever since."""
 _STEP_S: Final = 0.05
+"""Nearer to each other than this, acknowledgements are not told apart."""
 _LONGEST_STEP_S: Final = 0.5
 
 Token = TypeVar("Token")
@@ -19,8 +20,8 @@ Token = TypeVar("Token")
 class Flight(Generic[Token]):
     """Follows what was written into one connection, in order.
 
-    The clock of a piece stands still while bytes are under way and none is acknowledged: a
-    receiver that hangs keeps what its kernel took in doubt, however long it hangs.
+    The clock of a piece stands still while bytes are under way and none is acknowledged for half a
+    second: a receiver that hangs keeps what its kernel took in doubt, however long it hangs.
     """
 
     def __init__(self) -> None:
@@ -30,7 +31,7 @@ class Flight(Generic[Token]):
         self._samples: deque[tuple[float, int]] = deque()
         """Active time and how far the acknowledgements were then."""
         self._active = 0.0
-        self._last: float | None = None
+        self._moved_at: float | None = None
 
     def sent(self, octets: int, token: Token) -> None:
         """``octets`` more were handed to the connection; ``token`` stands for them."""
@@ -44,10 +45,10 @@ class Flight(Generic[Token]):
         have; ``now`` a monotonic time in seconds.
         """
         acknowledged = max(self._written - unacknowledged, self._acknowledged)
-        moves = acknowledged > self._acknowledged or not unacknowledged
-        if self._last is not None and moves:
-            self._active += min(now - self._last, _LONGEST_STEP_S)
-        self._last = now
+        if acknowledged > self._acknowledged or not unacknowledged:
+            if self._moved_at is not None:
+                self._active += min(now - self._moved_at, _LONGEST_STEP_S)
+            self._moved_at = now
         self._acknowledged = acknowledged
         if not self._samples or self._active - self._samples[-1][0] >= _STEP_S:
             self._samples.append((self._active, acknowledged))

@@ -8,6 +8,7 @@ import gzip
 import random
 import ssl
 import time
+from base64 import b64encode
 from collections import Counter
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
@@ -18,7 +19,13 @@ from collector.log import one_line
 from collector.output.backlog import Backlog, Portion
 from collector.output.fate import Fate
 from collector.output.loki_line import JOB, Line, LineMaker, body
-from collector.output.output import FIRST_PAUSE_S, LONGEST_PAUSE_S, POLL_S, Output
+from collector.output.output import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    POLL_S,
+    Output,
+    reason_of,
+)
 from collector.selection import Selection
 from collector.settings import Settings
 
@@ -56,8 +63,10 @@ class LokiPush(Output):
             headers["X-Scope-OrgID"] = chosen.org_id
         if chosen.token:
             headers["Authorization"] = f"Bearer {chosen.token}"
+        elif chosen.user:
+            pair = f"{chosen.user}:{chosen.password}".encode()
+            headers["Authorization"] = f"Basic {b64encode(pair).decode()}"
         async with aiohttp.ClientSession(
-            auth=aiohttp.BasicAuth(chosen.user, chosen.password) if chosen.user else None,
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=ANSWER_S),
             connector=aiohttp.TCPConnector(
@@ -169,7 +178,7 @@ class LokiPush(Output):
                     if answer.status in DATA_FAULT:
                         return reason
             except (aiohttp.ClientError, OSError) as error:
-                reason = str(error) or type(error).__name__
+                reason = reason_of(error)
             self.failed(reason)
             await self.wait(pause * random.uniform(0.7, 1.3))  # noqa: S311
             pause = min(2 * pause, LONGEST_PAUSE_S)

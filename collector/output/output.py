@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from socket import gaierror
+from ssl import SSLError
 from typing import Final
 
 from collector.log import LOGGER, LimitedLog, one_line
@@ -37,7 +40,7 @@ class Output(ABC):
             try:
                 await self.session()
             except OSError as error:  # TimeoutError is one
-                self.failed(str(error) or type(error).__name__)
+                self.failed(reason_of(error))
             except Exception as error:  # noqa: BLE001 (one output's fault is not another's)
                 LOGGER.exception("%s failed", self.name)
                 self.failed(f"a fault of its own: {type(error).__name__}: {error}")
@@ -66,3 +69,10 @@ class Output(ABC):
         """The receiver is away, or something else is wrong that may pass."""
         self.backlog.failed(one_line(reason))
         self.limited.warn("away", f"{self.name}: waiting, the backlog keeps all: {reason}")
+
+
+def reason_of(error: Exception) -> str:
+    """What an operator wants to know of an error."""
+    if isinstance(error, OSError) and not isinstance(error, (SSLError, gaierror)) and error.errno:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from collections import Counter, deque
 from contextlib import suppress
@@ -185,4 +186,4 @@ def _raise_error(sender: socket.socket) -> None:
     """Raise what came back for datagrams that were sent before."""
     number = sender.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if number:
-        raise OSError(number, errno.errorcode.get(number, "") + ": nobody takes the datagrams")
+        raise OSError(number, os.strerror(number))

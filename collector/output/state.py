@@ -51,7 +51,8 @@ class State(msgspec.Struct):
     def count(self, fates: dict[Fate, int]) -> None:
         """Add to the counts."""
         for fate, count in fates.items():
-            self.fates[fate] = self.fates.get(fate, 0) + count
+            if count:
+                self.fates[fate] = self.fates.get(fate, 0) + count
 
 
 def load(directory: Path) -> State | None:

@@ -99,8 +99,6 @@ def test_targets_and_loki_away_for_a_minute_under_load(
     trial.wait(lambda: len(loki.numbers) >= sent, "Loki", timeout_s=60)
     assert set(loki.numbers) == set(range(sent))
     assert loki.faults == []
-    for name, item in (*receivers.items(), ("loki", loki)):
-        print(f"{name}: {item.numbers.total() - sent} of {sent} twice")  # noqa: T201
     trial.wait(lambda: _waiting(trial) == 0, "the outputs' progress", timeout_s=30)
     assert _fates(trial) == {
         name: {"delivered": sent}
