@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 
 import pytest
 
@@ -47,7 +46,7 @@ def test_targets(text: str, expected: Endpoint) -> None:
 )
 def test_what_is_no_target(text: str) -> None:
     """Says so; nothing gets out of its directory."""
-    with pytest.raises(ValueError, match=re.escape(repr(text)[1:-1].partition(":")[2])):
+    with pytest.raises(ValueError, match=r"does not begin|the form|the port|in brackets"):
         parse_target(text)
 
 
