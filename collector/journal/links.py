@@ -25,12 +25,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from collector.journal import segment
+from collector import hep
+from collector.journal import record, segment
 from collector.journal.segment import Segment
 from collector.log import LOGGER, LimitedLog
 
 DIRECTORY: Final = "outputs"
 ORIGIN: Final = "origin"
+_LONGEST_RECORD: Final = record.HEADER_BYTES + hep.MAX_PACKET
+"""A segment ends with the record that reaches its size."""
 CUTS_AT_ONCE: Final = 32
 """Links removed in one attempt to free disk space: a writer must soon be back at its socket."""
 
@@ -152,6 +155,8 @@ class Links:
     def _cut(self, name: str, limit: int) -> None:
         """Keep an output's backlog and one more segment within its limit."""
         with suppress(OSError):
+            if self._is_small(output_directory(self._journal, name), limit):
+                return
             links = linked(self._journal, name)
             used = sum(link.octets for link in links) + self._segment_bytes
             newest = {link.segment.slot: link.inode for link in links}
@@ -164,6 +169,11 @@ class Links:
                     self._limited.warn(
                         f"cut {name}", f"{name}: max_bytes is reached, its oldest records are gone"
                     )
+
+    def _is_small(self, directory: Path, limit: int) -> bool:
+        """Whether so few files cannot exceed the limit: spares the writer a look at each."""
+        files = sum(1 for slot in segment.slot_directories(directory) for _ in slot.iterdir())
+        return (files + 1) * (self._segment_bytes + _LONGEST_RECORD) <= limit
 
     @staticmethod
     def _unlink(link: Link) -> None:

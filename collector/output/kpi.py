@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import Final, TypeAlias
 
-from collector import hep, sip
+from collector import hep, quality, sip
 from collector.causes import Cause
 from collector.hep import Hep
 from collector.journal.record import Record
@@ -15,11 +15,14 @@ from collector.output.fate import Fate
 from collector.output.peers import Peers
 from collector.output.rtp_stat import parse_rtp_stat
 from collector.output.series import Count, Histogram, Series
+from collector.quality import Report
 from collector.selection import Selection
 from collector.sip import Sip
 
 MAX_PENDING: Final = 100_000
 """Requests that wait for their answer; the oldest make room."""
+QUALITY: Final = ("loss", "jitter", "jitter_units", "round_trip", "latency", "mos", "r_factor")
+"""Shares 0 … 1, seconds, RTP timestamp units, seconds, seconds, 1 … 5, 0 … 120."""
 PENDING_S: Final = 180.0
 """Timer C of RFC 3261 §16.6: nobody waits longer for an answer to an INVITE."""
 
@@ -45,10 +48,8 @@ class Figures:
         """Session Request Delay (RFC 6076 §4.3.1): INVITE to 18x or 2xx, by peer, direction."""
         self.registration_delays = Series(Histogram, max_series, 2)
         """Registration Request Delay (RFC 6076 §4.1): REGISTER to 2xx, by peer, direction."""
-        self.quality = {
-            name: Series(Count, max_series, 2) for name in ("jitter", "delay", "loss", "mos")
-        }
-        """Of X-RTP-Stat, by peer, direction: seconds, seconds, share, MOS."""
+        self.quality = {name: Series(Count, max_series, 2) for name in QUALITY}
+        """What reports say, by peer, direction and form of the report."""
         self._pending: dict[_Pending, float] = {}
 
     def add(self, found: Record) -> Fate:
@@ -64,6 +65,10 @@ class Figures:
         self.packets.at((node, label.type_name(packet.type))).add(len(packet.payload))
         if packet.type == hep.TYPE_SIP:
             self._add_message(found, packet, sip.extract(packet.payload))
+        elif packet.type in hep.TYPES_QUALITY:
+            form = label.type_name(packet.type)
+            for report in quality.parse(packet.payload):
+                self._add_quality(packet, form, _figures(report))
         return Fate.DELIVERED
 
     def sides(self, packet: Hep) -> list[tuple[str, str]]:
@@ -89,9 +94,12 @@ class Figures:
             for side in sides:
                 self.causes.at((*side, str(cause), method)).count += 1
         if message.method == b"BYE":
-            for name, value in parse_rtp_stat(payload).items():
-                for side in sides:
-                    self.quality[name].at(side).add(value)
+            self._add_quality(packet, "x-rtp-stat", parse_rtp_stat(payload))
+
+    def _add_quality(self, packet: Hep, form: str, figures: dict[str, float]) -> None:
+        for side in self.sides(packet) if figures else ():
+            for name, value in figures.items():
+                self.quality[name].at((*side, form)).add(value)
 
     def _time(self, found: Record, packet: Hep, message: Sip) -> None:
         at = packet.seconds + packet.microseconds / 1e6 or found.id / 1e9
@@ -123,6 +131,23 @@ class Figures:
             if not late and len(self._pending) <= MAX_PENDING:
                 return
             del self._pending[oldest]
+
+
+def _figures(report: Report) -> dict[str, float]:
+    """What a report has measured; totals since the beginning of a stream cannot be summed up."""
+    ms = {
+        "jitter": report.jitter_ms,
+        "round_trip": report.rtt_ms,
+        "latency": report.latency_ms,
+    }
+    figures = {
+        "loss": report.fraction_lost,
+        "jitter_units": report.jitter,
+        "mos": report.mos,
+        "r_factor": report.r_factor,
+        **{name: value / 1000 for name, value in ms.items() if value is not None},
+    }
+    return {name: value for name, value in figures.items() if value is not None}
 
 
 def q850_cause(message: bytes) -> int | None:

@@ -32,13 +32,13 @@ from collector.settings.endpoint import parse_host_port
 _PEER: Final = ("peer", "direction")
 _BOUNDS: Final = (*map(str, BUCKETS_S), "+Inf")
 _QUALITY: Final = {
-    "jitter": (
-        "kemiscope_rtp_stat_jitter_seconds",
-        "Jitter that endpoints reported in X-RTP-Stat.",
-    ),
-    "delay": ("kemiscope_rtp_stat_delay_seconds", "Delay that endpoints reported."),
-    "loss": ("kemiscope_rtp_stat_loss_ratio", "Share of packets that endpoints reported lost."),
-    "mos": ("kemiscope_rtp_stat_mos", "Mean opinion score computed from these."),
+    "loss": ("loss_ratio", "Share of RTP packets lost, as reported."),
+    "jitter": ("jitter_seconds", "Jitter, where the report has it as a time."),
+    "jitter_units": ("jitter_timestamp_units", "Jitter in RTP timestamp units, as RTCP has it."),
+    "round_trip": ("round_trip_seconds", "Round trip time, as reported."),
+    "latency": ("latency_seconds", "One-way delay, as reported."),
+    "mos": ("mos", "Mean opinion score, as reported; from X-RTP-Stat computed."),
+    "r_factor": ("r_factor", "R-factor, as reported."),
 }
 
 
@@ -75,12 +75,12 @@ class MetricsServer(Output):
 
     async def _show(self, _request: web.Request) -> web.Response:
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Snapshot(self._figures))
+        registry.register(Snapshot(self._figures))
         body = await asyncio.to_thread(generate_latest, registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-class _Snapshot(Collector):
+class Snapshot(Collector):
     """A copy of the figures: they go on changing while the text is made."""
 
     def __init__(self, figures: Figures) -> None:
@@ -117,7 +117,9 @@ class _Snapshot(Collector):
         )
         yield from self._histograms()
         for name, (metric, text) in _QUALITY.items():
-            summary = SummaryMetricFamily(metric, text, labels=_PEER)
+            summary = SummaryMetricFamily(
+                f"kemiscope_quality_{metric}", text, labels=(*_PEER, "report")
+            )
             for key, count in self._quality[name].items():
                 summary.add_metric(key, count.count, count.total)
             yield summary

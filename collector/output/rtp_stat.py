@@ -15,7 +15,7 @@ _MAX_MS: Final = 10_000
 
 
 def parse_rtp_stat(message: bytes) -> dict[str, float]:
-    """``jitter`` and ``delay`` in seconds, ``loss`` as a share, ``mos``; empty without the header.
+    """``jitter`` and ``latency`` in seconds, ``loss`` as a share, ``mos``; empty without it.
 
     Reads PS and PR (packets sent, received), PL (lost: received, sent), JI (jitter, ms) and DL
     (delay, ms). MOS by the simplified E-model (ITU-T G.107) that SIP probes use.
@@ -29,13 +29,13 @@ def parse_rtp_stat(message: bytes) -> dict[str, float]:
     if jitter and jitter[0] <= _MAX_MS:
         figures["jitter"] = jitter[0] / 1000
     if delay and delay[0] <= _MAX_MS:
-        figures["delay"] = delay[0] / 1000
+        figures["latency"] = delay[0] / 1000
     packets = items.get(b"PR", (0, 0))[0] + items.get(b"PS", (0, 0))[0]
     lost = items.get(b"PL")
     if lost and packets:
         figures["loss"] = min(sum(lost) / packets, 1.0)
     if "jitter" in figures and "loss" in figures:
-        figures["mos"] = _mos(figures["jitter"], figures.get("delay", 0.0), figures["loss"])
+        figures["mos"] = _mos(figures["jitter"], figures.get("latency", 0.0), figures["loss"])
     return figures
 
 

@@ -193,13 +193,33 @@ def test_quality_that_endpoints_report(figures: Figures) -> None:
     stat = "X-RTP-Stat: CS=0;PS=1000;ES=10;PR=900;PL=15,4;JI=20,3;DL=40,41,42;IP=1.2.3.4:7\r\n"
     Call(figures, CARRIER, PBX, "a").send(0, "BYE", extra=stat)
     Call(figures, CARRIER, PBX, "a").send(0, "INVITE", extra=stat)
-    found = {name: item.numbers["carrier", "src"] for name, item in figures.quality.items()}
+    key = ("carrier", "src", "x-rtp-stat")
+    found = {name: item.numbers[key] for name, item in figures.quality.items() if item.numbers}
     assert {name: (item.count, round(item.total, 4)) for name, item in found.items()} == {
         "jitter": (1, 0.02),
-        "delay": (1, 0.04),
+        "latency": (1, 0.04),
         "loss": (1, 0.01),
         "mos": (1, 4.2992),
     }
+
+
+def test_quality_in_reports(figures: Figures) -> None:
+    """RTCP of any agent, rtpagent and the like: what measures, not what adds up."""
+    rtcp = (
+        b'{"ssrc":1,"type":200,"report_count":1,"report_blocks":[{"source_ssrc":2,'
+        b'"fraction_lost":64,"packets_lost":7,"highest_seq_no":1,"ia_jitter":160,"lsr":0,"dlsr":0}]}'
+    )
+    for payload in (rtcp, rtcp, b"{}", b"nonsense"):
+        data = packet(payload, type=5, src_ip=CARRIER, dst_ip=STRANGER)
+        assert figures.add(Record(0, bytes(16), 1, 0, data, 0)) is Fate.DELIVERED
+    found = {name: series.numbers for name, series in figures.quality.items() if series.numbers}
+    assert {name: list(numbers) for name, numbers in found.items()} == {
+        "loss": [("carrier", "src", "rtcp")],
+        "jitter_units": [("carrier", "src", "rtcp")],
+    }
+    loss, jitter = found["loss"], found["jitter_units"]
+    assert (loss["carrier", "src", "rtcp"].count, loss["carrier", "src", "rtcp"].total) == (2, 0.5)
+    assert jitter["carrier", "src", "rtcp"].total == 320
 
 
 @pytest.mark.parametrize(
@@ -236,7 +256,7 @@ async def test_what_prometheus_gets(output_trial: OutputTrial) -> None:
     last = [sample for sample in delay.samples if sample.labels.get("le") == "+Inf"]
     counts = [sample for sample in delay.samples if sample.name.endswith("_count")]
     assert [sample.value for sample in last] == [sample.value for sample in counts]
-    assert families["kemiscope_rtp_stat_mos"].type == "summary"
+    assert families["kemiscope_quality_mos"].type == "summary"
 
 
 async def test_a_port_that_is_taken_is_tried_again(output_trial: OutputTrial) -> None:
