@@ -67,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     retention.add_argument("--dry-run", action="store_true", help="only say what would go, and why")
     retention.set_defaults(run=_retention)
 
+    deliver = commands.add_parser("output", help="relay, push and count, outside of Kamailio")
+    deliver.set_defaults(run=_output)
+
     list_causes = commands.add_parser("causes", help="everything that can become of a packet")
     list_causes.add_argument("--markdown", action="store_true", help="the page docs/causes.md")
     list_causes.set_defaults(run=_causes)
@@ -125,10 +128,21 @@ async def _migrate(loaded: Settings) -> None:
 
 
 def _ingest(options: argparse.Namespace) -> int:
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
-    ingest.run(_with_dsn(options), lambda: settings.load(options.config))
+    loaded = _with_dsn(options)
+    _log_to_stderr()
+    ingest.run(loaded, lambda: settings.load(options.config))
+    return 0
+
+
+def _output(options: argparse.Namespace) -> int:
+    from collector.output import configured, process  # noqa: PLC0415 (no other command needs it)
+
+    loaded = settings.load(options.config)
+    if not configured.limits(loaded):
+        message = "no output is configured: set relay.targets, loki.url or metrics.listen"
+        raise SettingsError(message)
+    _log_to_stderr()
+    process.run(loaded)
     return 0
 
 
@@ -171,6 +185,12 @@ def _causes(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     return doctor.run(settings.load(options.config), as_json=options.json)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
 
 
 def _with_dsn(options: argparse.Namespace) -> Settings:

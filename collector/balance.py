@@ -162,9 +162,9 @@ async def publish(
                 balance.received,
                 balance.waiting,
                 journal_bytes(journal),
-                _moment(balance.oldest_waiting.created_ns if balance.oldest_waiting else 0),
-                _moment(max((slot[Field.LAST_PACKET] for slot in slots), default=0)),
-                _moment(max((slot[Field.LAST_COMMIT] for slot in slots), default=0)),
+                moment(balance.oldest_waiting.created_ns if balance.oldest_waiting else 0),
+                moment(max((slot[Field.LAST_PACKET] for slot in slots), default=0)),
+                moment(max((slot[Field.LAST_COMMIT] for slot in slots), default=0)),
                 balance.unaccounted,
                 sum(slot[Field.HOOK_FAULTS] for slot in slots),
             ),
@@ -217,5 +217,6 @@ def _oldest_waiting(segments: list[Segment], progress: _Progress) -> Segment | N
     return min(waiting, key=lambda found: found.uid, default=None)
 
 
-def _moment(nanoseconds: int) -> datetime | None:
+def moment(nanoseconds: int) -> datetime | None:
+    """A time in ns since 1970; None for 0, which stands for never."""
     return datetime.fromtimestamp(nanoseconds / 1e9, UTC) if nanoseconds else None

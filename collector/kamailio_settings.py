@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from collector.output import configured
 from collector.settings import Settings
 from collector.settings.endpoint import parse_endpoint
 
@@ -28,5 +29,7 @@ def render(settings: Settings, script: Path = SCRIPT) -> str:
         lines += [f'#!substdef "!INGEST_PROCESSES!{settings.ingest.processes}!g"']
     if any(endpoint.is_stream for endpoint in endpoints):
         lines += ["#!define WITH_LISTENER"]
+    if settings.output.processes and configured.limits(settings):
+        lines += ["#!define WITH_OUTPUT"]
     lines += [f"listen={endpoint}" for endpoint in endpoints if not endpoint.is_stream]
     return "\n".join(lines) + "\n"

@@ -29,6 +29,7 @@ from collector.errors import JournalError
 from collector.journal import segment
 from collector.journal.counters import Counters
 from collector.log import LOGGER, LimitedLog
+from collector.output.status import Publisher
 from collector.partitions import Partitions
 from collector.retention import thinning
 from collector.retention.watch import Watch
@@ -56,6 +57,7 @@ class Keeper:
         self._journal = Path(settings.journal.directory)
         self._partitions = Partitions(settings.partition.interval)
         self._retention = Watch(settings, counters.journal_id)
+        self._outputs = Publisher(self._journal, counters)
         self._synced: dict[Path, int] = {}
         self._published: list[refused.Refused] | None = None
         self.is_keeper = False
@@ -143,6 +145,7 @@ class Keeper:
         if found != self._published:
             await publication.publish(connection, self._counters.journal_id, found)
             self._published = found
+        await self._outputs.publish(connection)
 
     async def _summarize(self, connection: AsyncConnection[TupleRow]) -> None:
         """Keep the BRIN indexes up to the newest rows: searches read unsummarized pages whole."""

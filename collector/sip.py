@@ -17,6 +17,15 @@ MAX_CSEQ: Final = 2**31 - 1
 """RFC 3261 §8.1.1.5: the sequence number is less than 2**31."""
 
 
+METHODS: Final = frozenset(
+    (
+        *("INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "PRACK", "SUBSCRIBE"),
+        *("NOTIFY", "PUBLISH", "INFO", "REFER", "MESSAGE", "UPDATE"),
+    )
+)
+"""Methods told apart in statistics (RFC 3261 and extensions); anything can stand in a message."""
+
+
 class Kind(IntEnum):
     """Which table a message belongs to; retention differs by kind."""
 

@@ -25,20 +25,13 @@ from collector.hep import PROTOCOL_UDP, TYPE_LOG, TYPE_RTCP, TYPE_SIP, Hep
 from collector.hop import Batch, Options, Refused, SenderKey, SenderTally, StatKey, StatTally
 from collector.journal.record import OTHER_PEER, format_address, pack
 from collector.journal.segment import HEADER_BYTES, Segment
+from collector.sip import METHODS
 
 MAX_NODES: Final = 1000
 MAX_SENDERS: Final = 1000
 """Capture agents told apart in stat_minute, and senders in sender, by one process since its start.
 Anyone can invent them, so further ones are counted together as OTHER."""
 OTHER: Final = "(other)"
-METHODS: Final = frozenset(
-    (
-        *("INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "PRACK", "SUBSCRIBE"),
-        *("NOTIFY", "PUBLISH", "INFO", "REFER", "MESSAGE", "UPDATE"),
-    )
-)
-"""Methods told apart in stat_minute (RFC 3261 and extensions); anything can stand in a message."""
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _QUARANTINE_TEXT: Final = 500
 

@@ -2,8 +2,9 @@
 """The KEMI script of the capture Kamailio, loaded by kamailio.cfg.
 
 Each function is the counterpart of a route. UDP workers only append to the journal: Kamailio holds
-the interpreter's lock there while it waits for packets, so they can have no threads. Ingest and
-listener run in processes of their own that ``rtimer`` starts; their function does not return.
+the interpreter's lock there while it waits for packets, so they can have no threads. Ingest,
+listener and outputs run in processes of their own that ``rtimer`` starts; their function does not
+return.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from collector.journal import record  # noqa: E402
 from collector.journal.counters import Role  # noqa: E402
 from collector.journal.writer import Writer  # noqa: E402
 from collector.log import LOGGER, LimitedLog  # noqa: E402
+from collector.output import configured  # noqa: E402
 from collector.selection import Selection  # noqa: E402
 from kemi import packet  # noqa: E402
 
@@ -129,6 +131,13 @@ class kamailio:  # noqa: N801 (Kamailio's name)
         )
         return 1
 
+    def ksr_output(self, _msg: object, _timer: str = "") -> int:
+        """Run all outputs beside PostgreSQL; never returns."""
+        from collector.output import process  # noqa: PLC0415
+
+        self._run_for_ever("output", lambda: process.run(self._settings))
+        return 1
+
     def _open_journal(self, role: Role) -> Writer:
         journal = self._settings.journal
         return Writer(
@@ -138,6 +147,7 @@ class kamailio:  # noqa: N801 (Kamailio's name)
             segment_seconds=journal.segment_seconds,
             max_bytes=journal.max_bytes,
             min_free_bytes=journal.min_free_bytes,
+            outputs=configured.limits(self._settings),
         )
 
     def _open_door(self, slot: int) -> None:

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from collector.causes import causes_markdown
-from collector.settings import show
+from collector.output.fate import Fate
+from collector.output.kpi import Figures
+from collector.output.metrics import Snapshot
+from collector.output.peers import Peers
+from collector.selection import Selection
+from collector.settings import Settings, show
+from collector.settings.sending import LOKI_FIELDS
 from stack.service import ROOT
 from webapi.app import ROUTES
 from webapi.subject import SUBJECTS
@@ -37,6 +43,19 @@ def test_the_api_page_names_every_route_parameter_and_column() -> None:
     for subject in SUBJECTS:
         for name in {*subject.parameters, *subject.sorts, *subject.columns}:
             assert f"`{name}`" in page, name
+
+
+def test_the_page_of_the_outputs_names_every_fate_label_and_metric() -> None:
+    """What a dashboard is made of."""
+    page = (ROOT / "docs" / "outputs.md").read_text()
+    for fate in Fate:
+        assert f"| {fate.outcome} | `{fate}` | " in page, fate
+    for field in LOKI_FIELDS[:7]:
+        assert f"`{field}`" in page, field
+    figures = Figures(Peers(()), Selection(Settings()), 100)
+    for family in Snapshot(figures).collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert f"`{name}`" in page, name
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *Path("docs").glob("*.md")])

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from collector import __version__
 from collector.causes import CAUSES
+from collector.output.fate import Fate
 from webapi import retention
 from webapi.context import CONTEXT
 from webapi.errors import ApiError
@@ -36,6 +37,19 @@ _TIMES: Final = {
 }
 
 
+_OUTPUT_LABELS: Final = ("capture_node", "journal", "output")
+_OUTPUT_GAUGES: Final = {
+    "running": ("kemiscope_output_running", "1 when the process of the outputs lives."),
+    "connected": ("kemiscope_output_connected", "1 when the receiver took the last attempt."),
+    "waiting": ("kemiscope_output_backlog_records", "Records that wait for the output."),
+    "waiting_octets": ("kemiscope_output_backlog_bytes", "Segments that the output keeps."),
+    "last_success_at": (
+        "kemiscope_output_last_success_timestamp_seconds",
+        "Last time that the output delivered something.",
+    ),
+}
+
+
 class Snapshot(Collector):
     """The metrics of one scrape; ``nodes`` is None when the database does not answer."""
 
@@ -55,6 +69,7 @@ class Snapshot(Collector):
         yield version
         if self._nodes is not None:
             yield from self._node_metrics(self._nodes)
+            yield from self._output_metrics(self._nodes)
         if self._retention is not None:
             yield from retention.metrics(self._retention)
 
@@ -86,9 +101,36 @@ class Snapshot(Collector):
             for node in nodes:
                 value = node[column]
                 if value is not None:
-                    number = value.timestamp() if isinstance(value, datetime) else float(value)
-                    gauge.add_metric((node["name"], str(node["journal_id"])), number)
+                    gauge.add_metric((node["name"], str(node["journal_id"])), _number(value))
             yield gauge
+
+    @staticmethod
+    def _output_metrics(nodes: list[dict[str, Any]]) -> Iterable[Metric]:
+        outputs = [
+            ((node["name"], str(node["journal_id"]), output["output"]), output)
+            for node in nodes
+            for output in node["outputs"]
+        ]
+        records = CounterMetricFamily(
+            "kemiscope_output_records",
+            "Journal records by what became of them at an output.",
+            labels=(*_OUTPUT_LABELS, "outcome", "fate"),
+        )
+        for labels, output in outputs:
+            for fate in Fate:
+                count = output["fates"].get(fate.value, 0)
+                records.add_metric((*labels, fate.outcome, fate.value), count)
+        yield records
+        for column, (name, text) in _OUTPUT_GAUGES.items():
+            gauge = GaugeMetricFamily(name, text, labels=_OUTPUT_LABELS)
+            for labels, output in outputs:
+                if output[column] is not None:
+                    gauge.add_metric(labels, _number(output[column]))
+            yield gauge
+
+
+def _number(value: Any) -> float:
+    return value.timestamp() if isinstance(value, datetime) else float(value)
 
 
 async def show_metrics(request: web.Request) -> web.Response:

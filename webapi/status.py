@@ -10,6 +10,7 @@ from aiohttp import web
 from psycopg import sql
 
 from collector.causes import CAUSES, Outcome
+from collector.output.fate import Fate
 from webapi import retention, rows
 from webapi.context import CONTEXT, Context, json_response
 from webapi.parameters import single
@@ -19,6 +20,17 @@ ALIVE_FOR: Final = timedelta(seconds=10)
 
 _NODES: Final = sql.SQL("SELECT * FROM capture_node ORDER BY name, journal_id")
 _BALANCE: Final = sql.SQL("SELECT journal_id, cause, messages FROM balance")
+_OUTPUTS: Final = sql.SQL(
+    """
+    SELECT output_state.*,
+           (SELECT coalesce(jsonb_object_agg(fate, records), '{}')
+              FROM output_balance
+             WHERE (output_balance.journal_id, output_balance.output)
+                 = (output_state.journal_id, output_state.output)) AS fates
+      FROM output_state
+     ORDER BY output
+    """
+)
 _SENDERS: Final = sql.SQL(
     """
     SELECT capture_node.name AS capture_node, host(peer) AS peer, node, hep_version,
@@ -59,6 +71,7 @@ async def show_status(request: web.Request) -> web.Response:
             "causes": {
                 cause.label: {"outcome": cause.outcome, "help": cause.help} for cause in CAUSES
             },
+            "fates": {fate.value: {"outcome": fate.outcome, "help": fate.help} for fate in Fate},
             "nodes": [_node(node, now) for node in nodes],
             "senders": [rows.plain(sender) for sender in senders],
             "retention": await retention.read(context),
@@ -68,11 +81,13 @@ async def show_status(request: web.Request) -> web.Response:
 
 
 async def read_nodes(context: Context) -> list[dict[str, Any]]:
-    """The published rows of all capture nodes, each with its ``causes``."""
+    """The published rows of all capture nodes, each with its ``causes`` and ``outputs``."""
     async with context.connection() as connection:
         nodes = await context.query(connection, _NODES)
         balance = await context.query(connection, _BALANCE)
+        outputs = await context.query(connection, _OUTPUTS)
     for node in nodes:
+        node["outputs"] = [row for row in outputs if row["journal_id"] == node["journal_id"]]
         node["causes"] = {
             row["cause"]: row["messages"]
             for row in balance
@@ -91,9 +106,17 @@ def outcomes(causes: dict[str, int]) -> dict[str, int]:
 
 def _node(node: dict[str, Any], now: datetime) -> dict[str, Any]:
     causes = node.pop("causes")
+    outputs = node.pop("outputs")
     return {
         **rows.plain(node),
         "alive": now - node["heartbeat_at"] < ALIVE_FOR,
         "outcomes": outcomes(causes),
         "causes": {cause.label: causes.get(cause.label, 0) for cause in CAUSES},
+        "outputs": [_output(output) for output in outputs],
     }
+
+
+def _output(output: dict[str, Any]) -> dict[str, Any]:
+    fates = output["fates"]
+    shown = {name: value for name, value in output.items() if name != "journal_id"}
+    return {**rows.plain(shown), "fates": {fate.value: fates.get(fate.value, 0) for fate in Fate}}

@@ -44,6 +44,7 @@ async def examine(settings: Settings) -> list[Finding]:
         findings += node.check_refused(settings)
         findings += node.check_kernel(counters)
         findings += node.check_journal(settings, counters)
+        findings += node.check_outputs(settings, counters)
         findings += await database.check(settings, counters)
     finally:
         counters.close()

@@ -18,6 +18,8 @@ from collector.hop import Batch, Options
 from collector.journal import record, segment
 from collector.journal.counters import Counters, Field, NodeField, Role, held
 from collector.journal.writer import journal_bytes
+from collector.output import configured, status
+from collector.output.fate import Fate
 from collector.settings import Settings
 from collector.settings.endpoint import parse_endpoint
 from collector.settings.quantity import readable
@@ -172,6 +174,40 @@ def check_journal(settings: Settings, counters: Counters) -> Iterator[Finding]:
     damaged = len(list(journal.glob(f"*/*{segment.DAMAGED_SUFFIX}")))
     if damaged:
         yield Finding("journal", Level.WARN, f"{damaged} damaged segments are kept in {journal}")
+
+
+def check_outputs(settings: Settings, counters: Counters) -> Iterator[Finding]:
+    """Does every output deliver, and how much waits for it?"""
+    wanted = configured.limits(settings)
+    if not wanted:
+        return
+    found = {item.name: item for item in status.read(Path(settings.journal.directory), counters)}
+    if not any(item.running for item in found.values()):
+        yield Finding(
+            "outputs",
+            Level.FAIL,
+            "their process does not run",
+            "set output.processes to 1 and restart, or run `python -m collector output`",
+        )
+    for name, limit in wanted.items():
+        item = found.get(name)
+        if item is None:
+            advice = "the capture Kamailio has other settings: restart it"
+            yield Finding("outputs", Level.WARN, f"{name}: nothing was linked yet", advice)
+            continue
+        state = item.state
+        text = f"{name}: {state.fates.get(Fate.DELIVERED, 0):,} delivered, {item.waiting:,} wait"
+        if state.last_success:
+            text += f", the last {ago(time.time() - state.last_success / 1e9)}"
+        if state.connected or not item.waiting:
+            level = Level.WARN if item.octets > _FILLING * limit else Level.OK
+            yield Finding("outputs", level, text)
+        else:
+            yield Finding("outputs", Level.WARN, text, state.last_error)
+        for fate, count in state.fates.items():
+            if count and fate.outcome in ("rejected", "dropped"):
+                help_text = fate.help.replace("`", "")
+                yield Finding("outputs", Level.WARN, f"{name}: {count:,} {fate}: {help_text}")
 
 
 def recent_packets(settings: Settings) -> Batch:

@@ -7,7 +7,7 @@ import errno
 import os
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from collector.journal.counters import (
     cause_counts,
     claim_slot,
 )
+from collector.journal.links import Links
 from collector.journal.segment import Segment
 
 # Plain numbers: these are used for every packet.
@@ -41,7 +42,8 @@ class Writer:
 
     ``segment_bytes`` and ``segment_seconds`` end a segment. A new one is refused, and packets are
     dropped and counted (the newest, since the older ones may be half of a call already), when the
-    journal holds ``max_bytes`` or the file system has less than ``min_free_bytes`` left.
+    journal holds ``max_bytes`` or the file system has less than ``min_free_bytes`` left. Every
+    segment is linked for the ``outputs``, by name with the bytes that each may keep (``links``).
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Writer:
         segment_seconds: float,
         max_bytes: int,
         min_free_bytes: int,
+        outputs: Mapping[str, int] | None = None,
     ) -> None:
         """Claim a slot. Raises JournalError when the directory cannot be used."""
         self._journal = journal
@@ -64,6 +67,7 @@ class Writer:
         self._segment_ns = int(segment_seconds * 1e9)
         self._max_bytes = max_bytes
         self._min_free_bytes = min_free_bytes
+        self._links = Links(journal, self.slot, outputs, segment_bytes)
         self._file = -1
         self._current: Segment | None = None
         self._offset = 0
@@ -246,6 +250,9 @@ class Writer:
         self._newest_ns = created_ns
         self._rotate_at_ns = now_ns + self._segment_ns
         self._admitted = False
+        # The last segment takes no packet any more, and this one has none yet: to a reader of the
+        # links the former is complete, and a kill between rename and link loses nothing.
+        self._links.add(path, first_record)
 
     def _end_segment(self) -> None:
         """Tell readers that the current segment is complete; after that it takes no packet."""
@@ -262,11 +269,16 @@ class Writer:
         if used + self._segment_bytes > self._max_bytes:
             message = f"the journal holds {used} bytes; journal.max_bytes is {self._max_bytes}"
             raise JournalFullError(Cause.JOURNAL_FULL, message)
-        space = os.statvfs(self._directory)
-        free = space.f_bavail * space.f_frsize
+        free = self._free_bytes()
+        if free < self._min_free_bytes and self._links.make_room(self._min_free_bytes - free):
+            free = self._free_bytes()
         if free < self._min_free_bytes:
             message = f"{free} bytes are free; journal.min_free_bytes is {self._min_free_bytes}"
             raise JournalFullError(Cause.DISK_FULL, message)
+
+    def _free_bytes(self) -> int:
+        space = os.statvfs(self._directory)
+        return space.f_bavail * space.f_frsize
 
     def _cause_of(self, error: OSError) -> Cause:
         self.last_error = f"{self._directory}: {error.strerror or error}"

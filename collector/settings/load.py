@@ -19,6 +19,7 @@ from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
 from collector.settings.network import parse_network
 from collector.settings.quantity import parse_quantity
 from collector.settings.section import PATH
+from collector.settings.sending import conflicts as sending_conflicts
 from collector.sip import Kind, kind_of
 
 CONFIG_VARIABLE: Final = "KEMISCOPE_CONFIG"
@@ -157,6 +158,9 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     for method in settings.retention.failed_only:
         if kind_of(method.encode()) is Kind.CALL:
             yield f"retention.failed_only: {method} belongs to calls, which are kept whole"
+    yield from sending_conflicts(
+        settings.relay, settings.loki, settings.metrics, settings.journal.segment_bytes
+    )
     if settings.journal.max_bytes < 2 * settings.journal.segment_bytes:
         yield "journal.max_bytes: must hold at least two segments (journal.segment_bytes)"
 

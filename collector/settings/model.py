@@ -11,6 +11,7 @@ import msgspec
 from collector.settings.receiving import HepSettings, Journal, Node, Senders, Tls
 from collector.settings.section import Section
 from collector.settings.selecting import Clock, Correlation, Filter, Hook, Sip
+from collector.settings.sending import Loki, Metrics, Output, Relay
 from collector.settings.storing import Database, Ingest, Partition, Retention
 from collector.settings.web import Web
 
@@ -34,6 +35,10 @@ class Settings(Section, frozen=True):
     database: Database = Database()
     partition: Partition = Partition()
     retention: Retention = Retention()
+    output: Output = Output()
+    relay: Relay = Relay()
+    loki: Loki = Loki()
+    metrics: Metrics = Metrics()
     web: Web = Web()
 
 

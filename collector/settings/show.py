@@ -39,6 +39,8 @@ def shown(settings: Settings, setting: Setting) -> Any:
         return value
     if isinstance(value, tuple):
         return tuple(f"{entry.partition(':')[0]}:***" for entry in value)
+    if not setting.name.endswith("dsn"):
+        return "***"
     try:
         parts = conninfo_to_dict(value)
     except ProgrammingError:

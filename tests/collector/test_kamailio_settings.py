@@ -73,6 +73,17 @@ def test_every_stream_socket_needs_the_listener(protocol: str) -> None:
     assert [line for line in lines if line.startswith("listen")] == ["listen=udp:127.0.0.1:1"]
 
 
+def test_the_process_of_the_outputs_is_started_when_there_are_some() -> None:
+    """And may run apart."""
+    for name, value in (
+        ("RELAY_TARGETS", "tcp:homer.example.com:9060"),
+        ("LOKI_URL", "http://127.0.0.1:3100"),
+        ("METRICS_LISTEN", "127.0.0.1:9096"),
+    ):
+        assert "#!define WITH_OUTPUT" in _render(**{name: value})
+        assert "#!define WITH_OUTPUT" not in _render(**{name: value, "OUTPUT_PROCESSES": "0"})
+
+
 def test_numbers_reach_kamailio() -> None:
     """As plain numbers."""
     lines = _render(HEP_WORKERS="7", HEP_SOCKET_BUFFER="1MiB", INGEST_PROCESSES="3")
@@ -93,5 +104,6 @@ def test_kamailio_cfg_uses_what_is_rendered(name: str) -> None:
 def test_kamailio_cfg_knows_no_other_switch() -> None:
     """Every name that it asks for is rendered under some setting."""
     asked = set(re.findall(r"#!ifn?def (\w+)", KAMAILIO_CFG.read_text()))
-    rendered = set(re.findall(r"#!define (\w+)", "\n".join(_render())))
+    lines = _render(RELAY_TARGETS="udp:127.0.0.1:9")
+    rendered = set(re.findall(r"#!define (\w+)", "\n".join(lines)))
     assert asked <= rendered

@@ -10,8 +10,9 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from collector.causes import CAUSES
+from collector.output.fate import Fate
 from tests.fix_api import JOURNAL
-from tests.webapi.test_status import publish
+from tests.webapi.test_status import publish, publish_output
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -46,6 +47,26 @@ async def test_every_cause_is_a_series(
     assert samples["kemiscope_database_up", frozenset()] == 1
     assert ("kemiscope_last_commit_timestamp_seconds", frozenset(node)) not in samples
     assert samples["kemiscope_heartbeat_timestamp_seconds", frozenset(node)] > 1.7e9
+
+
+async def test_the_outputs_are_series(
+    client: TestClient[Request, Application], connection: AsyncConnection[TupleRow]
+) -> None:
+    """What waits, what became of the records, whether the receiver is there."""
+    await publish(connection)
+    await publish_output(connection)
+    samples = await scrape(client)
+    output = {("capture_node", "node1"), ("journal", str(JOURNAL)), ("output", "loki")}
+    for fate in Fate:
+        labels = {("outcome", fate.outcome), ("fate", fate.value)}
+        expected = {"delivered": 30.0, "backlog": 5.0}.get(fate.value, 0.0)
+        assert samples["kemiscope_output_records_total", frozenset(output | labels)] == expected
+    assert samples["kemiscope_output_backlog_records", frozenset(output)] == 12
+    assert samples["kemiscope_output_backlog_bytes", frozenset(output)] == 4096
+    assert samples["kemiscope_output_running", frozenset(output)] == 1
+    assert samples["kemiscope_output_connected", frozenset(output)] == 0
+    name = "kemiscope_output_last_success_timestamp_seconds"
+    assert samples[name, frozenset(output)] > 1.7e9
 
 
 async def test_a_node_that_is_gone_for_a_day_is_left_out(

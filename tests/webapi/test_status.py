@@ -7,6 +7,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from collector.causes import CAUSES
+from collector.output.fate import Fate
 from tests.fix_api import JOURNAL, Get, store
 from tests.sip_text import packet, request
 
@@ -51,6 +52,42 @@ async def test_the_balance_per_cause(get: Get, connection: AsyncConnection[Tuple
     assert node["received"] == node["waiting"] + sum(node["outcomes"].values())
     assert node["last_commit_at"] is None
     assert set(answer.json["causes"]) == {cause.label for cause in CAUSES}
+
+
+async def publish_output(connection: AsyncConnection[TupleRow]) -> None:
+    """An output's rows as the keeper writes them; ``publish`` goes before."""
+    await connection.execute(
+        "INSERT INTO output_state VALUES (%s, 'loki', 'http://loki:3100', true, false, 12, 4096,"
+        " now(), NULL, 'Connection refused')",
+        (JOURNAL,),
+    )
+    await connection.execute(
+        "INSERT INTO output_balance VALUES (%(j)s, 'loki', 'delivered', 30),"
+        " (%(j)s, 'loki', 'backlog', 5)",
+        {"j": JOURNAL},
+    )
+
+
+async def test_how_the_outputs_do(get: Get, connection: AsyncConnection[TupleRow]) -> None:
+    """Each with its balance; every fate is there and explained."""
+    await publish(connection)
+    await publish_output(connection)
+    answer = await get("/api/v1/status")
+    (node,) = answer.json["nodes"]
+    (output,) = node["outputs"]
+    assert output.pop("last_success_at").endswith("Z")
+    assert output == {
+        "output": "loki",
+        "target": "http://loki:3100",
+        "running": True,
+        "connected": False,
+        "waiting": 12,
+        "waiting_octets": 4096,
+        "last_failure_at": None,
+        "last_error": "Connection refused",
+        "fates": {fate.value: 0 for fate in Fate} | {"delivered": 30, "backlog": 5},
+    }
+    assert set(answer.json["fates"]) == {fate.value for fate in Fate}
 
 
 async def test_a_silent_node_is_not_alive(get: Get, connection: AsyncConnection[TupleRow]) -> None:

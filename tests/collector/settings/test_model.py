@@ -53,7 +53,10 @@ def test_every_number_has_limits_and_its_default_is_within(setting: Setting) -> 
 def test_secrets_are_marked_and_have_no_default() -> None:
     """Whatever carries a password."""
     secrets = {key for key, setting in ALL.items() if setting.secret}
-    assert secrets == {"database.dsn", "database.reader_dsn", "senders.passwords"}
+    assert secrets == {
+        *("database.dsn", "database.reader_dsn", "senders.passwords"),
+        *("relay.password", "loki.password", "loki.token"),
+    }
     assert not any(ALL[key].default for key in secrets)
 
 
