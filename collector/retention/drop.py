@@ -51,7 +51,7 @@ async def drop(connection: AsyncConnection[TupleRow], part: Part, reason: str, n
     """
     name = sql.Identifier(part.partition.name)
     begin, end = part.partition.begin, part.partition.end
-    if part.is_default:
+    if part.is_default and part.filled:
         begin, end = await _span(connection, part)
     octets = part.octets
 

@@ -152,7 +152,10 @@ def _disks(
 async def _bounded(
     connection: AsyncConnection[TupleRow], default: Part, parts: list[Part], at: datetime
 ) -> Part:
-    """The default partition with an end, unless it has rows as new as what is written now."""
+    """The default partition with an end, unless it has rows as new as what is written now.
+
+    It has pages; whether there are rows in them is another question.
+    """
     of_table = [part for part in parts if part.table == default.table]
     newest = newest_filled(of_table)
     begin = min(
@@ -164,12 +167,13 @@ async def _bounded(
         default=at - _RECENT,
     )
     found = await connection.execute(
-        sql.SQL("SELECT EXISTS (SELECT 1 FROM {} WHERE ts >= %s)").format(
-            sql.Identifier(default.partition.name)
-        ),
+        sql.SQL(
+            "SELECT EXISTS (SELECT 1 FROM {name}), EXISTS (SELECT 1 FROM {name} WHERE ts >= %s)"
+        ).format(name=sql.Identifier(default.partition.name)),
         (begin,),
     )
-    row = await found.fetchone()
-    if row and row[0]:
+    filled, has_newer = await found.fetchone() or (True, True)
+    if has_newer:
         return default
-    return default._replace(partition=default.partition._replace(end=min(begin, at)))
+    partition = default.partition._replace(end=min(begin, at))
+    return default._replace(partition=partition, filled=filled)

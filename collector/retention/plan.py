@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from collector.retention.measure import Part, newest_filled
+from collector.retention.measure import BEGINNING, Part, newest_filled
 from collector.settings.quantity import approximate
 
 AGE: Final = "age"
@@ -163,12 +163,22 @@ def splits(
 def _order(parts: Sequence[Part], now: datetime, precious: Sequence[str]) -> list[Part]:
     """What may go, the first to go first; the last complete partition of a kind after all others.
 
-    Otherwise a kind would be left with next to nothing whenever a new partition begins.
+    Otherwise a kind would be left with next to nothing whenever a new partition begins. An empty
+    one may have been made for rows that are on their way, unless it is older than all others.
     """
     rank = {kind: number for number, kind in enumerate(precious)}
     newest = newest_filled(parts)
+    oldest: dict[str, datetime] = {}
+    for part in parts:
+        if part.filled and not part.is_default:
+            begin = part.partition.begin
+            oldest[part.table] = min(begin, oldest.get(part.table, begin))
     closed = [
-        part for part in parts if part.partition.end <= now and part.partition.name not in newest
+        part
+        for part in parts
+        if part.partition.end <= now
+        and part.partition.name not in newest
+        and (part.filled or part.partition.begin < oldest.get(part.table, BEGINNING))
     ]
     complete = newest_filled(closed)
     return sorted(

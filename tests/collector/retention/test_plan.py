@@ -92,7 +92,7 @@ def test_any_byte_limit(parts: list[Part], most: int, precious: list[str], named
     left = sum(item.octets for item in kept)
     if left > most * MB:
         assert decided.findings
-        assert not [item for item in kept if item.octets and _may_go(item, parts)]
+        assert not [item for item in kept if item.filled and _may_go(item, parts)]
     else:
         assert not decided.findings
         if gone:
@@ -195,6 +195,15 @@ def test_a_file_system_may_be_given_few_drops_or_none() -> None:
     assert len(plan(parts, [limit], NOW, {}, PRECIOUS).drops) == 3
     assert len(plan(parts, [limit._replace(drops=1)], NOW, {}, PRECIOUS).drops) == 1
     assert plan(parts, [limit._replace(drops=0)], NOW, {}, PRECIOUS) == ([], [])
+
+
+def test_an_empty_partition_goes_only_when_it_is_older_than_all_rows() -> None:
+    """It may have been made for rows that are on their way."""
+    parts = [part("call", 9, 0), part("call", 8), part("call", 7, 0), part("call", 6)]
+    parts += [part("call", 5, 0), part("other", 9, 0)]
+    assert names(plan(parts, [by_bytes(parts, 1)], NOW, {}, PRECIOUS).drops) == [
+        *("call_-9", "call_-8")
+    ]
 
 
 def test_a_partition_goes_once_for_two_limits() -> None:
