@@ -37,6 +37,9 @@ lint: install-dev ## style and types
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 
+fuzz: install-dev ## a million mutated packets and messages through the codecs
+	@$(PYTHON) -m tests.fuzz
+
 docs: install-dev ## write the pages that are made from the code
 	@$(PYTHON) -m collector dump-config --sample > kemiscope.sample.toml
 	@$(PYTHON) -m collector dump-config --markdown > docs/settings.md
@@ -45,4 +48,4 @@ docs: install-dev ## write the pages that are made from the code
 bench: install-dev ## measure, beside Kamailio's own sipcapture; results in bench/results
 	@$(PYTHON) -m bench
 
-.PHONY: help run stop status demo doctor install install-tools install-dev test lint docs bench
+.PHONY: help run stop status demo doctor install install-tools install-dev test lint fuzz docs bench

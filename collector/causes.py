@@ -119,6 +119,6 @@ The balance of a capture node, at every moment:
 `received` is every datagram that reached the node's sockets, those that the kernel dropped
 included, and every packet of a TCP, TLS or WebSocket connection; a connection that is refused, or
 closed for a cause, counts as one packet. `waiting` is in the journal. Two things are outside of it,
-because no counter sees them: datagrams below 20 bytes, which Kamailio's core throws away, and what
+because no counter sees them: datagrams below 32 bytes, which Kamailio's core throws away, and what
 was in the socket buffers when the whole Kamailio was killed.
 """

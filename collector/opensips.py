@@ -16,6 +16,9 @@ CORRELATION: Final = 0x65
 VENDOR_CORRELATION: Final = 3 << 16 | CORRELATION
 """The same under OpenSIPS' own vendor id."""
 
+MAX_TEXT: Final = 65_535
+"""Bytes of an object that is read; OpenSIPS does not compress these."""
+
 
 def correlation_id(chunk: bytes) -> bytes:
     """The SIP Call-ID in a correlation chunk such as ``{"net": "17", "sip": "…"}``; else ``b""``.
@@ -31,7 +34,7 @@ def message(payload: bytes) -> bytes:
 
 
 def _member(text: bytes, name: str) -> bytes:
-    if not text.lstrip().startswith(b"{"):
+    if len(text) > MAX_TEXT or not text.lstrip().startswith(b"{"):
         return b""
     try:
         document: Any = orjson.loads(text)

@@ -16,11 +16,11 @@ _SIP_URI: Final = re.compile(
 )
 _SCHEME: Final = re.compile(rb"\s*+(?:sips?|tel):", re.IGNORECASE)
 _NAME_ADDR: Final = re.compile(
-    rb'\s*+(?:"(?:[^"\\]++|\\.)*")?[^<":]*+<sips?:'
+    rb'\s*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+")?[^<":]*+<sips?:'
     rb"(?:([^@:;>]*+)(?:[:;][^@>]*+)?@)?(?:\[([^\]>]*+)\]|([^:;?>,\s\[\]]*+))[^>]*+>(.*)",
     re.DOTALL | re.IGNORECASE,
 )
-_QUOTED: Final = re.compile(rb'\s*+"(?:[^"\\]++|\\.)*"', re.DOTALL)
+_QUOTED: Final = re.compile(rb'\s*+"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _TAG: Final = re.compile(rb"[;\s]tag\s*=\s*([^;,\s]*)", re.IGNORECASE)
 
 

@@ -43,6 +43,7 @@ def test_bytes_that_are_no_utf8_come_through(text: bytes) -> None:
             b'{"payload":7}',
             b'{"other":"x"}',
         ),
+        b'{"payload":"%s"}' % (b"x" * opensips.MAX_TEXT),
         *(b'{"payload":"\\ud800"}', b'{"payload":' * 3000, b"\xff{}", SIP),
     ],
 )

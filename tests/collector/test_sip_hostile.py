@@ -76,7 +76,7 @@ def test_no_start_line_takes_for_ever(place: bytes) -> None:
 
 @pytest.mark.timeout(60)
 def test_no_inflated_message_takes_for_ever() -> None:
-    """A compressed payload may be four times as large as a datagram."""
+    """A compressed payload may be four times as large as a datagram; and see ``tests.fuzz``."""
     for place in (b"From: <sip:%s", b'From: "%s', b"Via: SIP/2.0/UDP h%s", b"INVITE %sx"):
         for filler in (b" ", b"a", b"\\a", b";", b"; "):
             text = filler * (MAX_INFLATED // len(filler))
@@ -113,7 +113,25 @@ def test_thousands_of_header_names_do_not_fill_the_memory(
     assert extract(b"fRoM : <sip:a@b>").from_user == b"a", "a new spelling is still understood"
 
 
-@pytest.mark.parametrize("size", [1000, 64 * 1024, 250_000])
+def test_of_headers_beyond_64_kib_the_beginning_is_read() -> None:
+    """Only a compressed message can have them; it is marked."""
+    long = b"X: " + b"x" * (sip.MAX_HEAD - 200)
+    whole = sip.extract(with_headers(long, b"User-Agent: within"))
+    assert (whole.user_agent, whole.fault) == (b"within", None)
+    cut = sip.extract(with_headers(long, b"Y: " + b"y" * 200, b"User-Agent: beyond"))
+    assert (cut.call_id, cut.user_agent, cut.fault) == (b"c", b"", Fault.TRUNCATED)
+    body = with_headers(b"Content-Length: 200000") + b"b" * 200_000
+    assert sip.extract(body).fault is None, "a body may be as long as it likes"
+
+
+def test_a_branch_is_found_within_8_kib_of_via() -> None:
+    """And comes out whole."""
+    for parameters, branch in ((b";" * 8000, b"z" * 9000), (b";" * 9000, b"")):
+        found = extract(b"Via: SIP/2.0/TLS h" + parameters + b";branch=" + (branch or b"z"))
+        assert (found.via_transport, found.via_branch) == (b"TLS", branch)
+
+
+@pytest.mark.parametrize("size", [1000, 16_000])
 def test_large_values_come_out_whole(size: int) -> None:
     """Cutting is the row's business, where it is marked."""
     text = b"x" * size

@@ -8,6 +8,7 @@ import time
 
 from collector.hep import TYPE_LOG, TYPE_SIP
 from stack.trial import Trial
+from tests.hep_bytes import hep1, hep2
 from tests.sip_text import packet, request
 from tests.system.counts import node, wait_until_all_stored
 
@@ -104,6 +105,28 @@ def test_plain_sip_on_the_hep_port_is_rejected_by_name(running: Trial) -> None:
         sender.send(response)
     running.wait(lambda: node(running)["not_hep"] >= before["not_hep"] + 2, "the counter")
     assert node(running)["unaccounted"] == 0
+
+
+def test_what_kamailio_itself_would_throw_away_is_received(running: Trial) -> None:
+    """HEPv1 and HEPv2 pass for a SIP request to its core, which wants a Via that it can read."""
+    before = node(running)
+    without_via = b"INVITE sip:bob@example.com SIP/2.0\r\nCall-ID: %b\r\nCSeq: 1 INVITE\r\n\r\n"
+    bad_via = request(call_id="v2-bad-via@odd").replace(b"SIP/2.0/UDP", b"SIP/2.0/")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(("127.0.0.1", running.hep_port))
+        sender.send(hep1(without_via % b"v1-no-via@odd"))
+        sender.send(hep2(bad_via))
+        sender.send(without_via % b"plain@odd")
+    running.wait(lambda: node(running)["stored"] >= before["stored"] + 2, "both messages")
+    running.wait(lambda: node(running)["not_hep"] > before["not_hep"], "the counter")
+    with running.connect() as connection:
+        found = connection.execute(
+            "SELECT call_id FROM sip_message WHERE call_id LIKE 'v_-%-via@odd' ORDER BY call_id"
+        ).fetchall()
+    assert found == [("v1-no-via@odd",), ("v2-bad-via@odd",)]
+    after = node(running)
+    assert after["received"] - before["received"] == 3, "none is received twice"
+    assert after["unaccounted"] == 0
 
 
 def test_a_large_packet_full_of_nul_bytes_is_dropped_by_name(running: Trial) -> None:

@@ -67,6 +67,14 @@ def test_no_payload_takes_for_ever(filler: bytes) -> None:
         _check(payload)
 
 
+def test_a_payload_beyond_the_limit_is_no_report() -> None:
+    """It was inflated; nobody has so much to say about one stream."""
+    payload = b'{"ssrc":1,"x":"%s"}'
+    room = quality.MAX_PAYLOAD - len(payload) + 2
+    assert len(_check(payload % (b"x" * room))) == 1
+    assert _check(payload % (b"x" * (room + 1))) == []
+
+
 _json = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12)),
     lambda inner: st.one_of(
