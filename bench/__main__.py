@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from bench import burst, hop, machine, report, sustained
+from bench import burst, hop, machine, report, streams, sustained
 from bench.report import Section
 from bench.sipcapture import comparison
 from collector.errors import KemiscopeError
@@ -37,6 +37,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "hop": hop.run,
     "sustained": sustained.run,
     "burst": burst.run,
+    "streams": streams.run,
     "sipcapture": comparison.run,
 }
 
