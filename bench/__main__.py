@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from bench import burst, hop, machine, report, selection, sustained
+from bench import burst, hop, machine, report, selection, streams, sustained
 from bench.report import Section
 from bench.sipcapture import comparison
 from collector.errors import KemiscopeError
@@ -38,6 +38,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "selection": selection.run,
     "sustained": sustained.run,
     "burst": burst.run,
+    "streams": streams.run,
     "sipcapture": comparison.run,
 }
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +13,13 @@ from bench.target import Target
 from collector.causes import Cause
 from collector.columns import SIP_MESSAGE_TABLES
 from collector.journal.counters import Counters, Field, Role
+from collector.settings.endpoint import UDP
 from stack.trial import Trial
 
 _GROUPS: Final = {
     Role.UDP: "UDP workers",
     Role.INGEST: "ingest",
-    Role.LISTENER: "TCP listener",
+    Role.LISTENER: "listener",
 }
 _REST: Final = "other Kamailio"
 _POLL_S: Final = 0.1
@@ -36,12 +38,24 @@ class Kemiscope(Target):
         SELECT xmin, via_branch AS number, ts AS sent_at FROM sip_message_other
     """
 
-    def __init__(self, directory: Path, postgres: str = "") -> None:
-        """``postgres`` is added to postgresql.conf."""
-        self._trial = Trial(directory, postgres=postgres)
+    def __init__(self, directory: Path, postgres: str = "", streams: Sequence[str] = ()) -> None:
+        """``postgres`` is added to postgresql.conf; ``streams`` as for ``Trial``."""
+        self._trial = Trial(directory, postgres=postgres, streams=streams)
         self.cluster = self._trial.cluster
         self.port = self._trial.hep_port
         self._groups: dict[str, list[int]] = {}
+
+    def use(self, protocol: str, connections: int) -> None:
+        """Take the load over this protocol from now on."""
+        self.name = protocol if protocol == UDP else f"{protocol}, {connections} connections"
+        self.protocol = protocol
+        self.connections = connections
+        self.port = self._trial.ports[protocol]
+
+    @property
+    def udp_port(self) -> int:
+        """Also while the load goes elsewhere."""
+        return self._trial.hep_port
 
     def start(self) -> None:
         """Start database and capture node; wait until all its processes are at work."""

@@ -9,6 +9,9 @@ from bench.run import Run
 from collector.causes import Cause, Outcome
 
 _STAGES: Final[dict[str, frozenset[Cause]]] = {
+    "door and listener": frozenset(
+        cause for cause in Cause if cause.label.startswith(("sender_", "stream_"))
+    ),
     "receiving process": frozenset((Cause.KEMI_FAULT, Cause.WORKER_KILLED, Cause.UNREADABLE)),
     "journal": frozenset(
         (Cause.JOURNAL_FULL, Cause.DISK_FULL, Cause.JOURNAL_WRITE, Cause.JOURNAL_DAMAGED)
@@ -18,6 +21,7 @@ _STAGES: Final[dict[str, frozenset[Cause]]] = {
         for cause in Cause
         if cause.outcome in (Outcome.REJECTED, Outcome.FILTERED, Outcome.DUPLICATE)
         and cause is not Cause.STORE_REFUSED
+        and not cause.label.startswith(("sender_", "stream_"))
     ),
     "storing": frozenset((Cause.STORE_REFUSED,)),
 }

@@ -86,7 +86,7 @@ class Target(ABC):
             "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name", (list(names),)
         )
         shown = ", ".join(f"{name} {value}" for name, value in found.fetchall())
-        granted = measure.socket_buffer(self.port)
+        granted = measure.socket_buffer(self.udp_port)
         return f"{self.name}: socket buffer {granted:,} bytes (as the kernel counts); {shown}"
 
     def usage(self) -> dict[str, measure.Usage]:
@@ -98,7 +98,12 @@ class Target(ABC):
 
     def kernel_drops(self) -> int:
         """Packets that the kernel dropped at the socket since it was opened."""
-        return measure.udp_socket(self.port).drops
+        return measure.udp_socket(self.udp_port).drops
+
+    @property
+    def udp_port(self) -> int:
+        """Of the UDP socket, which is there whatever carries the load."""
+        return self.port
 
     @property
     def connection(self) -> psycopg.Connection[TupleRow]:

@@ -75,10 +75,6 @@ class RefusedPeers:
         self._words[at + _LAST] = now
         self._words[at + _PACKETS] += 1
 
-    def close(self) -> None:
-        """Unmap the file."""
-        self._words.release()
-
     def _claim(self, peer: bytes, cause: Cause, now: int) -> int:
         if not self._free and now >= self._full_until_ns:
             self._forget(now - KEPT_NS)

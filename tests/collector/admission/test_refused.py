@@ -53,7 +53,6 @@ def test_peers_and_causes_are_told_apart(tmp_path: Path, clock: Clock) -> None:
         Refused(OTHER, Cause.SENDER_NETWORK, 1, begin + 10**9),
         Refused(HOST, Cause.SENDER_NETWORK, 5, begin),
     ]
-    peers.close()
 
 
 def test_processes_count_beside_each_other_and_after_each_other(
