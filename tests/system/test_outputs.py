@@ -49,9 +49,7 @@ def loki() -> Iterator[LokiServer]:
     made.stop()
 
 
-def _settings(
-    receivers: dict[str, Receiver], loki: LokiServer, directory: Path
-) -> dict[str, Any]:
+def _settings(receivers: dict[str, Receiver], loki: LokiServer, directory: Path) -> dict[str, Any]:
     targets = [f"{name}:127.0.0.1:{item.port}" for name, item in receivers.items()]
     return {
         "relay": {"targets": targets, "tls_ca": str(directory / "certificate.pem")},
