@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,7 @@ def _check_newest_kept(trial: Trial, sent: int) -> None:
         assert count == distinct == len(wanted), kind
         assert first < sent - NEWEST, kind
     # The least precious went first.
-    assert kinds["call"][0] < sent - 8 * NEWEST
-    assert min(kinds["registration"][0], kinds["other"][0]) > sent - 4 * NEWEST
+    assert kinds["call"][0] < min(kinds["registration"][0], kinds["other"][0])
 
 
 def _check_reported(trial: Trial, reason: str) -> int:
@@ -137,39 +137,43 @@ def test_never_more_than_max_bytes_under_continuous_load(make_trial: MakeTrial) 
     assert "reached" in report
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 320 MB, made of a file."""
+@contextmanager
+def _small_disk(tmp_path: Path, megabytes: int) -> Iterator[Path]:
+    """A file system made of a file."""
     if os.geteuid() or not shutil.which("mkfs.ext4"):
         pytest.skip("a file system can be mounted by root only, with e2fsprogs")
     image, directory = tmp_path / "disk", tmp_path / "mounted"
     directory.mkdir()
     with image.open("wb") as file:
-        file.truncate(320 << 20)
+        file.truncate(megabytes << 20)
     subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
     mounted = subprocess.run(
         ["mount", "-o", "loop", str(image), str(directory)], check=False, capture_output=True
     )
     if mounted.returncode:
         pytest.skip(f"this machine mounts no file: {mounted.stderr.decode().strip()}")
-    yield directory
-    subprocess.run(["umount", str(directory)], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", str(directory)], check=True)
 
 
-@pytest.fixture
-def small_trial(small_disk: Path, tmp_path: Path) -> Iterator[Trial]:
+@contextmanager
+def _trial_on(disk: Path, tmp_path: Path, percent: float) -> Iterator[Trial]:
     """A stack whose PostgreSQL, write-ahead log included, lives on the small file system."""
     stack = tmp_path / "stack"
     stack.mkdir()
-    (small_disk / "postgres").mkdir()
-    (stack / "postgres").symlink_to(small_disk / "postgres")
+    (disk / "postgres").mkdir()
+    (stack / "postgres").symlink_to(disk / "postgres")
     trial = Trial(
         stack,
-        {"partition": PARTITION, "retention": {"max_disk_percent": 80}},
-        postgres="max_wal_size = 64MB\nmin_wal_size = 32MB\ncheckpoint_timeout = 30s\n",
+        {"partition": PARTITION, "retention": {"max_disk_percent": percent}},
+        postgres="max_wal_size = 64MB\nmin_wal_size = 64MB\ncheckpoint_timeout = 30s\n",
     )
-    yield trial
-    trial.stop()
+    try:
+        yield trial
+    finally:
+        trial.stop()
 
 
 def _share(directory: Path) -> float:
@@ -179,62 +183,55 @@ def _share(directory: Path) -> float:
     return 100 * used / (used + found.f_bavail)
 
 
-def test_a_disk_is_never_full_under_continuous_load(small_trial: Trial, small_disk: Path) -> None:
+def test_a_disk_is_never_full_under_continuous_load(tmp_path: Path) -> None:
     """PostgreSQL has no other room, gets several times as much data, and never runs out of it."""
-    trial = small_trial
-    trial.start_database()
-    trial.start_capture()
-    trial.start_webapi()
-    load = _load(trial)
-    load.start()
-    highest = 0.0
-    end = time.monotonic() + SECONDS
-    try:
-        while time.monotonic() < end:
-            highest = max(highest, _share(small_disk))
-            time.sleep(0.1)
-    finally:
-        sent = load.stop()
-    _check_newest_kept(trial, sent)
-    assert 75 < highest < 90
-    assert _check_reported(trial, "max_disk_percent") > 64 << 20
-    assert "No space left" not in (trial.log / "postgres.log").read_text()
-    found = _get(trial, "/api/v1/status")["retention"]["nodes"][0]
-    assert found["disk_limit"] == found["disk_size"] * 80 // 100
+    with _small_disk(tmp_path, 320) as disk, _trial_on(disk, tmp_path, 80) as trial:
+        trial.start_database()
+        trial.start_capture()
+        trial.start_webapi()
+        load = _load(trial)
+        load.start()
+        highest = 0.0
+        end = time.monotonic() + SECONDS
+        try:
+            while time.monotonic() < end:
+                highest = max(highest, _share(disk))
+                time.sleep(0.1)
+        finally:
+            sent = load.stop()
+        _check_newest_kept(trial, sent)
+        assert 75 < highest < 90
+        assert _check_reported(trial, "max_disk_percent") > 64 << 20
+        assert "No space left" not in (trial.log / "postgres.log").read_text()
+        found = _get(trial, "/api/v1/status")["retention"]["nodes"][0]
+        assert found["disk_limit"] == found["disk_size"] * 80 // 100
 
 
-def test_a_disk_that_others_fill_is_told_and_the_messages_stay(
-    small_trial: Trial, small_disk: Path
-) -> None:
+def test_a_disk_that_others_fill_is_told_and_the_messages_stay(tmp_path: Path) -> None:
     """Nothing goes in vain; at the very end the oldest go, even with no byte left to write."""
-    trial = small_trial
-    trial.start_database()
-    trial.start_capture()
-    load = _load(trial)
-    load.start()
-    time.sleep(5)
-    _check_all_stored(trial, load.stop())
-    others = small_disk / "others"
-    _fill(others, small_disk, 88)
-    before = _octets(trial)
-    trial.wait(lambda: "what else fills" in _collector(trial, "doctor"), "the finding")
-    assert _octets(trial) > 0.9 * before
-    _fill(others, small_disk, 100)
-    trial.wait(lambda: _octets(trial) < before / 2, "the oldest to go", timeout_s=60)
-    with trial.connect() as connection:
-        kept = connection.execute("SELECT count(*) FROM sip_message").fetchone()
-    assert kept is not None
-    assert kept[0] > NEWEST / 2
+    with _small_disk(tmp_path, 512) as disk, _trial_on(disk, tmp_path, 50) as trial:
+        trial.start_database()
+        trial.start_capture()
+        load = _load(trial)
+        load.start()
+        time.sleep(5)
+        sent = load.stop()
+        wait_until_all_stored(trial, sent)
+        # Above the limit by more than all messages, and below half of the reserve, 75 %.
+        _fill(disk, 64)
+        before = _octets(trial)
+        trial.wait(lambda: "what else fills" in _collector(trial, "doctor"), "the finding")
+        assert _octets(trial) >= before
+        _fill(disk, 100)
+        trial.wait(lambda: _octets(trial) < before / 2, "the oldest to go", timeout_s=60)
+        with trial.connect() as connection:
+            newest = connection.execute("SELECT max(cseq) FROM sip_message").fetchone()
+        assert newest == (sent - 1,)
 
 
-def _check_all_stored(trial: Trial, sent: int) -> None:
-    wait_until_all_stored(trial, sent)
-    assert node(trial)["stored"] == sent
-
-
-def _fill(path: Path, directory: Path, percent: float) -> None:
-    """Let a file grow until the file system is so full."""
-    with path.open("ab") as file:
+def _fill(directory: Path, percent: float) -> None:
+    """Let somebody else's file grow until the file system is so full."""
+    with (directory / "others").open("ab") as file:
         while _share(directory) < percent:
             file.write(bytes(1 << 20))
             file.flush()
