@@ -79,8 +79,10 @@ class Kemiscope(Target):
     def settings(self) -> str:
         """With the settings of the capture node."""
         node = self._trial.settings
+        # The same whatever carries the load.
+        found = super().settings().removeprefix(self.name)
         return (
-            f"{super().settings()}; {node.hep.workers} UDP workers, {node.ingest.processes} ingest "
+            f"kemiscope{found}; {node.hep.workers} UDP workers, {node.ingest.processes} ingest "
             f"processes, ingest.batch_messages {node.ingest.batch_messages}, "
             f"ingest.commit_interval {node.ingest.commit_interval} s, "
             f"journal.sync_interval {node.journal.sync_interval} s"
