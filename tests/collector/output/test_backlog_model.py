@@ -175,7 +175,7 @@ class BacklogMachine(RuleBasedStateMachine):
             data = bytearray(path.read_bytes())
             begin = data.find(packet) - record.HEADER_BYTES
             if begin >= 0:
-                place = begin + bit // 8 % (record.HEADER_BYTES + len(packet))
+                place = begin + bit // 8 % record.HEADER_BYTES
                 data[place] ^= 1 << bit % 8
                 with path.open("r+b") as file:
                     file.write(data)

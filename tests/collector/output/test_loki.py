@@ -87,7 +87,7 @@ async def test_loki_away_busy_or_broken_keeps_everything(
     async with output_trial.running() as (output,):
         await until(lambda: "302" in output.backlog.state.last_error, "the last of the answers")
         await until(lambda: len(server.lines) == 300, "the lines")
-        assert output.backlog.state.connected
+        await until(lambda: output.backlog.state.connected, "the answer")
         await asyncio.to_thread(server.stop)
         output_trial.send(300)
         await until(lambda: not output.backlog.state.connected, "the failure")
