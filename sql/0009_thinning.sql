@@ -5,8 +5,5 @@
 
 CREATE TABLE thinning (
     name        text PRIMARY KEY,
-    done_until  timestamptz NOT NULL,
-    removed     bigint NOT NULL
+    done_until  timestamptz NOT NULL
 );
-
-COMMENT ON COLUMN thinning.removed IS 'Messages removed since the table was created.';

@@ -21,6 +21,8 @@ from collector.sip import Kind, kind_of
 LONGEST_STEP: Final = timedelta(minutes=5)
 """Of capture time in one transaction: it must not hold up anybody."""
 CHALLENGES: Final = (401, 407)
+REASON: Final = "retention.failed_only"
+"""In retention_dropped, beside the reasons for which whole partitions go."""
 _LOCK: Final = 0x7468696E  # "thin"
 
 # Exchanges may lie across the border of two steps, so the verdict is over more than is removed.
@@ -37,6 +39,11 @@ _REMOVE: Final = sql.SQL(
        AND message.ts >= %(begin)s AND message.ts < %(end)s
     """
 )
+
+_COUNT: Final = """
+    INSERT INTO retention_dropped AS have (kind, reason, partitions, messages, octets)
+    VALUES (%s, %s, 0, %s, 0)
+    ON CONFLICT (kind, reason) DO UPDATE SET messages = have.messages + excluded.messages"""
 
 
 class Step(NamedTuple):
@@ -63,15 +70,16 @@ async def thin(
     steps = []
     for kind, names in by_table.items():
         async with connection.transaction():
-            step = await _thin_table(connection, SIP_MESSAGE_TABLES[kind], names, after)
+            step = await _thin_table(connection, kind, names, after)
         if step:
             steps.append(step)
     return steps
 
 
 async def _thin_table(
-    connection: AsyncConnection[TupleRow], table: str, methods: list[str], after: timedelta
+    connection: AsyncConnection[TupleRow], kind: Kind, methods: list[str], after: timedelta
 ) -> Step | None:
+    table = SIP_MESSAGE_TABLES[kind]
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     now = datetime.now(UTC)
     found = await connection.execute("SELECT done_until FROM thinning WHERE name = %s", (table,))
@@ -93,10 +101,11 @@ async def _thin_table(
     )
     await connection.execute(
         """
-        INSERT INTO thinning AS have (name, done_until, removed) VALUES (%s, %s, %s)
-        ON CONFLICT (name) DO UPDATE
-            SET done_until = excluded.done_until, removed = have.removed + excluded.removed
+        INSERT INTO thinning (name, done_until) VALUES (%s, %s)
+        ON CONFLICT (name) DO UPDATE SET done_until = excluded.done_until
         """,
-        (table, end, removed.rowcount),
+        (table, end),
     )
+    if removed.rowcount:
+        await connection.execute(_COUNT, (kind.label, REASON, removed.rowcount))
     return Step(table, begin, end, removed.rowcount)
