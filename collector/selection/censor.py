@@ -3,13 +3,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import Final
 
-from collector.sip import Sip
-
-_BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
+from collector.sip import Sip, find_empty_line
 
 
 class Censor:
@@ -27,6 +23,6 @@ class Censor:
         if message.method.upper() not in self._methods:
             return payload
         start = len(payload) - len(payload.lstrip(b"\r\n"))
-        found = _BLANK_LINE.search(payload, start)
-        end = found.end() if found else payload.find(b"\n", start) + 1 or len(payload)
+        found = find_empty_line(payload, start, len(payload))
+        end = found[1] if found else payload.find(b"\n", start) + 1 or len(payload)
         return payload[:end] + b"x" * (len(payload) - end)

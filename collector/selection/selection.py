@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
 from collector.causes import Cause
+from collector.copy_binary import clean
 from collector.errors import SettingsError
 from collector.hep import Hep
 from collector.selection.candidate import Candidate
@@ -134,8 +135,20 @@ class Selection:
             if self._censor:
                 covered = self._censor.apply(packet.payload, message)
                 if covered is not packet.payload:
+                    # The row asks the payload whether texts need cleaning: not of this one.
+                    message = _clean(message, packet.payload, self._max_field_bytes)
                     packet = packet._replace(payload=covered)
         return Selected(packet, message, node, aleg_id, orjson.dumps(headers) if headers else b"")
+
+
+def _clean(message: Sip, payload: bytes, max_bytes: int) -> Sip:
+    """The message with texts that fit columns, as the row makes them of such a payload."""
+    if payload.isascii() and b"\0" not in payload:
+        return message
+    texts = {name: text for name, text in message._asdict().items() if isinstance(text, bytes)}
+    cleaned, fault = clean(tuple(texts.values()), max_bytes)
+    changed: dict[str, Any] = dict(zip(texts, cleaned, strict=True))
+    return message._replace(**changed, fault=message.fault or fault)
 
 
 def _part(name: str, make: Callable[..., Part], value: object) -> Part | None:

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collector import sip
 from collector.sip import Fault, Kind, Sip
@@ -286,3 +290,14 @@ def test_bare_line_feeds_can_be_folded_too() -> None:
 def test_keepalives(data: bytes, expected: bool) -> None:
     """What endpoints send to keep a NAT binding open."""
     assert sip.is_keepalive(data) is expected
+
+
+@given(
+    st.lists(st.sampled_from([b"\r", b"\n", b"x", b"\r\n"]), max_size=14).map(b"".join),
+    st.integers(0, 4),
+    st.integers(0, 20),
+)
+def test_the_empty_line_is_found_as_a_pattern_finds_it(text: bytes, start: int, end: int) -> None:
+    """Two line ends of either kind, the first ones, within the limits."""
+    expected = re.compile(rb"\r?\n\r?\n").search(text, start, end)
+    assert sip.find_empty_line(text, start, end) == (expected.span() if expected else None)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """``python -m tests.fuzz [--cases N] [--seed N]``: mutated packets and messages, and a verdict.
 
-Before the mutations come the corpus as it is and the worst cases that we can think of.
+Before the mutations come the corpus as it is and the worst cases that we can think of. Half of the
+packets go through filters, censoring and custom headers, too.
 
 Status 1 when a case raised an exception, gave a wrong result, or took more than 10 ms of CPU time;
 its bytes are left in a file then.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import sys
 import tempfile
 import time
@@ -38,8 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run.packets(corpus.seeds().values(), outcomes)
         run.messages(corpus.messages().values(), outcomes)
+        chosen = run.selection()
         run.packets(worst.cases(), outcomes)
-        run.packets(mutate.cases(options.cases - messages, options.seed), outcomes)
+        run.packets(worst.cases(), outcomes, chosen)
+        packets = mutate.cases(options.cases - messages, options.seed)
+        run.packets(itertools.islice(packets, (options.cases - messages) // 2), outcomes)
+        run.packets(packets, outcomes, chosen)
         run.messages(mutate.messages(messages, options.seed + 1), outcomes)
     except CaseError as error:
         _say(f"FAILED after {outcomes.cases:,} cases: {error}\nthe case: {_keep(error.case)}")

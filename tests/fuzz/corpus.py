@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from tests import quality_json
-from tests.hep_bytes import chunk, hep3, ports_first
+from tests.collector.test_protobuf import FIELDS, field
+from tests.hep_bytes import chunk, ports_first
 from tests.senders import SENDERS
 
 FILES: Final = Path(__file__).parent / "corpus"
@@ -24,6 +25,7 @@ _TYPES: Final = {"json": 5, "txt": 35}
 def seeds() -> dict[str, bytes]:
     """HEP packets by name."""
     found = {sender.name: sender.packet for sender in SENDERS}
+    found["heplify protobuf"] = b"".join(field(*item) for item in FIELDS.items())
     found |= {name: _packed(kind, data) for name, kind, data in _files()}
     return found
 
@@ -57,8 +59,3 @@ def _packed(kind: str, data: bytes) -> bytes:
     if kind == "sip":
         return ports_first(17, 1, 7, False, chunk(0x0F, data))
     return ports_first(17, _TYPES[kind], 7, False, chunk(0x11, b"c"), chunk(0x0F, data))
-
-
-def packet_of(payload: bytes, kind: int) -> bytes:
-    """A packet around a payload; compressed when it is too long otherwise."""
-    return hep3(b"\0\0\0\x0b\0\x07" + bytes([kind]), chunk(0x0F, payload[:65_000]))

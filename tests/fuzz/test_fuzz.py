@@ -34,6 +34,14 @@ def test_mutated_packets() -> None:
     assert outcomes.causes[Cause.STORED] > CASES // 3
 
 
+def test_mutated_packets_through_the_selection() -> None:
+    """Filters, censoring, headers: the same promises."""
+    outcomes = Outcomes()
+    run.packets(mutate.cases(CASES // 4, SEED + 1), outcomes, run.selection())
+    assert outcomes.cases == sum(outcomes.causes.values()) == CASES // 4
+    assert outcomes.causes[Cause.SAMPLED_OUT] > CASES // 100
+
+
 def test_mutated_messages() -> None:
     """SIP alone."""
     outcomes = Outcomes()

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from collector import settings
+from collector import row, settings
 from collector.causes import Cause
 from collector.errors import SettingsError
 from collector.selection import Selected, Selection
 from collector.selection.candidate import Candidate
 from tests.collector.selection.candidates import ARRIVAL, candidate
+from tests.copy_reader import read_rows
 from tests.sip_text import request
 
 
@@ -108,6 +109,32 @@ def test_headers_of_message_and_hook_come_together(tmp_path: Path) -> None:
     found = _select(selection, candidate(request(headers="X-A: 1\r\nX-B: 2\r\n")))
     assert isinstance(found, Selected)
     assert found.headers == b'{"X-A":"1","X-B":"hook","a":1}'
+
+
+@pytest.mark.parametrize("odd", [b"\xff", b"a\0b", b"\xc3\x28"])
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\nbody"])
+def test_what_censoring_covers_is_clean_text_all_the_same(
+    tmp_path: Path, odd: bytes, end: bytes
+) -> None:
+    """Without an empty line the headers are covered, too: their values must not reach a column."""
+    selection = _selection(tmp_path, FILTER_CENSOR_METHODS="INVITE")
+    text = b"INVITE sip:a@b SIP/2.0\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nTo: <sip:%b@h>" % odd
+    selected = _select(selection, candidate(text + end))
+    assert isinstance(selected, Selected)
+    assert selected.message
+    encoded = row.encode(
+        selected.packet,
+        selected.message,
+        ts=0,
+        record_id=64,
+        sender_ts=None,
+        node=b"1",
+        max_field_bytes=512,
+    )
+    (stored,) = read_rows(encoded)
+    assert stored["to_user"] == odd.decode("utf-8", "replace").replace("\0", "\ufffd")
+    assert stored["fault"] == ("text" if end else "truncated")
+    assert stored["raw"].endswith(b"xxxx")
 
 
 def test_censoring_comes_last(tmp_path: Path) -> None:
