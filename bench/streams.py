@@ -13,7 +13,7 @@ from bench.report import Section, Table, number
 from bench.run import SENDER, Driver, Run, notes, on
 from collector.settings.endpoint import STREAMS, UDP
 
-RATE: Final = 30_000
+RATE: Final = 32_000
 SECONDS: Final = 20
 QUICK_SECONDS: Final = 3
 COUNT: Final = 600_000
