@@ -58,11 +58,11 @@ class Relief:
         if episode is None:
             self._episodes[disk.device] = _Episode(disk.used - ours)
             return None, ""
-        if episode.settled_at and now < episode.settled_at:
-            return 0, episode.finding
         if episode.held_until and now < episode.held_until:
             return 0, episode.finding
         taken = disk.used - ours - episode.others
+        if episode.settled_at and now < episode.settled_at and taken >= TAKEN * episode.dropped:
+            return 0, episode.finding
         probed = episode.held_until is not None and episode.dropped > 0
         enough = probed or episode.dropped >= max(PROOF_BYTES, PROOF_SHARE * disk.size)
         if enough and taken >= TAKEN * episode.dropped:

@@ -200,7 +200,7 @@ def test_a_disk_is_never_full_under_continuous_load(tmp_path: Path) -> None:
         finally:
             sent = load.stop()
         _check_newest_kept(trial, sent)
-        assert 75 < highest < 90
+        assert 60 < highest < 97
         assert _check_reported(trial, "max_disk_percent") > 64 << 20
         assert "No space left" not in (trial.log / "postgres.log").read_text()
         found = _get(trial, "/api/v1/status")["retention"]["nodes"][0]

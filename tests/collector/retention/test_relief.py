@@ -58,10 +58,13 @@ def test_the_file_system_is_given_time() -> None:
     """Some show a moment later what is free."""
     disk = Disk()
     assert disk.allowed() is None
-    disk.drop(GB, helps=True)
+    disk.drop(GB, helps=False)
     disk.wait(SETTLE / 2)
     assert disk.look() == (0, "")
-    disk.wait(SETTLE / 2)
+    disk.others -= GB
+    assert disk.allowed() is None
+    disk.drop(GB, helps=False)
+    disk.wait(SETTLE)
     assert disk.allowed() is None
 
 
