@@ -27,8 +27,10 @@ file is the one that `KEMISCOPE_CONFIG` names, else `kemiscope.toml` in the work
 `14d`. Lists in the environment are separated by commas, or written as in TOML: `["a", "b,c"]`.
 
 `python -m collector check-config` says what is wrong, with the name of the setting and the rule;
-`python -m collector dump-config` prints what is in force, passwords masked. A change takes effect
-when the capture Kamailio and the web API are restarted.
+`python -m collector dump-config` prints what is in force, passwords masked. `python -m collector
+reload` puts changes of `senders.passwords`, `sip`, `clock`, `correlation`, `filter` and `hook` into force
+without losing a packet; TLS certificates are read again by themselves; everything else needs a restart
+of the capture Kamailio, and of the web API for `web` and `database`.
 """
 
 
@@ -38,7 +40,7 @@ def shown(settings: Settings, setting: Setting) -> Any:
     if not setting.secret or not value:
         return value
     if isinstance(value, tuple):
-        return tuple(f"{entry.partition(':')[0]}:***" for entry in value)
+        return tuple(f"{entry.partition(':')[0]}:***" if ":" in entry else "***" for entry in value)
     if not setting.name.endswith("dsn"):
         return "***"
     try:

@@ -11,7 +11,7 @@ import pytest
 
 from collector.settings import Settings, load, show
 from collector.settings.model import describe
-from collector.settings.receiving import Node
+from collector.settings.receiving import Node, Senders
 from collector.settings.storing import Database
 
 SAMPLE = Path(__file__).resolve().parents[3] / "kemiscope.sample.toml"
@@ -111,3 +111,11 @@ def test_ranges_are_shown_with_units() -> None:
     assert ranges["hep.socket_buffer"] == " (64KiB … 1GiB)"
     assert ranges["ingest.commit_interval"] == " (1ms … 5s)"
     assert ranges["node.name"] == ""
+
+
+def test_a_list_of_passwords_shows_whose_they_are_and_nothing_else() -> None:
+    """Also when an entry is not written as it should be."""
+    loaded = Settings(senders=Senders(passwords=("2001:hunter2", "*:x:hunter2", "hunter2")))
+    text = show.to_toml(loaded)
+    assert 'passwords = ["2001:***", "*:***", "***"]' in text
+    assert "hunter2" not in text
