@@ -27,10 +27,12 @@ file is the one that `KEMISCOPE_CONFIG` names, else `kemiscope.toml` in the work
 `14d`. Lists in the environment are separated by commas, or written as in TOML: `["a", "b,c"]`.
 
 `python -m collector check-config` says what is wrong, with the name of the setting and the rule;
-`python -m collector dump-config` prints what is in force, passwords masked. `python -m collector
-reload` puts changes of `senders.passwords`, `sip`, `clock`, `correlation`, `filter` and `hook` into force
-without losing a packet; TLS certificates are read again by themselves; everything else needs a restart
-of the capture Kamailio, and of the web API for `web` and `database`.
+`python -m collector dump-config` prints what is in force, passwords masked.
+
+`python -m collector reload` puts changes of `senders.passwords`, `sip`, `clock`, `correlation`,
+`filter` and `hook` into force without losing a packet; TLS certificates are read again by
+themselves; everything else needs a restart of the capture Kamailio, and of the web API for `web`
+and `database`.
 """
 
 
