@@ -23,6 +23,9 @@ from collector.framing import Framer
 
 _NUMBER: Final = re.compile(rb"branch=z9hG4bK-(\d{16})")
 _HOST: Final = "127.0.0.1"
+_SO_RCVBUFFORCE: Final = 33
+"""Linux; the module socket does not have it."""
+_BUFFER_BYTES: Final = 256 << 20
 
 
 def number_of(text: bytes) -> int | None:
@@ -104,7 +107,11 @@ class DatagramReceiver(Receiver):
 
     def _listen(self) -> None:
         server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        # Beyond net.core.rmem_max, where that is allowed: this thread may have to wait for long.
+        for option in (_SO_RCVBUFFORCE, socket.SO_RCVBUF):
+            with suppress(PermissionError):
+                server.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
+                break
         server.bind((_HOST, self.port))
         server.settimeout(0.05)
 

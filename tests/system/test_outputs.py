@@ -52,7 +52,11 @@ def loki() -> Iterator[LokiServer]:
 def _settings(receivers: dict[str, Receiver], loki: LokiServer, directory: Path) -> dict[str, Any]:
     targets = [f"{name}:127.0.0.1:{item.port}" for name, item in receivers.items()]
     return {
-        "relay": {"targets": targets, "tls_ca": str(directory / "certificate.pem")},
+        "relay": {
+            "targets": targets,
+            "tls_ca": str(directory / "certificate.pem"),
+            "udp_rate": 3 * RATE,  # the receivers of this test are threads of one process
+        },
         "loki": {"url": f"http://127.0.0.1:{loki.port}"},
         "metrics": {"listen": f"127.0.0.1:{free_port()}", "peers": ["callers=10.1.2.3"]},
     }
@@ -91,10 +95,10 @@ def test_targets_and_loki_away_for_a_minute_under_load(
         ).fetchone() == (sent, sent)
 
     for name, receiver in receivers.items():
-        trial.wait(lambda r=receiver: len(r.numbers) >= sent, name, timeout_s=60)  # type: ignore[misc]
+        trial.wait(lambda r=receiver: len(r.numbers) >= sent, name, timeout_s=90)  # type: ignore[misc]
         assert set(receiver.numbers) == set(range(sent)), name
         assert receiver.faults == [], name
-    trial.wait(lambda: len(loki.numbers) >= sent, "Loki", timeout_s=60)
+    trial.wait(lambda: len(loki.numbers) >= sent, "Loki", timeout_s=90)
     assert set(loki.numbers) == set(range(sent))
     assert loki.faults == []
     trial.wait(lambda: _waiting(trial) == 0, "the outputs' progress", timeout_s=30)
