@@ -82,14 +82,22 @@ def _restart_if_ended(trial: Trial) -> None:
 
 
 def _pid(trial: Trial, role: Role) -> int:
-    counters = Counters(trial.directory / "journal")
-    pids = [
-        counters.slot(number)[Field.PID]
-        for number in counters.used_slots()
-        if counters.slot(number)[Field.ROLE] == role
-    ]
-    counters.close()
-    return next(pid for pid in pids if Path(f"/proc/{pid}").exists())
+    """A process of this role; after a restart there may be none for a moment."""
+    found: list[int] = []
+
+    def look() -> bool:
+        counters = Counters(trial.directory / "journal")
+        pids = [
+            counters.slot(number)[Field.PID]
+            for number in counters.used_slots()
+            if counters.slot(number)[Field.ROLE] == role
+        ]
+        counters.close()
+        found.extend(pid for pid in pids if Path(f"/proc/{pid}").exists())
+        return bool(found)
+
+    trial.wait(look, f"a process of the role {role.name}")
+    return found[0]
 
 
 def _journaled(trial: Trial) -> int:

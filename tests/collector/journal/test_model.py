@@ -241,7 +241,8 @@ class JournalMachine(RuleBasedStateMachine):
             data = bytearray(found.path.read_bytes())
             begin = data.find(packet) - record.HEADER_BYTES
             if begin >= 0:
-                place = begin + bit // 8 % (record.HEADER_BYTES + len(packet))
+                # In the header: a packet's text could become that of another one.
+                place = begin + bit // 8 % record.HEADER_BYTES
                 data[place] ^= 1 << bit % 8
                 with found.path.open("r+b") as file:
                     file.write(data)
