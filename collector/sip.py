@@ -11,7 +11,9 @@ import re
 from enum import IntEnum, StrEnum
 from typing import Final, NamedTuple
 
+from collector import sip_header as header
 from collector.sip_address import address, parse_uri, party
+from collector.sip_header import COMPACT_NAMES, FOLD
 
 MAX_CSEQ: Final = 2**31 - 1
 """RFC 3261 §8.1.1.5: the sequence number is less than 2**31."""
@@ -77,6 +79,8 @@ class Sip(NamedTuple):
 
     ``method`` is the request method, in a response that of CSeq. ``status`` is 0 in a request.
     ``cseq`` is -1 when it cannot be read. ``via_transport`` and ``via_branch`` are of the top Via.
+    From ``contact`` on there are whole header values; ``reason`` is the reason phrase,
+    ``reason_header`` that of RFC 3326. ``body_size`` in bytes is -1 when the empty line is missing.
     """
 
     kind: Kind
@@ -103,73 +107,19 @@ class Sip(NamedTuple):
     via_transport: bytes
     via_branch: bytes
     fault: Fault | None
+    contact: bytes
+    expires: bytes
+    session_id: bytes
+    replaces: bytes
+    refer_to: bytes
+    reason_header: bytes
+    warning: bytes
+    body_size: int
 
 
-# Positions in the list that one pass over the header lines fills.
-_IGNORED, _VIA, _FROM, _TO, _CALL_ID, _CSEQ, _CONTACT, _PAI, _PPI, _RPID = range(10)
-_AUTH, _PROXY_AUTH, _USER_AGENT, _SERVER, _LENGTH = range(10, 15)
-_SLOTS: Final = 15
-_BLANKS: Final = (b" ", b"\t")
+COLUMN_FIELDS: Final = Sip._fields[: Sip._fields.index("contact")]
+"""The fields that are columns of a stored message; the others are for correlation."""
 
-COMPACT_NAMES: Final[dict[bytes, bytes]] = {
-    b"a": b"accept-contact",
-    b"b": b"referred-by",
-    b"c": b"content-type",
-    b"d": b"request-disposition",
-    b"e": b"content-encoding",
-    b"f": b"from",
-    b"i": b"call-id",
-    b"j": b"reject-contact",
-    b"k": b"supported",
-    b"l": b"content-length",
-    b"m": b"contact",
-    b"n": b"identity-info",
-    b"o": b"event",
-    b"r": b"refer-to",
-    b"s": b"subject",
-    b"t": b"to",
-    b"u": b"allow-events",
-    b"v": b"via",
-    b"x": b"session-expires",
-    b"y": b"identity",
-}
-"""RFC 3261 §7.3.3 and the IANA registry of header fields."""
-
-_NAMES: Final[dict[bytes, int]] = {
-    b"via": _VIA,
-    b"from": _FROM,
-    b"to": _TO,
-    b"call-id": _CALL_ID,
-    b"cseq": _CSEQ,
-    b"contact": _CONTACT,
-    b"p-asserted-identity": _PAI,
-    b"p-preferred-identity": _PPI,
-    b"remote-party-id": _RPID,
-    b"authorization": _AUTH,
-    b"proxy-authorization": _PROXY_AUTH,
-    b"user-agent": _USER_AGENT,
-    b"server": _SERVER,
-    b"content-length": _LENGTH,
-}
-_CANONICAL: Final[dict[bytes, int]] = _NAMES | {
-    short: _NAMES[name] for short, name in COMPACT_NAMES.items() if name in _NAMES
-}
-
-_spellings: dict[bytes, int] = {
-    **_CANONICAL,
-    **{
-        name: _CANONICAL.get(name.lower(), _IGNORED)
-        for name in (
-            *(b"Via", b"From", b"To", b"Call-ID", b"CSeq", b"Contact", b"User-Agent", b"Server"),
-            *(b"Content-Length", b"Authorization", b"Proxy-Authorization", b"P-Asserted-Identity"),
-            *(b"V", b"F", b"T", b"I", b"M", b"L", b"Max-Forwards", b"Route", b"Record-Route"),
-            *(b"Content-Type", b"Allow", b"Supported", b"Require", b"Expires", b"Accept"),
-        )
-    },
-}
-"""Header names as seen on the wire → slot: case folding is paid once per spelling."""
-_MAX_SPELLINGS: Final = 2048
-_MAX_SPELLING_BYTES: Final = 64
 
 MAX_HEAD: Final = 65_535
 """Bytes of start line and headers that are read. Only what was inflated can have more, and to read
@@ -181,7 +131,6 @@ _MAX_VIA: Final = 8192
 # is linear, or one packet of 64 KB could stop an ingest process: a repetition excludes what ends
 # it and is possessive (*+, ++), so that a late mismatch does not try all its shorter forms. Quoted
 # text is [^"\\]*+(?:\\.[^"\\]*+)*+ because an alternation costs three times as much an escape.
-_FOLD: Final = re.compile(rb"\r\n[ \t]+")
 _REQUEST_LINE: Final = re.compile(rb"([^ :/]++) ++(.+) SIP/\d\.\d\s*+\Z", re.DOTALL | re.IGNORECASE)
 _STATUS_LINE: Final = re.compile(
     rb"SIP/\d\.\d +([1-6]\d\d)(?: +(.*)|\s*)\Z", re.DOTALL | re.IGNORECASE
@@ -204,12 +153,12 @@ _REALM: Final = re.compile(
 def extract(message: bytes) -> Sip:
     """Read one SIP message of any form; leading empty lines are skipped (RFC 3261 §7.5)."""
     head, body_size = _split_body(message)
-    start_line, found = _headers(head)
+    start_line, found = header.read(head)
     status, method, reason, ruri = _start_line(start_line)
-    cseq, cseq_method = _cseq(found[_CSEQ])
+    cseq, cseq_method = _cseq(found[header.CSEQ])
     if status:
         method = cseq_method
-    call_id = found[_CALL_ID]
+    call_id = found[header.CALL_ID]
 
     fault = None
     kind = _KINDS.get(cseq_method or method, _OTHER)
@@ -219,23 +168,23 @@ def extract(message: bytes) -> Sip:
         fault, kind = Fault.CALL_ID, _OTHER
     elif cseq < 0 or not cseq_method:
         fault = Fault.CSEQ
-    elif body_size < _content_length(found[_LENGTH]):
+    elif body_size < _content_length(found[header.LENGTH]):
         fault = Fault.TRUNCATED
 
     contact_user = contact_domain = pai_user = pai_domain = auth_user = auth_realm = b""
     ruri_user, ruri_domain = parse_uri(ruri) if ruri else (b"", b"")
-    from_user, from_domain, from_tag = party(found[_FROM])
-    to_user, to_domain, to_tag = party(found[_TO])
-    if found[_CONTACT]:
-        contact_user, contact_domain, _ = address(found[_CONTACT])
-    identity = found[_PAI] or found[_PPI] or found[_RPID]
+    from_user, from_domain, from_tag = party(found[header.FROM])
+    to_user, to_domain, to_tag = party(found[header.TO])
+    if found[header.CONTACT]:
+        contact_user, contact_domain, _ = address(found[header.CONTACT])
+    identity = found[header.PAI] or found[header.PPI] or found[header.RPID]
     if identity:
         pai_user, pai_domain, _ = address(identity)
-    credentials = found[_AUTH] or found[_PROXY_AUTH]
+    credentials = found[header.AUTH] or found[header.PROXY_AUTH]
     if credentials:
         auth_user = _quoted(_USERNAME, credentials)
         auth_realm = _quoted(_REALM, credentials)
-    via_transport, via_branch = _via(found[_VIA])
+    via_transport, via_branch = _via(found[header.VIA])
     return Sip(
         kind,
         method,
@@ -257,10 +206,18 @@ def extract(message: bytes) -> Sip:
         pai_domain,
         auth_user,
         auth_realm,
-        found[_USER_AGENT] or found[_SERVER],
+        found[header.USER_AGENT] or found[header.SERVER],
         via_transport,
         via_branch,
         fault,
+        found[header.CONTACT],
+        found[header.EXPIRES],
+        found[header.SESSION_ID],
+        found[header.REPLACES],
+        found[header.REFER_TO],
+        found[header.REASON],
+        found[header.WARNING],
+        body_size,
     )
 
 
@@ -272,7 +229,7 @@ def find_headers(message: bytes, wanted: frozenset[bytes]) -> dict[bytes, bytes]
     """
     head, _ = _split_body(message)
     found: dict[bytes, bytes] = {}
-    for line in _FOLD.sub(b" ", head).split(b"\r\n")[1:]:
+    for line in FOLD.sub(b" ", head).split(b"\r\n")[1:]:
         name, colon, value = line.partition(b":")
         if colon:
             lower = name.strip().lower()
@@ -318,32 +275,6 @@ def _split_body(message: bytes) -> tuple[bytes, int]:
         size = len(message) - blank[1] if blank else -1
         return head.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"), size
     return message[:end], len(message) - end - 4
-
-
-def _headers(head: bytes) -> tuple[bytes, list[bytes]]:
-    """The start line, and the first value of each header that has a slot."""
-    found: list[bytes] = [b""] * _SLOTS
-    slots = _spellings
-    lines = iter(head.split(b"\r\n"))
-    start_line = next(lines)
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        slot = slots.get(name)
-        if slot is None:
-            if line[:1] in _BLANKS:  # the rest of a folded header (RFC 3261 §7.3.1)
-                return _headers(_FOLD.sub(b" ", head))
-            slot = _learn(name) if colon else _IGNORED
-        if slot and not found[slot]:
-            found[slot] = value.strip()
-    return start_line, found
-
-
-def _learn(name: bytes) -> int:
-    """The slot of a header name in an unknown spelling, which is remembered while there is room."""
-    slot = _CANONICAL.get(name.strip().lower(), _IGNORED)
-    if len(_spellings) < _MAX_SPELLINGS and len(name) <= _MAX_SPELLING_BYTES:
-        _spellings[name] = slot
-    return slot
 
 
 def _start_line(line: bytes) -> tuple[int, bytes, bytes, bytes]:

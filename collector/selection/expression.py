@@ -20,7 +20,7 @@ import re2
 from collector import row
 from collector.networks import Networks
 from collector.selection.candidate import Candidate
-from collector.sip import Sip
+from collector.sip import COLUMN_FIELDS, Sip
 
 MAX_LENGTH: Final = 1000
 """Characters; deeper nesting than they allow is no use to anybody."""
@@ -55,7 +55,7 @@ def _transport(candidate: Candidate) -> bytes:
 FIELDS: Final[dict[str, tuple[Type, Callable[[Candidate], Any]]]] = {
     **{
         name: (Type.TEXT, _of_message(name))
-        for name in Sip._fields
+        for name in COLUMN_FIELDS
         if name not in ("kind", "status", "cseq", "fault", "via_transport", "call_id")
     },
     "kind": (Type.TEXT, lambda c: c.message.kind.label.encode() if c.message else b""),

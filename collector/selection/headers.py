@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 import re2
 
 from collector.selection.expression import compile_pattern
-from collector.sip import COMPACT_NAMES, find_headers
+from collector.sip import find_headers
+from collector.sip_header import COMPACT_NAMES
 
 _NAME: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}\Z")
 """A token (RFC 3261 §25.1)."""

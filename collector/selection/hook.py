@@ -17,9 +17,15 @@ from collector.errors import SettingsError
 from collector.hep import TYPE_SIP, Hep
 from collector.log import LimitedLog, one_line
 from collector.selection.candidate import Candidate
-from collector.sip import Kind, Sip
+from collector.sip import COLUMN_FIELDS, Kind
 
-_TEXT_FIELDS: Final = frozenset(Sip._fields) - {"kind", "status", "cseq", "fault", "via_transport"}
+_TEXT_FIELDS: Final = frozenset(COLUMN_FIELDS) - {
+    "kind",
+    "status",
+    "cseq",
+    "fault",
+    "via_transport",
+}
 
 
 @dataclass(slots=True)

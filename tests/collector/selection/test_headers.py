@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.selection.headers import Headers
-from collector.sip import COMPACT_NAMES, find_headers
+from collector.sip import find_headers
+from collector.sip_header import COMPACT_NAMES
 from tests.sip_text import request, with_headers
 
 
