@@ -133,6 +133,8 @@ class Table(NamedTuple):
     kind: str
     """What settings, retention and statistics call it."""
     columns: tuple[Column, ...]
+    fillfactor: int = 100
+    """Percent of a page that new rows may take; the rest is for updates."""
 
 
 TABLES: Final = (

@@ -70,6 +70,14 @@ def inet(address: bytes) -> bytes:
     return _INET6 + address
 
 
+def clean_text(text: bytes, max_bytes: int) -> bytes:
+    """One value as ``clean`` makes it; costs little when there is nothing to do."""
+    if len(text) <= max_bytes and text.isascii() and b"\0" not in text:
+        return text
+    (cleaned,), _ = clean((text,), max_bytes)
+    return cleaned
+
+
 def clean(texts: tuple[bytes, ...], max_bytes: int) -> tuple[tuple[bytes, ...], Fault | None]:
     """Make values fit for text columns: valid UTF-8 without NUL, at most ``max_bytes`` each."""
     fault = None

@@ -13,6 +13,8 @@ from typing import Final, NamedTuple, TypeAlias
 from collector import event, hep, opensips, protobuf, row, sip
 from collector.causes import CAUSES, Cause
 from collector.columns import EVENT, REPORT, TABLES
+from collector.copy_binary import clean_text
+from collector.correlation.fact import Fact
 from collector.hep import Hep
 from collector.journal import record
 from collector.journal.record import Record
@@ -20,7 +22,7 @@ from collector.quality import rows as quality_rows
 from collector.quality.report import ReportFault
 from collector.selection import Selected, Selection
 from collector.selection.candidate import Candidate
-from collector.sip import Fault, Sip
+from collector.sip import Fault, Kind, Sip
 
 US_PER_MINUTE: Final = 60_000_000
 
@@ -32,6 +34,7 @@ _NOT_HEP: Final = Cause.NOT_HEP
 _SIP: Final = hep.TYPE_SIP
 _PING: Final = hep.TYPE_PING
 _NO_SIP: Final = Fault.START_LINE
+_OTHER: Final = Kind.OTHER
 
 
 class Options(NamedTuple):
@@ -46,6 +49,8 @@ class Options(NamedTuple):
     """How many rejected packets of a batch are kept for the quarantine; all are counted."""
     selection: Selection | None = None
     """What is kept; None keeps everything as it comes."""
+    correlate: bool = False
+    """Whether to collect the facts of calls and registrations."""
 
 
 class Refused(NamedTuple):
@@ -107,6 +112,8 @@ class Batch:
     stats: dict[StatKey, StatTally] = field(default_factory=dict)
     senders: dict[SenderKey, SenderTally] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    """Of the messages of calls and registrations among the rows."""
 
 
 def encode(buffer: bytes, batch: Batch, options: Options, max_records: int) -> int:
@@ -205,6 +212,9 @@ def _store(
         headers=headers,
     )
     _add(batch.rows[message.kind], encoded, ts)
+    if options.correlate and message.kind is not _OTHER:
+        call_id = clean_text(message.call_id, options.max_field_bytes)
+        batch.facts.append(Fact(ts, record_id, call_id, packet, message, node, aleg_id, headers))
     key = (ts // US_PER_MINUTE, node, message.method, message.status // 100)
     stat = batch.stats.get(key)
     if stat is None:

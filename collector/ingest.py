@@ -26,6 +26,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from collector import hop, migrate
 from collector.causes import Cause
 from collector.columns import TABLES
+from collector.correlation.correlator import Correlator
 from collector.errors import KemiscopeError, ProgressConflictError, SchemaError
 from collector.hop import Batch, Options, Refused
 from collector.journal import record
@@ -96,7 +97,10 @@ class Ingest:
         self._slot = self._counters.slot(self._process)
         self._slot[Field.STORE_DOWN_SINCE] = time.time_ns()
         self._reader = Reader(journal, self._counters)
-        self._store = Store(self._counters.journal_id, self._process)
+        self._correlator = Correlator(settings)
+        self._store = Store(
+            self._counters.journal_id, self._process, correlates=self._correlator.enabled
+        )
         self._partitions = Partitions(settings.partition.interval)
         self._hook_faults = self._slot[Field.HOOK_FAULTS]
         self._use(settings, self._selection)
@@ -134,6 +138,7 @@ class Ingest:
             max_field_bytes=settings.sip.max_field_bytes,
             max_refused=MAX_REFUSED_PER_BATCH,
             selection=selection if selection.is_needed else None,
+            correlate=self._correlator.enabled,
         )
 
     async def run(self) -> None:
@@ -194,6 +199,7 @@ class Ingest:
         """Take up where the database stands, whatever became of the last commit."""
         await migrate.check(connection)
         self._partitions.forget()
+        await self._correlator.resume(connection)
         for claim in self._reader.claims:
             await self._load_progress(connection, claim)
         if self._slot[Field.STORE_DOWN_SINCE]:
@@ -202,7 +208,17 @@ class Ingest:
             LOGGER.info("storing into %s", connection.info.dbname)
 
     async def _load_progress(self, connection: AsyncConnection[TupleRow], claim: Claim) -> None:
-        claim.offset, claim.records = await self._store.progress(connection, claim.segment)
+        progress = await self._store.progress(connection, claim.segment)
+        claim.offset = claim.correlated = progress.correlated
+        claim.ended = False
+        while claim.offset < progress.octets:  # stored, but its calls are not written
+            batch = Batch()
+            data = claim.read(min(READ_BYTES, progress.octets - claim.offset))
+            data = data[: progress.octets - claim.offset]
+            consumed = hop.encode(data, batch, self._options, self._limit)
+            claim.offset += consumed or claim.skip_damage(data) or len(data)
+            self._correlator.add(batch.facts)
+        claim.offset, claim.records = progress.octets, progress.records
 
     async def _store_until_stopped(self, connection: AsyncConnection[TupleRow]) -> None:
         interval = self._settings.ingest.commit_interval
@@ -210,6 +226,8 @@ class Ingest:
         while not self._stop.is_set():
             due = time.monotonic() + interval
             outcome = await self._store_batch(connection)
+            if self._correlator.is_due:
+                await self._correlate(connection)
             if outcome is Outcome.BEHIND:
                 continue
             claim = self._reader.claim_next(1 if outcome is Outcome.IDLE else processes)
@@ -217,6 +235,15 @@ class Ingest:
                 await self._load_progress(connection, claim)
             else:
                 await self._sleep(due - time.monotonic())
+        await self._correlate(connection)
+
+    async def _correlate(self, connection: AsyncConnection[TupleRow]) -> None:
+        """Write the calls of what is stored, and remove the segments that waited for that."""
+        if self._correlator.enabled:
+            await self._correlator.write(connection, self._reader.claims)
+        for claim in list(self._reader.claims):
+            if claim.ended:
+                self._reader.finish(claim)
 
     async def _sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -233,7 +260,7 @@ class Ingest:
                 if step.octets != step.was_octets or step.records != claim.records:
                     portions.append(portion)
                 elif portion.ended:
-                    self._reader.finish(claim)
+                    self._end(claim)
         if not portions:
             return Outcome.IDLE
         behind = batch.records >= self._limit or any(portion.full for portion in portions)
@@ -248,10 +275,12 @@ class Ingest:
         except ProgressConflictError as conflict:
             behind = True
             self._limited.warn("conflict", str(conflict))
+            await self._correlator.resume(connection)
             for claim in self._reader.claims:
                 await self._load_progress(connection, claim)
         else:
             self._limit = min(2 * self._limit, self._settings.ingest.batch_messages)
+            self._correlator.add(batch.facts)
             self._advance(portions)
         return Outcome.BEHIND if behind else Outcome.ABREAST
 
@@ -283,7 +312,15 @@ class Ingest:
             claim.offset = step.octets
             claim.records = step.records
             if ended:
-                self._reader.finish(claim)
+                self._end(claim)
+
+    def _end(self, claim: Claim) -> None:
+        """All of a segment is stored: remove it, now or when its calls are written."""
+        claim.ended = True
+        if self._correlator.enabled:
+            self._correlator.hurry()
+        else:
+            self._reader.finish(claim)
 
     async def _make_partitions(self, connection: AsyncConnection[TupleRow], batch: Batch) -> None:
         if time.monotonic() < self._partitions_wait_until:

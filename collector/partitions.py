@@ -16,8 +16,9 @@ from typing import Final, NamedTuple
 from psycopg import AsyncConnection, Error, sql
 from psycopg.rows import TupleRow
 
-from collector.columns import TABLES
+from collector.tables import PARTITIONED
 
+_FILLFACTORS: Final = {table.name: table.fillfactor for table in PARTITIONED}
 _LOCK: Final = 0x70617274  # "part"
 _LOCK_TIMEOUT: Final = "2s"
 """A long query on a table must not make ingest wait behind our wish for an exclusive lock."""
@@ -76,7 +77,7 @@ class Partitions:
     ) -> list[Partition]:
         """Make the current and the next ``ahead`` partitions of every table."""
         made = []
-        for table in TABLES:
+        for table in PARTITIONED:
             last = now + ahead * self._interval
             made += await self.ensure(connection, table.name, now, last)
         return made
@@ -264,23 +265,31 @@ def _name(table: str, begin: datetime) -> str:
 
 
 async def _create(connection: AsyncConnection[TupleRow], table: str, partition: Partition) -> None:
+    found = await connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
+        " AND NOT attisdropped AND attgenerated = ''",
+        (table,),
+    )
+    columns = [sql.Identifier(name) for (name,) in await found.fetchall()]
     names = {
+        "columns": sql.SQL(", ").join(columns),
         "table": sql.Identifier(table),
         "default": sql.Identifier(default_of(table)),
         "new": sql.Identifier(partition.name),
         "begin": sql.Literal(partition.begin),
         "end": sql.Literal(partition.end),
+        "fillfactor": sql.Literal(_FILLFACTORS[table]),
     }
     # Made apart and then attached: attaching locks out neither readers nor writers of the table,
     # only the default partition, which nobody uses.
     for statement in (
         "LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE",
-        "CREATE TABLE {new} (LIKE {table} INCLUDING ALL)",
+        "CREATE TABLE {new} (LIKE {table} INCLUDING ALL) WITH (fillfactor = {fillfactor})",
         """
         WITH moved AS (
             DELETE FROM {default} WHERE ts >= {begin} AND ts < {end} RETURNING *
         )
-        INSERT INTO {new} SELECT * FROM moved
+        INSERT INTO {new} ({columns}) SELECT {columns} FROM moved
         """,
         "ALTER TABLE {table} ATTACH PARTITION {new} FOR VALUES FROM ({begin}) TO ({end})",
     ):

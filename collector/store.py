@@ -59,10 +59,12 @@ _PROBES: Final = tuple(
 # The WHERE makes it a compare-and-set: no row comes back when somebody else was there first.
 _PROGRESS: Final = """
     INSERT INTO journal_progress AS have
-        (segment, journal_id, slot, first_record, octets, records)
-    VALUES (%(segment)s, %(journal_id)s, %(slot)s, %(first_record)s, %(octets)s, %(records)s)
+        (segment, journal_id, slot, first_record, octets, records, correlated)
+    VALUES (%(segment)s, %(journal_id)s, %(slot)s, %(first_record)s, %(octets)s, %(records)s,
+            CASE WHEN %(correlates)s THEN %(begin)s ELSE %(octets)s END)
     ON CONFLICT (segment) DO UPDATE
-        SET octets = excluded.octets, records = excluded.records, updated_at = now()
+        SET octets = excluded.octets, records = excluded.records, updated_at = now(),
+            correlated = CASE WHEN %(correlates)s THEN have.correlated ELSE excluded.octets END
         WHERE have.octets = %(was_octets)s
     RETURNING have.segment"""
 
@@ -104,24 +106,33 @@ class Step(NamedTuple):
     records: int
 
 
+class Progress(NamedTuple):
+    """How far a segment is stored: bytes and records, and bytes whose calls are written."""
+
+    octets: int
+    records: int
+    correlated: int
+
+
 class Store:
     """Writes the batches of one ingest process."""
 
-    def __init__(self, journal_id: UUID, process: int) -> None:
+    def __init__(self, journal_id: UUID, process: int, *, correlates: bool = False) -> None:
+        """Where nobody ``correlates``, calls are as far as messages."""
+        self._correlates = correlates
         self._journal_id = journal_id
         self._process = process
         self._nodes: set[bytes] = set()
         self._known_senders: set[SenderKey] = set()
 
-    async def progress(
-        self, connection: AsyncConnection[TupleRow], segment: Segment
-    ) -> tuple[int, int]:
-        """Committed bytes and records of a segment; the beginning if none are."""
+    async def progress(self, connection: AsyncConnection[TupleRow], segment: Segment) -> Progress:
+        """What is committed of a segment; the beginning if nothing is."""
         found = await connection.execute(
-            "SELECT octets, records FROM journal_progress WHERE segment = %s", (segment.uid,)
+            "SELECT octets, records, correlated FROM journal_progress WHERE segment = %s",
+            (segment.uid,),
         )
         row = await found.fetchone()
-        return (row[0], row[1]) if row else (HEADER_BYTES, 0)
+        return Progress(*row) if row else Progress(HEADER_BYTES, 0, HEADER_BYTES)
 
     async def commit(
         self,
@@ -179,6 +190,8 @@ class Store:
                 "octets": step.octets,
                 "records": step.records,
                 "was_octets": step.was_octets,
+                "correlates": self._correlates,
+                "begin": HEADER_BYTES,
             },
         )
         if await cursor.fetchone() is None:

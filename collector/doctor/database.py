@@ -17,7 +17,6 @@ from psycopg.rows import TupleRow, class_row
 from collector import balance, migrate, partitions
 from collector.balance import Balance
 from collector.causes import CAUSES, Outcome
-from collector.columns import TABLES
 from collector.doctor import disk
 from collector.doctor.finding import Finding, Level, ago, span
 from collector.doctor.node import recent_packets
@@ -27,6 +26,7 @@ from collector.hop import Batch
 from collector.journal.counters import Counters, Field
 from collector.journal.record import format_address
 from collector.settings import Settings
+from collector.tables import PARTITIONED
 
 _FORMS: Final = {0: "not HEP", VERSION_PROTOBUF: "HEP in Protobuf"}
 CLOCK_WARNING: Final = timedelta(seconds=2)
@@ -168,7 +168,7 @@ async def _check_partitions(
     findings = []
     now = datetime.now(UTC)
     interval = timedelta(seconds=settings.partition.interval)
-    for table, _, _ in TABLES:
+    for table in (partitioned.name for partitioned in PARTITIONED):
         async with connection.transaction():
             present = await partitions.read(connection, table)
         if partitions.gaps(present, now, now + interval, interval):

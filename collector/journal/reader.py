@@ -38,6 +38,10 @@ class Claim:
     """Offset of the first byte that the database has not confirmed."""
     records: int = 0
     """Records before ``offset``, damaged ones included."""
+    correlated: int = segment_files.HEADER_BYTES
+    """Offset up to which the calls are written, too."""
+    ended: bool = False
+    """Its last record is stored."""
     damaged: bool = False
     """Bytes were skipped: the file is kept for inspection when it is finished."""
 

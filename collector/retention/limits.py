@@ -6,13 +6,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from collector.columns import TABLES
 from collector.retention.measure import Measured
 from collector.retention.pace import Pace
 from collector.retention.plan import Limit
 from collector.retention.relief import SETTLE
 from collector.settings import Settings
 from collector.settings.quantity import approximate
+from collector.tables import PARTITIONED
 
 _DROPPING_S: Final = 1.0
 """Dropping takes its time, too."""
@@ -50,5 +50,5 @@ def limits(settings: Settings, measured: Measured, pace: Pace, pause_s: float) -
 def cutoffs(settings: Settings, now: datetime) -> dict[str, datetime]:
     """Rows of a kind that are older than this are too old; kinds that are kept for ever are not
     in it."""
-    kept = {table.kind: getattr(settings.retention, table.kind) for table in TABLES}
+    kept = {table.kind: getattr(settings.retention, table.kind) for table in PARTITIONED}
     return {kind: now - timedelta(seconds=age) for kind, age in kept.items() if age}

@@ -10,17 +10,17 @@ from typing import Final, NamedTuple
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 
-from collector.columns import TABLES
 from collector.partitions import Partition, default_of, limit_lock_wait, parse_bound
 from collector.retention import disk
 from collector.retention.disk import FileSystem, Server
+from collector.tables import PARTITIONED
 
 BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 END: Final = datetime.max.replace(tzinfo=UTC)
 _RECENT: Final = timedelta(hours=1)
 _ROW_BYTES: Final = 1000
 """Indexes included, of an ordinary message: for a partition that has no statistics."""
-_KINDS: Final = {table.name: table.kind for table in TABLES}
+_KINDS: Final = {table.name: table.kind for table in PARTITIONED}
 
 # Sizes include indexes and TOAST. The statistics know a table's rows before its first ANALYZE.
 _PARTS: Final = """
@@ -84,7 +84,7 @@ async def measure(connection: AsyncConnection[TupleRow], disk_path: str = "") ->
     Raises psycopg.errors.LockNotAvailable when one partition is locked for long.
     """
     at = datetime.now(UTC)
-    tables = [table.name for table in TABLES]
+    tables = [table.name for table in PARTITIONED]
     async with connection.transaction():
         await limit_lock_wait(connection)
         await connection.execute("SET LOCAL timezone TO 'UTC'")

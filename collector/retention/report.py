@@ -10,7 +10,6 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from collector.columns import TABLES
 from collector.doctor.finding import span
 from collector.retention import history
 from collector.retention.history import SPANS, Growth
@@ -19,6 +18,7 @@ from collector.retention.plan import AGE, Limit
 from collector.retention.watch import Look, Watch
 from collector.settings import Settings
 from collector.settings.quantity import approximate, readable
+from collector.tables import PARTITIONED
 
 _NEVER: Final = 100 * 365 * 86_400.0
 
@@ -75,7 +75,7 @@ def report(
 def _kinds(parts: Sequence[Part], settings: Settings) -> list[tuple[str, ...]]:
     header = ("kind", "partitions", "messages", "bytes", "oldest", "kept for")
     rows: list[tuple[str, ...]] = [header]
-    for table in TABLES:
+    for table in PARTITIONED:
         filled = [part for part in parts if part.table == table.name and part.filled]
         kept = getattr(settings.retention, table.kind)
         oldest = min((part.partition.begin for part in filled if not part.is_default), default=None)

@@ -15,7 +15,6 @@ from psycopg import AsyncConnection, Error, errors
 from psycopg.rows import TupleRow
 
 from collector import partitions
-from collector.columns import TABLES
 from collector.log import LOGGER, LimitedLog
 from collector.partitions import Partitions
 from collector.retention import history, strays
@@ -26,6 +25,7 @@ from collector.retention.pace import Pace
 from collector.retention.plan import AGE, Drop, Limit, Plan, plan, splits
 from collector.retention.relief import Relief
 from collector.settings import Settings
+from collector.tables import PARTITIONED
 
 LONGEST_PAUSE_S: Final = 5.0
 SHORTEST_PAUSE_S: Final = 0.5
@@ -157,7 +157,7 @@ class Watch:
 
     async def _care_for_strays(self, connection: AsyncConnection[TupleRow], look: Look) -> None:
         ages = cutoffs(self._settings, look.measured.at)
-        for table in TABLES:
+        for table in PARTITIONED:
             rows = await partitions.default_rows(connection, table.name)
             if rows:
                 text = f"{rows} rows or more are in {table.name}_default: no partition was ready"

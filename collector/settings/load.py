@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.columns import TABLES
 from collector.errors import SettingsError
 from collector.settings.endpoint import ENCRYPTED, UDP, parse_endpoint, parse_host_port
 from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
@@ -21,6 +20,7 @@ from collector.settings.quantity import parse_quantity
 from collector.settings.section import PATH
 from collector.settings.sending import conflicts as sending_conflicts
 from collector.sip import Kind, kind_of
+from collector.tables import KINDS
 
 CONFIG_VARIABLE: Final = "KEMISCOPE_CONFIG"
 CONFIG_PATHS: Final = (Path("kemiscope.toml"), Path("/etc/kemiscope/kemiscope.toml"))
@@ -146,15 +146,14 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     interval = settings.partition.interval
     if 86400 % interval and interval % 86400:
         yield "partition.interval: must divide a day or be whole days"
-    kinds = [table.kind for table in TABLES]
-    for kind in kinds:
+    for kind in KINDS:
         kept = getattr(settings.retention, kind)
         if 0 < kept < settings.clock.accept_past:
             yield f"retention.{kind}: is shorter than clock.accept_past"
     precious = settings.retention.precious
     for name in dict.fromkeys(precious):
-        if name not in kinds or precious.count(name) > 1:
-            yield f"retention.precious: {name!r} is not one of {', '.join(kinds)}, each once"
+        if name not in KINDS or precious.count(name) > 1:
+            yield f"retention.precious: {name!r} is not one of {', '.join(KINDS)}, each once"
     for method in settings.retention.failed_only:
         if kind_of(method.encode()) is Kind.CALL:
             yield f"retention.failed_only: {method} belongs to calls, which are kept whole"

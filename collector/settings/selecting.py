@@ -32,7 +32,45 @@ class Sip(Section, frozen=True):
 
 
 class Correlation(Section, frozen=True):
-    """How the leg before this one is found."""
+    """How messages become calls and registrations, and legs find each other."""
+
+    calls: Annotated[
+        bool,
+        setting(
+            "Keep the tables call, call_link and registration. Without it only messages are "
+            "stored, at about three quarters of the cost."
+        ),
+    ] = True
+    interval: Annotated[
+        float,
+        setting(
+            "Calls and registrations are brought up to date this often, which is how far they can "
+            "be behind their messages. Longer is cheaper.",
+            unit="s",
+            ge=0.05,
+            le=60,
+        ),
+    ] = 0.75
+    unanswered_timeout: Annotated[
+        float,
+        setting(
+            "A call that rings or tries and of which nothing was heard for so long is timed_out. "
+            "Proxies wait three minutes (Timer C, RFC 3261).",
+            unit="s",
+            ge=60,
+            le=DAY,
+        ),
+    ] = 600.0
+    answered_timeout: Annotated[
+        float,
+        setting(
+            "The same for an answered call without BYE. Session timers (RFC 4028) let one be heard "
+            "of twice an hour.",
+            unit="s",
+            ge=60,
+            le=30 * DAY,
+        ),
+    ] = 12 * 3600.0
 
     headers: Annotated[
         tuple[str, ...],

@@ -93,6 +93,16 @@ class Retention(Section, frozen=True):
             "Quality reports (RTCP and the like); they belong to calls.", unit="s", ge=0, le=LONGEST
         ),
     ] = 14.0 * DAY
+    record: Annotated[
+        float,
+        setting(
+            "Calls and how they belong together, and registrations not seen since: a tenth of the "
+            "messages they are made of.",
+            unit="s",
+            ge=0,
+            le=LONGEST,
+        ),
+    ] = 90.0 * DAY
     max_bytes: Annotated[
         int,
         setting(
@@ -128,7 +138,7 @@ class Retention(Section, frozen=True):
             "The order in which the kinds go when a limit is reached: the least precious first. "
             "A kind that is not named goes before those that are.",
         ),
-    ] = ("other", "event", "registration", "report", "call")
+    ] = ("other", "event", "registration", "report", "call", "record")
     failed_only: Annotated[
         tuple[str, ...],
         setting(

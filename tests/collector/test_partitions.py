@@ -14,7 +14,7 @@ from psycopg import AsyncConnection, errors
 from psycopg.rows import TupleRow
 
 from collector import partitions
-from collector.columns import TABLES
+from collector.tables import PARTITIONED
 from collector.partitions import Partition, Partitions
 from tests.fix_api import store
 from tests.fix_database import Database
@@ -64,7 +64,7 @@ async def test_ahead_of_time(connection: Connection) -> None:
         "sip_message_call_20261123_1800",
         "sip_message_call_20261124_0000",
     ]
-    assert len(made) == 3 * len(TABLES)
+    assert len(made) == 3 * len(PARTITIONED)
     assert await Partitions(6 * 3600).ensure_ahead(connection, NOON, 2) == []
 
 

@@ -17,7 +17,7 @@ from collector.errors import ProgressConflictError
 from collector.hop import Batch
 from collector.journal import record
 from collector.journal.segment import HEADER_BYTES, Segment
-from collector.store import Step, Store
+from collector.store import Progress, Step, Store
 from tests.fix_api import JOURNAL, OPTIONS, PEER
 from tests.sip_text import packet, request
 
@@ -45,10 +45,10 @@ async def _count(connection: Connection, table: str) -> int:
 async def test_rows_progress_and_counters_are_one_commit(connection: Connection) -> None:
     """All of it is there afterwards."""
     writer = Store(JOURNAL, 3)
-    assert await writer.progress(connection, SEGMENT) == (HEADER_BYTES, 0)
+    assert await writer.progress(connection, SEGMENT) == Progress(HEADER_BYTES, 0, HEADER_BYTES)
     batch = _batch(packet(request()), packet(request("REGISTER")), packet(request("OPTIONS")), b"?")
     await writer.commit(connection, batch, [Step(SEGMENT, HEADER_BYTES, 900, 4)])
-    assert await writer.progress(connection, SEGMENT) == (900, 4)
+    assert await writer.progress(connection, SEGMENT) == Progress(900, 4, 900)
     found = await connection.execute("SELECT kind, method FROM sip_message ORDER BY kind")
     assert await found.fetchall() == [
         ("call", "INVITE"),
@@ -83,7 +83,7 @@ async def test_a_failed_commit_leaves_nothing(connection: Connection) -> None:
     writer = Store(JOURNAL, 1)
     with pytest.raises(psycopg.errors.CheckViolation):
         await writer.commit(connection, batch, [Step(SEGMENT, HEADER_BYTES, 500, 2)])
-    assert await writer.progress(connection, SEGMENT) == (HEADER_BYTES, 0)
+    assert await writer.progress(connection, SEGMENT) == Progress(HEADER_BYTES, 0, HEADER_BYTES)
     for table in ("sip_message", "ingest_counter", "stat_minute", "sender"):
         assert await _count(connection, table) == 0
 

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One stored message as correlation gets it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from collector.hep import Hep
+from collector.sip import Sip
+
+
+class Fact(NamedTuple):
+    """A message of a call or a registration whose row is committed."""
+
+    ts: int
+    """When its row is filed, µs since 1970."""
+    record_id: int
+    """The id of its row."""
+    call_id: bytes
+    """As in its row."""
+    packet: Hep
+    message: Sip
+    node: bytes
+    aleg_id: bytes
+    """The leg before this one; ``b""`` when no header of correlation.headers says."""
+    headers: bytes
+    """The custom headers as a JSON object; ``b""`` when there are none."""
+
+
+def is_earlier(have: tuple[Any, ...] | None, fact: Fact) -> bool:
+    """Whether the fact comes before what is there, which begins with time and id."""
+    return have is None or (fact.ts, fact.record_id) < have[:2]
+
+
+def is_later(have: tuple[Any, ...] | None, fact: Fact) -> bool:
+    """Whether it comes after it."""
+    return have is None or (fact.ts, fact.record_id) > have[:2]

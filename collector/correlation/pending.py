@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What messages have said since the last time that it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from collector.correlation import leg, links, registration
+from collector.correlation.fact import Fact
+from collector.correlation.leg import Leg
+from collector.correlation.links import Edge, Reason
+from collector.correlation.registration import Registration
+from collector.sip import Kind
+
+
+class Pending:
+    """Facts about legs and registrations, merged as far as one process knows them.
+
+    Nothing here depends on the order of the messages: what several of these say about one leg is
+    merged in the database by the same rules.
+    """
+
+    def __init__(self) -> None:
+        self.legs: dict[bytes, Leg] = {}
+        """By Call-ID."""
+        self.registrations: dict[tuple[bytes, bytes], Registration] = {}
+        """By Call-ID and address of record."""
+        self.edges: dict[tuple[bytes, bytes, Reason], Edge] = {}
+        """By Call-ID, linked id and reason."""
+
+    def __len__(self) -> int:
+        """Rows to write, about."""
+        return len(self.legs) + len(self.registrations)
+
+    def add(self, facts: Iterable[Fact]) -> None:
+        """Take stored messages into account."""
+        for fact in facts:
+            if fact.message.kind is Kind.REGISTRATION:
+                key = fact.call_id, registration.aor(fact)
+                self.registrations[key] = registration.add(self.registrations.get(key), fact)
+            elif fact.message.method in leg.METHODS:
+                call_id = fact.call_id
+                self.legs[call_id] = leg.add(self.legs.get(call_id), fact)
+                for edge in links.edges(fact):
+                    key_of_edge = call_id, edge.linked_id, edge.reason
+                    have = self.edges.get(key_of_edge)
+                    if have is None or edge.detail < have.detail:
+                        self.edges[key_of_edge] = edge
+
+    def halves(self) -> tuple[Pending, Pending]:
+        """The same in two parts, each leg with its edges."""
+        parts = Pending(), Pending()
+        for number, (call_id, found) in enumerate(self.legs.items()):
+            parts[number % 2].legs[call_id] = found
+        for number, (key, known) in enumerate(self.registrations.items(), len(self.legs)):
+            parts[number % 2].registrations[key] = known
+        for place, edge in self.edges.items():
+            part = parts[0] if place[0] in parts[0].legs else parts[1]
+            part.edges[place] = edge
+        return parts
+
+    def clear(self) -> None:
+        """Forget all: it is written, or it will be read again."""
+        self.legs.clear()
+        self.registrations.clear()
+        self.edges.clear()

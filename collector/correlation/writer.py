@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Brings what is pending to PostgreSQL: one transaction for all of it, and for how far it goes.
+
+The rows of a leg from several processes and nodes meet in one row, because the first that names a
+Call-ID decides in ``call_key`` where it is filed. All rows are written in the order of their keys,
+table after table, so that two writers never wait for each other in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from psycopg import AsyncConnection, AsyncCursor, Error, errors, sql
+from psycopg.rows import TupleRow
+
+from collector.columns import Column
+from collector.copy_binary import COPY_HEADER, COPY_TRAILER
+from collector.correlation.columns import (
+    CALL,
+    CALL_FILING,
+    CALL_LINK,
+    REGISTRATION,
+    REGISTRATION_FILING,
+    flat,
+)
+from collector.correlation.encode import RowEncoder, optional_text, required_text
+from collector.correlation.leg import STARTED
+from collector.correlation.links import CONFIDENCE
+from collector.correlation.merge import merge_assignments
+from collector.correlation.pending import Pending
+from collector.errors import ProgressConflictError
+from collector.log import LimitedLog
+from collector.partitions import Partitions
+
+MOVED_LATER: Final = timedelta(minutes=10)
+"""A row that is filed this much after the leg's first message is filed anew: searches by time look
+no further."""
+_FILING_LOCK: Final = 0x66696C65  # "file"
+"""Shared by all that write; whoever files rows anew has it alone."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ROW_REFUSED: Final = ("22", "23", "54")
+"""SQLSTATE classes that blame the row."""
+
+
+class _FiledLateError(Exception):
+    """A row is filed too late for its beginning."""
+
+
+class Mark(NamedTuple):
+    """How far the pending facts go in one segment; offsets in bytes."""
+
+    segment: UUID
+    was_octets: int
+    octets: int
+
+
+def _names(columns: Iterable[Column], prefix: str = "") -> sql.Composed:
+    return sql.SQL(", ").join(
+        sql.SQL("{}{}").format(sql.SQL(prefix), sql.Identifier(column.name)) for column in columns
+    )
+
+
+def _temporary(name: str, columns: Iterable[Column]) -> sql.Composed:
+    """A table of this connection for the rows on their way; empties itself with each commit."""
+    return sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} ({}) ON COMMIT DELETE ROWS").format(
+        sql.Identifier(name),
+        sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
+            for column in columns
+        ),
+    )
+
+
+def _copy(name: str, columns: Iterable[Column]) -> sql.Composed:
+    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+        sql.Identifier(name), _names(columns)
+    )
+
+
+_CALL_ID: Final = CALL_FILING[1]
+_CALL_FACT: Final = (_CALL_ID, *flat(CALL))
+_REGISTRATION_FACT: Final = (*REGISTRATION_FILING, *flat(REGISTRATION))
+_LINK_FACT: Final = CALL_LINK[1:]
+
+_TABLES: Final = (
+    ("call_fact", _CALL_FACT),
+    ("registration_fact", _REGISTRATION_FACT),
+    ("call_link_fact", _LINK_FACT),
+)
+_EMPTY: Final = {
+    name: sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for name, _ in _TABLES
+}
+_COPY: Final = {name: _copy(name, columns) for name, columns in _TABLES}
+
+# A leg whose key is forgotten is looked for in call, unless it begins here.
+_KEYS: Final = """
+    INSERT INTO call_key (call_id, ts)
+    SELECT call_id,
+           CASE WHEN first_rank = 0 OR EXISTS (
+                    SELECT FROM call_key WHERE call_key.call_id = call_fact.call_id)
+                THEN started_at
+                ELSE coalesce((SELECT call.ts FROM call WHERE call.call_id = call_fact.call_id
+                                ORDER BY call.ts DESC LIMIT 1), started_at) END
+      FROM call_fact ORDER BY call_id
+    ON CONFLICT DO NOTHING"""
+
+_KEY_OF: Final = "(SELECT call_key.ts FROM call_key WHERE call_key.call_id = {}.call_id)"
+
+_CALLS: Final = sql.SQL(
+    """
+    WITH written AS (
+        INSERT INTO call AS have (ts, {names})
+        SELECT {key}, {names} FROM call_fact ORDER BY call_id
+        ON CONFLICT (call_id, ts) DO UPDATE SET {assignments},
+            timed_out_at = CASE WHEN have.timed_out_at >= excluded.last_at
+                                THEN have.timed_out_at END
+        RETURNING call_id, ts, started_at
+    )
+    SELECT call_id, ts, started_at FROM written WHERE started_at < ts - {later}
+    """
+).format(
+    names=_names(_CALL_FACT),
+    key=sql.SQL(_KEY_OF).format(sql.Identifier("call_fact")),
+    assignments=merge_assignments(CALL),
+    later=sql.Literal(MOVED_LATER),
+)
+
+_LINKS: Final = sql.SQL(
+    """
+    INSERT INTO call_link (ts, {names})
+    SELECT {key}, {names} FROM call_link_fact ORDER BY call_id, linked_id, reason
+    ON CONFLICT DO NOTHING
+    """
+).format(names=_names(_LINK_FACT), key=sql.SQL(_KEY_OF).format(sql.Identifier("call_link_fact")))
+
+_REGISTRATIONS: Final = sql.SQL(
+    """
+    INSERT INTO registration AS have ({names})
+    SELECT {names} FROM registration_fact ORDER BY call_id, aor
+    ON CONFLICT (call_id, aor) DO UPDATE SET {assignments}
+    """
+).format(names=_names(_REGISTRATION_FACT), assignments=merge_assignments(REGISTRATION))
+
+_MARK: Final = """
+    UPDATE journal_progress SET correlated = %(octets)s
+     WHERE segment = %(segment)s AND correlated = %(was_octets)s"""
+
+
+class Writer:
+    """Writes what one ingest process knows."""
+
+    def __init__(self, partition_interval: float) -> None:
+        """``partition_interval`` in seconds."""
+        self._partitions = Partitions(partition_interval)
+        self._calls = RowEncoder(1, CALL)
+        self._registrations = RowEncoder(2, REGISTRATION)
+        self._links = RowEncoder(len(_LINK_FACT), ())
+        self._limited = LimitedLog()
+        self.refused = 0
+        """Rows that PostgreSQL did not take, since the start."""
+
+    async def prepare(self, connection: AsyncConnection[TupleRow]) -> None:
+        """Make a new connection ready for ``write``."""
+        self._partitions.forget()
+        for name, columns in _TABLES:
+            await connection.execute(_temporary(name, columns))
+
+    async def write(
+        self, connection: AsyncConnection[TupleRow], pending: Pending, marks: Sequence[Mark]
+    ) -> None:
+        """Merge all that is pending into its rows, and note how far it goes; all or nothing.
+
+        A row that PostgreSQL refuses is left out, logged and counted. Raises
+        ProgressConflictError if another process has been there, and what psycopg raises.
+        """
+        if pending.legs:
+            starts = [leg[STARTED] for leg in pending.legs.values()]
+            await self._make_partitions(connection, _moment(min(starts)), _moment(max(starts)))
+        try:
+            await self._write(connection, pending, marks, alone=False)
+        except _FiledLateError:
+            await self._write(connection, pending, marks, alone=True)
+
+    async def _write(
+        self,
+        connection: AsyncConnection[TupleRow],
+        pending: Pending,
+        marks: Sequence[Mark],
+        *,
+        alone: bool,
+    ) -> None:
+        """Raises _FiledLateError when rows must be filed anew, for which nobody else may write."""
+        lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+        async with connection.transaction(), connection.cursor() as cursor:
+            await cursor.execute(f"SELECT {lock}(%s)", (_FILING_LOCK,))
+            late = await self._merge_isolated(connection, cursor, pending)
+            if late and not alone:
+                raise _FiledLateError
+            for call_id, ts, started_at in late:
+                await self._file_anew(connection, cursor, call_id, ts, started_at)
+            for mark in marks:
+                await cursor.execute(_MARK, mark._asdict())
+                if not cursor.rowcount:
+                    message = f"segment {mark.segment} was correlated by another process meanwhile"
+                    raise ProgressConflictError(message)
+
+    async def _merge_isolated(
+        self, connection: AsyncConnection[TupleRow], cursor: AsyncCursor[TupleRow], pending: Pending
+    ) -> list[TupleRow]:
+        """``_merge``, in halves when PostgreSQL refuses, until what it refuses stands alone."""
+        try:
+            async with connection.transaction():
+                return await self._merge(cursor, pending)
+        except Error as error:
+            if (error.sqlstate or "")[:2] not in _ROW_REFUSED:
+                raise
+            if len(pending) <= 1:
+                self.refused += 1
+                self._limited.warn("refused", f"a call or registration was left out: {error}")
+                return []
+        found = []
+        for half in pending.halves():
+            found += await self._merge_isolated(connection, cursor, half)
+        return found
+
+    async def _merge(self, cursor: AsyncCursor[TupleRow], pending: Pending) -> list[TupleRow]:
+        """Call-ID, ts and beginning of the calls that are filed too late for a search by time."""
+        late: list[TupleRow] = []
+        if pending.legs:
+            rows = [
+                self._calls.row((required_text(call_id),), leg)
+                for call_id, leg in pending.legs.items()
+            ]
+            await self._fill(cursor, "call_fact", rows)
+            await cursor.execute(_KEYS)
+            await cursor.execute(_CALLS)
+            late = await cursor.fetchall()
+        if pending.edges:
+            rows = [
+                self._links.row(
+                    (
+                        required_text(call_id),
+                        optional_text(edge.linked_id),
+                        required_text(edge.reason.encode()),
+                        optional_text(edge.detail),
+                        required_text(CONFIDENCE[edge.reason].encode()),
+                    ),
+                    [],
+                )
+                for (call_id, _, _), edge in pending.edges.items()
+            ]
+            await self._fill(cursor, "call_link_fact", rows)
+            await cursor.execute(_LINKS)
+        if pending.registrations:
+            rows = [
+                self._registrations.row((required_text(call_id), required_text(aor)), registration)
+                for (call_id, aor), registration in pending.registrations.items()
+            ]
+            await self._fill(cursor, "registration_fact", rows)
+            await cursor.execute(_REGISTRATIONS)
+        return late
+
+    async def _fill(self, cursor: AsyncCursor[TupleRow], name: str, rows: list[bytes]) -> None:
+        await cursor.execute(_EMPTY[name])
+        async with cursor.copy(_COPY[name]) as stream:
+            await stream.write(b"".join((COPY_HEADER, *rows, COPY_TRAILER)))
+
+    async def _file_anew(
+        self,
+        connection: AsyncConnection[TupleRow],
+        cursor: AsyncCursor[TupleRow],
+        call_id: str,
+        ts: datetime,
+        started_at: datetime,
+    ) -> None:
+        await self._make_partitions(connection, started_at, started_at)
+        values = {"call_id": call_id, "ts": ts, "started_at": started_at}
+        for statement in (
+            "UPDATE call SET ts = %(started_at)s WHERE call_id = %(call_id)s AND ts = %(ts)s",
+            "UPDATE call_key SET ts = %(started_at)s WHERE call_id = %(call_id)s",
+        ):
+            await cursor.execute(statement, values)
+
+    async def _make_partitions(
+        self, connection: AsyncConnection[TupleRow], first: datetime, last: datetime
+    ) -> None:
+        for table in ("call", "call_link"):
+            try:
+                await self._partitions.ensure(connection, table, first, last)
+            except errors.LockNotAvailable as error:
+                self._limited.warn("partition", f"{table}: using the default: {error}")
+
+
+def _moment(us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=us)
