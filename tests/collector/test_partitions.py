@@ -14,8 +14,8 @@ from psycopg import AsyncConnection, errors
 from psycopg.rows import TupleRow
 
 from collector import partitions
-from collector.tables import PARTITIONED
 from collector.partitions import Partition, Partitions
+from collector.tables import PARTITIONED
 from tests.fix_api import store
 from tests.fix_database import Database
 from tests.sip_text import packet, request

@@ -46,7 +46,7 @@ def test_names_types_and_order_are_those_of_the_database(
     assert all(column.meaning for column in columns)
 
 
-@pytest.mark.parametrize("group", (*CALL, *REGISTRATION), ids=lambda group: group.name)
+@pytest.mark.parametrize("group", [*CALL, *REGISTRATION], ids=lambda group: group.name)
 def test_a_group_has_a_key_that_no_two_messages_share(group: Group) -> None:
     """FIRST and LAST need one: time and id of the message. The other rules have one column."""
     if group.rule in (Rule.FIRST, Rule.LAST):
