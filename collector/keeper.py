@@ -25,6 +25,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from collector import balance, kernel, partitions
 from collector.admission import publication, refused
 from collector.columns import TABLES
+from collector.correlation import upkeep
 from collector.errors import JournalError
 from collector.journal import segment
 from collector.journal.counters import Counters
@@ -40,6 +41,7 @@ PUBLISH_INTERVAL_S: Final = 1.0
 SUMMARIZE_INTERVAL_S: Final = 5.0
 MAINTENANCE_INTERVAL_S: Final = 60.0
 THINNING_INTERVAL_S: Final = 10.0
+CALLS_INTERVAL_S: Final = 10.0
 END_EARLY_INTERVAL_S: Final = 10.0
 _PROGRESS_KEPT: Final = timedelta(minutes=10)
 """Progress outlives its segment: the unlink must have reached the disk before it goes."""
@@ -76,6 +78,8 @@ class Keeper:
                 tasks.create_task(self._every(PUBLISH_INTERVAL_S, self._publish))
                 tasks.create_task(self._every(SUMMARIZE_INTERVAL_S, self._summarize))
                 tasks.create_task(self._every(MAINTENANCE_INTERVAL_S, self._maintain))
+                if self._settings.correlation.calls:
+                    tasks.create_task(self._every(CALLS_INTERVAL_S, self._keep_calls))
                 if self._settings.retention.failed_only:
                     tasks.create_task(self._every(THINNING_INTERVAL_S, self._thin))
                 tasks.create_task(self._every(lambda: self._retention.pause_s, self._retain))
@@ -182,6 +186,9 @@ class Keeper:
             LOGGER.info("partition %s made", made.name)
         await self._drop_old_counters(connection, now)
         await self._trim_quarantine(connection)
+
+    async def _keep_calls(self, connection: AsyncConnection[TupleRow]) -> None:
+        await upkeep.keep(connection, self._settings, datetime.now(UTC))
 
     async def _thin(self, connection: AsyncConnection[TupleRow]) -> None:
         retention = self._settings.retention

@@ -15,12 +15,15 @@ from typing import Final
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from collector import hop
 from collector.correlation.fact import Fact
 from collector.correlation.pending import Pending
 from collector.correlation.writer import Mark, Writer
+from collector.hop import Batch, Options
 from collector.journal.reader import Claim
 from collector.settings import Settings
 
+_READ_BYTES: Final = 1 << 20
 MAX_PENDING: Final = 5000
 """Legs and registrations that wait at most; then they are written before their time."""
 
@@ -53,6 +56,19 @@ class Correlator:
     def add(self, facts: Iterable[Fact]) -> None:
         """Take over the facts of messages whose rows are committed."""
         self._pending.add(facts)
+
+    def read_again(self, claim: Claim, options: Options) -> None:
+        """Take over the facts of a segment that is stored up to its offset, but not correlated."""
+        end = claim.offset
+        claim.offset = claim.correlated
+        while claim.offset < end:
+            batch = Batch()
+            data = claim.read(_READ_BYTES)[: end - claim.offset]
+            consumed = hop.encode(data, batch, options, MAX_PENDING)
+            # Damage was counted when it was read first.
+            claim.offset += consumed or claim.skip_damage(data) or len(data)
+            self.add(batch.facts)
+        claim.offset = end
 
     def hurry(self) -> None:
         """Write at the next occasion: a segment waits to be removed."""

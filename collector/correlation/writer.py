@@ -38,7 +38,7 @@ from collector.partitions import Partitions
 MOVED_LATER: Final = timedelta(minutes=10)
 """A row that is filed this much after the leg's first message is filed anew: searches by time look
 no further."""
-_FILING_LOCK: Final = 0x66696C65  # "file"
+FILING_LOCK: Final = 0x66696C65  # "file"
 """Shared by all that write; whoever files rows anew has it alone."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ROW_REFUSED: Final = ("22", "23", "54")
@@ -195,7 +195,7 @@ class Writer:
         """Raises _FiledLateError when rows must be filed anew, for which nobody else may write."""
         lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
         async with connection.transaction(), connection.cursor() as cursor:
-            await cursor.execute(f"SELECT {lock}(%s)", (_FILING_LOCK,))
+            await cursor.execute(f"SELECT {lock}(%s)", (FILING_LOCK,))
             late = await self._merge_isolated(connection, cursor, pending)
             if late and not alone:
                 raise _FiledLateError

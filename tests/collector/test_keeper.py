@@ -141,7 +141,7 @@ async def test_progress_outlives_its_segment_and_then_goes(
     counters = Counters(journal)
     for uid, age in ((present.uid, "1 day"), (gone, "1 day"), (recent, "1 minute")):
         await connection.execute(
-            "INSERT INTO journal_progress VALUES (%s, %s, 0, 0, 0, 0, now() - %s::interval)",
+            "INSERT INTO journal_progress VALUES (%s, %s, 0, 0, 0, 0, now() - %s::interval, 0)",
             (uid, counters.journal_id, age),
         )
     counters.close()
