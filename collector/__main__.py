@@ -7,13 +7,16 @@ import argparse
 import asyncio
 import logging
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 from psycopg import AsyncConnection, Error
 
 from collector import __version__, doctor, ingest, kamailio_settings, migrate, settings
 from collector.causes import CAUSES, causes_markdown
+from collector.correlation.relink import relink
 from collector.errors import KemiscopeError, SettingsError
 from collector.import_config import heplify_server, sipcapture
 from collector.journal.counters import Counters
@@ -21,6 +24,8 @@ from collector.reload import reload
 from collector.retention import report
 from collector.selection import Selection
 from collector.settings import Settings, show
+
+_MOST_HOURS: Final = 24 * 366.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,6 +71,14 @@ def _parser() -> argparse.ArgumentParser:
     retention = commands.add_parser("retention", help="drop now what goes by age or limit")
     retention.add_argument("--dry-run", action="store_true", help="only say what would go, and why")
     retention.set_defaults(run=_retention)
+
+    link = commands.add_parser(
+        "relink", help="link stored calls by the rules that the settings have now"
+    )
+    link.add_argument(
+        "--hours", type=float, default=24.0, help="how far back to begin (default 24)"
+    )
+    link.set_defaults(run=_relink)
 
     deliver = commands.add_parser("output", help="relay, push and count, outside of Kamailio")
     deliver.set_defaults(run=_output)
@@ -172,6 +185,28 @@ async def _retain(loaded: Settings, journal_id: UUID, *, dry: bool) -> str:
     ) as connection:
         await migrate.check(connection)
         return await report.run(connection, loaded, journal_id, dry=dry)
+
+
+def _relink(options: argparse.Namespace) -> int:
+    if not 0 < options.hours <= _MOST_HOURS:
+        message = f"--hours: must be more than 0 and at most {_MOST_HOURS}"
+        raise SettingsError(message)
+    last = datetime.now(UTC)
+    new = asyncio.run(_link(_with_dsn(options), last - timedelta(hours=options.hours), last))
+    sys.stdout.write(f"{new} new links\n")
+    return 0
+
+
+async def _link(loaded: Settings, first: datetime, last: datetime) -> int:
+    def tell(at: datetime, read: int, new: int) -> None:
+        share = (at - first) / (last - first)
+        sys.stderr.write(f"\r{share:4.0%}  {at:%Y-%m-%d %H:%M}  {read:,} messages, {new:,} links")
+        if at >= last:
+            sys.stderr.write("\n")
+
+    async with await AsyncConnection.connect(loaded.database.dsn, autocommit=True) as connection:
+        await migrate.check(connection)
+        return await relink(connection, loaded, first, last, tell)
 
 
 def _causes(options: argparse.Namespace) -> int:

@@ -195,7 +195,7 @@ def _unwrap(kept: list[tuple[Record, Hep, bytes, SenderKey]], messages: list[Sip
 def _store(
     batch: Batch, record_id: int, sender: SenderKey, selected: Selected, options: Options
 ) -> None:
-    packet, message, node, aleg_id, headers = selected
+    packet, message, node, aleg_id, headers, aleg_header = selected
     ts, sender_ts = _times(batch, record_id, packet, sender, options)
     if message is None:
         _store_other(batch, record_id, packet, ts, sender_ts, node, options)
@@ -214,7 +214,9 @@ def _store(
     _add(batch.rows[message.kind], encoded, ts)
     if options.correlate and message.kind is not _OTHER:
         call_id = clean_text(message.call_id, options.max_field_bytes)
-        batch.facts.append(Fact(ts, record_id, call_id, packet, message, node, aleg_id, headers))
+        batch.facts.append(
+            Fact(ts, record_id, call_id, packet, message, node, aleg_id, headers, aleg_header)
+        )
     key = (ts // US_PER_MINUTE, node, message.method, message.status // 100)
     stat = batch.stats.get(key)
     if stat is None:

@@ -25,6 +25,8 @@ class Fact(NamedTuple):
     """The leg before this one; ``b""`` when no header of correlation.headers says."""
     headers: bytes
     """The custom headers as a JSON object; ``b""`` when there are none."""
+    aleg_header: str = ""
+    """The header that gave ``aleg_id``."""
 
 
 def is_earlier(have: tuple[Any, ...] | None, fact: Fact) -> bool:

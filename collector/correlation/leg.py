@@ -138,7 +138,7 @@ def _add_response(leg: Leg, fact: Fact, status: int) -> None:
 
 def _origin(rank: int, fact: Fact) -> tuple[Any, ...]:
     """Who calls whom; a response goes the other way than its request."""
-    ts, record_id, _, packet, message, node, _, headers = fact
+    ts, record_id, _, packet, message, node, _, headers, _ = fact
     source = packet.src_port, packet.src_ip
     target = packet.dst_port, packet.dst_ip
     if message.status:

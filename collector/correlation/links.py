@@ -67,7 +67,7 @@ def edges(fact: Fact) -> Iterator[Edge]:
     """The edges that one message gives."""
     message, packet = fact.message, fact.packet
     if fact.aleg_id and fact.aleg_id != fact.call_id:
-        yield Edge(fact.aleg_id, Reason.HEADER, b"")
+        yield Edge(fact.aleg_id, Reason.HEADER, fact.aleg_header.encode())
     given = packet.correlation_id
     if given and given not in (message.call_id, fact.aleg_id):
         yield Edge(given, Reason.HEP, b"")

@@ -41,11 +41,19 @@ class Pending:
             elif fact.message.method in leg.METHODS:
                 call_id = fact.call_id
                 self.legs[call_id] = leg.add(self.legs.get(call_id), fact)
-                for edge in links.edges(fact):
-                    key_of_edge = call_id, edge.linked_id, edge.reason
-                    have = self.edges.get(key_of_edge)
-                    if have is None or edge.detail < have.detail:
-                        self.edges[key_of_edge] = edge
+                self._add_edges(fact)
+
+    def add_edges(self, facts: Iterable[Fact]) -> None:
+        """Take over only what messages of calls say about other legs."""
+        for fact in facts:
+            self._add_edges(fact)
+
+    def _add_edges(self, fact: Fact) -> None:
+        for edge in links.edges(fact):
+            key = fact.call_id, edge.linked_id, edge.reason
+            have = self.edges.get(key)
+            if have is None or edge.detail < have.detail:
+                self.edges[key] = edge
 
     def halves(self) -> tuple[Pending, Pending]:
         """The same in two parts, each leg with its edges."""

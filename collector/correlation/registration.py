@@ -36,7 +36,7 @@ def aor(fact: Fact) -> bytes:
 
 def add(registration: Registration | None, fact: Fact) -> Registration:
     """Take one more message into account; returns the registration, made when it is None."""
-    ts, record_id, _, packet, message, node, _, _ = fact
+    ts, record_id, _, packet, message, node, _, _, _ = fact
     if registration is None:
         registration = [None] * _SLOTS
         registration[FIRST_AT] = registration[LAST_AT] = ts

@@ -136,6 +136,19 @@ _LINKS: Final = sql.SQL(
     """
 ).format(names=_names(_LINK_FACT), key=sql.SQL(_KEY_OF).format(sql.Identifier("call_link_fact")))
 
+_LINKS_OF_STORED: Final = sql.SQL(
+    """
+    INSERT INTO call_link (ts, {names})
+    SELECT leg.ts, {names}
+      FROM call_link_fact
+      JOIN (SELECT call.call_id AS leg_id, max(call.ts) AS ts FROM call
+             WHERE call.call_id IN (SELECT call_id FROM call_link_fact)
+             GROUP BY call.call_id) AS leg ON leg_id = call_id
+     ORDER BY call_id, linked_id, reason
+    ON CONFLICT DO NOTHING
+    """
+).format(names=_names(_LINK_FACT))
+
 _REGISTRATIONS: Final = sql.SQL(
     """
     INSERT INTO registration AS have ({names})
@@ -239,20 +252,7 @@ class Writer:
             await cursor.execute(_CALLS)
             late = await cursor.fetchall()
         if pending.edges:
-            rows = [
-                self._links.row(
-                    (
-                        required_text(call_id),
-                        optional_text(edge.linked_id),
-                        required_text(edge.reason.encode()),
-                        optional_text(edge.detail),
-                        required_text(CONFIDENCE[edge.reason].encode()),
-                    ),
-                    [],
-                )
-                for (call_id, _, _), edge in pending.edges.items()
-            ]
-            await self._fill(cursor, "call_link_fact", rows)
+            await self._fill(cursor, "call_link_fact", self._edge_rows(pending))
             await cursor.execute(_LINKS)
         if pending.registrations:
             rows = [
@@ -262,6 +262,28 @@ class Writer:
             await self._fill(cursor, "registration_fact", rows)
             await cursor.execute(_REGISTRATIONS)
         return late
+
+    def _edge_rows(self, pending: Pending) -> list[bytes]:
+        return [
+            self._links.row(
+                (
+                    required_text(call_id),
+                    optional_text(edge.linked_id),
+                    required_text(edge.reason.encode()),
+                    optional_text(edge.detail),
+                    required_text(CONFIDENCE[edge.reason].encode()),
+                ),
+                [],
+            )
+            for (call_id, _, _), edge in pending.edges.items()
+        ]
+
+    async def link(self, connection: AsyncConnection[TupleRow], pending: Pending) -> int:
+        """Add the edges of legs that are in ``call`` already; returns how many are new."""
+        async with connection.transaction(), connection.cursor() as cursor:
+            await self._fill(cursor, "call_link_fact", self._edge_rows(pending))
+            await cursor.execute(_LINKS_OF_STORED)
+            return cursor.rowcount
 
     async def _fill(self, cursor: AsyncCursor[TupleRow], name: str, rows: list[bytes]) -> None:
         await cursor.execute(_EMPTY[name])

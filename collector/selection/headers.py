@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import re2
@@ -33,6 +34,8 @@ class AlegHeader(NamedTuple):
 
     name: bytes
     """In lower case."""
+    label: str
+    """As the settings spell it."""
     pattern: re2.Pattern[bytes] | None
     """Its first group is the part of the value that counts."""
 
@@ -47,6 +50,17 @@ class CustomHeader(NamedTuple):
     type: ValueType
 
 
+class Found(NamedTuple):
+    """What the wanted headers of a message say."""
+
+    aleg_id: bytes = b""
+    """The leg before, clean text; ``b""`` when none says."""
+    aleg_header: str = ""
+    """Which header said it."""
+    custom: Mapping[str, str | int | float] = MappingProxyType({})
+    """The custom headers by name."""
+
+
 class Headers:
     """Finds the wanted headers of one message in one pass."""
 
@@ -58,26 +72,25 @@ class Headers:
             item.name for item in self._custom
         )
 
-    def find(
-        self, payload: bytes, max_field_bytes: int
-    ) -> tuple[bytes, dict[str, str | int | float]]:
-        """The A-leg id, ``b""`` when there is none, and the custom headers by name.
+    def find(self, payload: bytes, max_field_bytes: int) -> Found:
+        """What is wanted of one message.
 
         Of several A-leg headers the first in the settings that is in the message counts; of a
         header that is repeated the first one. Values are cut at ``max_field_bytes``.
         """
         found = find_headers(payload, self._wanted)
-        return self._aleg_id(found, max_field_bytes), self._values(found, max_field_bytes)
+        aleg_id, header = self._aleg_id(found, max_field_bytes)
+        return Found(aleg_id, header, self._values(found, max_field_bytes))
 
-    def _aleg_id(self, found: dict[bytes, bytes], max_bytes: int) -> bytes:
-        for name, pattern in self._aleg:
+    def _aleg_id(self, found: dict[bytes, bytes], max_bytes: int) -> tuple[bytes, str]:
+        for name, label, pattern in self._aleg:
             value = found.get(name)
             if value and pattern:
                 matched = pattern.search(value)
                 value = matched[1] if matched else b""
             if value:
-                return _clean(value, max_bytes).encode()
-        return b""
+                return _clean(value, max_bytes).encode(), label
+        return b"", ""
 
     def _values(self, found: dict[bytes, bytes], max_bytes: int) -> dict[str, str | int | float]:
         values: dict[str, str | int | float] = {}
@@ -93,12 +106,12 @@ def _aleg_header(entry: str) -> AlegHeader:
     """From ``Name`` or ``Name: pattern``."""
     name, colon, pattern = entry.partition(":")
     if not colon:
-        return AlegHeader(_full_name(name), None)
+        return AlegHeader(_full_name(name), name.strip(), None)
     compiled = compile_pattern(pattern.strip().encode())
     if compiled.groups < 1:
         message = f"{pattern.strip()!r} has no group: put parentheses around the part that counts"
         raise ValueError(message)
-    return AlegHeader(_full_name(name), compiled)
+    return AlegHeader(_full_name(name), name.strip(), compiled)
 
 
 def _custom_header(entry: str) -> CustomHeader:

@@ -44,6 +44,8 @@ class Selected(NamedTuple):
     """Clean text; ``b""`` when there is none."""
     headers: bytes = b""
     """A JSON object; ``b""`` when there is none."""
+    aleg_header: str = ""
+    """Which header gave the A-leg id."""
 
 
 class Selection:
@@ -119,9 +121,12 @@ class Selection:
             if part.discards(candidate):
                 return part.cause
         headers: dict[str, str | int | float] = {}
-        aleg_id = b""
+        aleg_id, aleg_header = b"", ""
         if self._headers and candidate.message:
-            aleg_id, headers = self._headers.find(candidate.packet.payload, self._max_field_bytes)
+            aleg_id, aleg_header, custom = self._headers.find(
+                candidate.packet.payload, self._max_field_bytes
+            )
+            headers.update(custom)
         if self._hook:
             outcome = self._hook.apply(candidate)
             if outcome is None:
@@ -138,7 +143,8 @@ class Selection:
                     # The row asks the payload whether texts need cleaning: not of this one.
                     message = _clean(message, packet.payload, self._max_field_bytes)
                     packet = packet._replace(payload=covered)
-        return Selected(packet, message, node, aleg_id, orjson.dumps(headers) if headers else b"")
+        dumped = orjson.dumps(headers) if headers else b""
+        return Selected(packet, message, node, aleg_id, dumped, aleg_header)
 
 
 def _clean(message: Sip, payload: bytes, max_bytes: int) -> Sip:

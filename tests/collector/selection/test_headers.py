@@ -14,11 +14,11 @@ from tests.sip_text import request, with_headers
 
 
 def _aleg(entries: list[str], *headers: bytes) -> bytes:
-    return Headers(entries, ()).find(with_headers(*headers), 512)[0]
+    return Headers(entries, ()).find(with_headers(*headers), 512).aleg_id
 
 
 def _custom(entries: list[str], *headers: bytes) -> dict[str, str | int | float]:
-    return Headers((), entries).find(with_headers(*headers), 512)[1]
+    return dict(Headers((), entries).find(with_headers(*headers), 512).custom)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_body_has_no_headers() -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_are_looked_through(message: bytes) -> None:
     """And what is found is clean."""
-    aleg, custom = Headers(["a", "X-B"], ["X-B", "c: number"]).find(message, 16)
+    aleg, _, custom = Headers(["a", "X-B"], ["X-B", "c: number"]).find(message, 16)
     assert len(aleg) <= 16
     assert aleg.decode().encode() == aleg
     assert all(len(str(value).encode()) <= 16 for value in custom.values())
