@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from bench import burst, hop, machine, report, selection, streams, sustained
+from bench import burst, calls, hop, machine, report, selection, streams, sustained
 from bench.report import Section
 from bench.sipcapture import comparison
 from collector.errors import KemiscopeError
@@ -36,6 +36,7 @@ class Scenario(Protocol):
 SCENARIOS: Final[dict[str, Scenario]] = {
     "hop": hop.run,
     "selection": selection.run,
+    "calls": calls.run,
     "sustained": sustained.run,
     "burst": burst.run,
     "streams": streams.run,

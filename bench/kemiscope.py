@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench import measure
 from bench.target import Target
@@ -29,7 +29,7 @@ class Kemiscope(Target):
     """A trial stack without the web API."""
 
     name = "kemiscope"
-    tables = SIP_MESSAGE_TABLES
+    tables = (*SIP_MESSAGE_TABLES, "call", "call_key", "call_link", "registration")
     messages = """
         SELECT xmin, via_branch AS number, ts AS sent_at FROM sip_message_call
          UNION ALL
@@ -38,9 +38,15 @@ class Kemiscope(Target):
         SELECT xmin, via_branch AS number, ts AS sent_at FROM sip_message_other
     """
 
-    def __init__(self, directory: Path, postgres: str = "", streams: Sequence[str] = ()) -> None:
-        """``postgres`` is added to postgresql.conf; ``streams`` as for ``Trial``."""
-        self._trial = Trial(directory, postgres=postgres, streams=streams)
+    def __init__(
+        self,
+        directory: Path,
+        postgres: str = "",
+        streams: Sequence[str] = (),
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """``postgres``, ``streams`` and ``settings`` as for ``Trial``."""
+        self._trial = Trial(directory, settings, postgres, streams)
         self.cluster = self._trial.cluster
         self.port = self._trial.hep_port
         self._groups: dict[str, list[int]] = {}
@@ -97,7 +103,7 @@ class Kemiscope(Target):
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             row = self._row()
-            if row and row[0] >= sent and row[1] == 0:
+            if row and row[0] >= sent and row[1] == 0 and self._is_correlated():
                 break
             time.sleep(_POLL_S)
         return max(slot[Field.LAST_COMMIT] for slot in self._slots()) / 1e9
@@ -114,6 +120,12 @@ class Kemiscope(Target):
         """From the published balance."""
         row = self._row()
         return row[2] if row else -1
+
+    def _is_correlated(self) -> bool:
+        found = self.connection.execute(
+            "SELECT bool_and(correlated = octets) FROM journal_progress"
+        ).fetchone()
+        return found is None or found[0] is not False
 
     def _row(self) -> tuple[int, int, int] | None:
         return self.connection.execute(
