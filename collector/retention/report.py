@@ -18,7 +18,7 @@ from collector.retention.plan import AGE, Limit
 from collector.retention.watch import Look, Watch
 from collector.settings import Settings
 from collector.settings.quantity import approximate, readable
-from collector.tables import PARTITIONED
+from collector.tables import KINDS
 
 _NEVER: Final = 100 * 365 * 86_400.0
 
@@ -75,16 +75,16 @@ def report(
 def _kinds(parts: Sequence[Part], settings: Settings) -> list[tuple[str, ...]]:
     header = ("kind", "partitions", "messages", "bytes", "oldest", "kept for")
     rows: list[tuple[str, ...]] = [header]
-    for table in PARTITIONED:
-        filled = [part for part in parts if part.table == table.name and part.filled]
-        kept = getattr(settings.retention, table.kind)
+    for kind in KINDS:
+        filled = [part for part in parts if part.kind == kind and part.filled]
+        kept = getattr(settings.retention, kind)
         oldest = min((part.partition.begin for part in filled if not part.is_default), default=None)
         rows.append(
             (
-                table.kind,
+                kind,
                 f"{len(filled)}",
                 f"{sum(part.messages for part in filled):,}",
-                approximate(sum(part.octets for part in parts if part.table == table.name)),
+                approximate(sum(part.octets for part in parts if part.kind == kind)),
                 f"{oldest:%Y-%m-%d %H:%M}" if oldest else "-",
                 str(readable(kept, "s")) if kept else "ever",
             )

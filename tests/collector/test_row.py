@@ -13,7 +13,7 @@ from collector import hep, sip
 from collector.copy_binary import UNKNOWN_ADDRESSES, clean
 from collector.hep import Hep
 from collector.row import MAX_FIELD_BYTES, encode, transport
-from collector.sip import Fault, Sip
+from collector.sip import COLUMN_FIELDS, Fault, Sip
 from tests.copy_reader import Row, read_rows
 from tests.hep_bytes import DST4, DST6, SRC4, SRC6
 from tests.sip_text import extract, request, with_headers
@@ -22,7 +22,7 @@ TS = 1_763_856_000_123_456
 """2025-11-23 in µs since 1970."""
 FIELD_BYTES = 512
 
-TEXTS = set(Sip._fields) - {"kind", "status", "cseq", "fault", "via_transport"}
+TEXTS = set(COLUMN_FIELDS) - {"kind", "status", "cseq", "fault", "via_transport"}
 """Columns and fields of Sip that have the same name and text."""
 
 
@@ -53,7 +53,8 @@ def test_every_column_of_a_request() -> None:
     """Each field of packet and message in its place."""
     fields: dict[str, Any] = {name: b"the " + name.encode() for name in TEXTS}
     fields |= {"kind": sip.Kind.CALL, "status": 0, "cseq": 42, "fault": None}
-    message = Sip(**fields, via_transport=b"UDP")
+    later: dict[str, Any] = dict.fromkeys(set(Sip._fields) - set(COLUMN_FIELDS), b"")
+    message = Sip(**fields, via_transport=b"UDP", **later)
     packet = _packet(payload=b"the raw message", correlation_id=b"the correlation id", vlan=742)
     row = _row(
         packet,

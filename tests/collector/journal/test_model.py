@@ -31,7 +31,7 @@ from collector.journal import record, segment
 from collector.journal.counters import Counters, Field, Role, cause_counts
 from collector.journal.segment import HEADER_BYTES, Segment
 from collector.journal.writer import Writer
-from collector.store import Step
+from collector.store import Progress, Step
 from tests.fix_journal import PEER, kill
 
 MAX_WRITERS = 3
@@ -59,9 +59,10 @@ class FakeStore:
         self.fault_before: Exception | None = None
         self.fault_after: Exception | None = None
 
-    async def progress(self, _connection: object, found: Segment) -> tuple[int, int]:
+    async def progress(self, _connection: object, found: Segment) -> Progress:
         """As the table journal_progress has it."""
-        return self._database.progress.get(found.uid, (HEADER_BYTES, 0))
+        octets, records = self._database.progress.get(found.uid, (HEADER_BYTES, 0))
+        return Progress(octets, records, octets)
 
     async def commit(self, _connection: object, batch: Batch, steps: Iterable[Step]) -> None:
         """All or nothing, and only from where the database stands."""
@@ -98,6 +99,7 @@ class JournalMachine(RuleBasedStateMachine):
                 "KEMISCOPE_CONFIG": os.devnull,
                 "KEMISCOPE_JOURNAL_DIRECTORY": str(self.journal),
                 "KEMISCOPE_INGEST_BATCH_MESSAGES": "4",
+                "KEMISCOPE_CORRELATION_CALLS": "false",
             },
         )
         self.database = Database()

@@ -50,6 +50,7 @@ def test_everything_at_a_glance() -> None:
         "other 2 2 200.3 MiB 2026-11-23 09:00 3d",
         "event 0 0 0 bytes - 3d",
         "report 0 0 0 bytes - 14d",
+        "record 0 0 0 bytes - 90d",
         "",
         "limit in use of share last hour, reached last day, reached",
         "retention.max_bytes 677.1 MiB 572.2 MiB 118.3% +3.4 GiB/h, reached +0 bytes/h, reached",
