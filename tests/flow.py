@@ -19,7 +19,7 @@ A file of ``tests/flows`` has these lines; what is indented belongs to the line 
         state completed                  a column; - is null
         answer F4                        a group of columns: its time and id are those of F4
     registration alice@atlanta.example.com [LEG]
-    link A B header certain              an edge from a leg to a leg
+    link A B header certain              an edge from a leg to a leg or to another id
     name:                                any other section, kept as text
 
 Every group and time of a row that its file does not name must be null.
@@ -27,7 +27,6 @@ Every group and time of a row that its file does not name must be null.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -78,15 +77,12 @@ class Message(NamedTuple):
     @property
     def packet(self) -> bytes:
         """As HEP3."""
-        return hep.encode(
-            Hep(
-                *(3, _PROTOCOLS[self.transport]),
-                *(ipaddress.ip_address(end.ip).packed for end in (self.src, self.dst)),
-                *(self.src.port, self.dst.port, self.us // 1_000_000, self.us % 1_000_000),
-                *(hep.TYPE_SIP, self.node, self.sip),
-                correlation_id=self.correlation_id.encode(),
-            )
+        packet = Hep(
+            *(3, _PROTOCOLS[self.transport], self.src.packed, self.dst.packed),
+            *(self.src.port, self.dst.port, self.us // 1_000_000, self.us % 1_000_000),
+            *(hep.TYPE_SIP, self.node, self.sip),
         )
+        return hep.encode(packet._replace(correlation_id=self.correlation_id.encode()))
 
 
 class Expected(NamedTuple):
@@ -98,7 +94,7 @@ class Expected(NamedTuple):
 
 
 class Link(NamedTuple):
-    """An edge between two legs."""
+    """An edge from a leg to another, or to an id that is none."""
 
     leg: str
     other: str

@@ -8,6 +8,7 @@ within a dialog the tags stand and the other side's Contact is called.
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -27,6 +28,11 @@ class Endpoint:
     port: int
     aor: str = ""
     agent: str = ""
+
+    @property
+    def packed(self) -> bytes:
+        """The address as 4 or 16 bytes."""
+        return ipaddress.ip_address(self.ip).packed
 
     @property
     def address(self) -> str:
