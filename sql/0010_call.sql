@@ -5,8 +5,10 @@
 -- is a smallest, a largest, a sum, or the values of the first or last message of a sort, so that
 -- neither the order of the messages nor who stores them changes the outcome; the rules are in
 -- collector/correlation/columns.py. What follows from those facts (state, status, delays) is
--- generated here, in the same row version. ts files the row: a leg's first stored message chooses
--- it, call_key remembers it, so that all capture nodes and ingest processes meet in one row.
+-- generated here, in the same row version. A failure counts when neither another attempt (a redirect
+-- was followed) nor the first ringing (a proxy tried elsewhere) came after it. ts files the row: a
+-- leg's first stored message chooses it, call_key remembers it, so that all capture nodes and ingest
+-- processes meet in one row.
 -- call_link has an edge from a leg to an id: another leg's Call-ID, or something that both share.
 -- Locks: ALTER TABLE journal_progress for a moment; else creates tables.
 -- Back: DROP TABLE call_link, registration, call_key, call; DROP FUNCTION milliseconds;
@@ -136,9 +138,10 @@ CREATE TABLE call (
                     failed_at IS NULL
                     OR cancel_branch = attempt_branch AND terminated_at IS NOT NULL
                 ) THEN 'cancelled'
-            WHEN failure_status IN (486, 600) THEN 'busy'
-            WHEN failure_status < 400 THEN 'redirected'
-            WHEN failed_at IS NOT NULL THEN 'failed'
+            WHEN failed_at = greatest(failed_at, attempt_at, progress_at) THEN
+                CASE WHEN failure_status IN (486, 600) THEN 'busy'
+                     WHEN failure_status < 400 THEN 'redirected'
+                     ELSE 'failed' END
             WHEN challenge_cseq >= -attempt_order THEN 'failed'
             WHEN terminated_at IS NOT NULL THEN 'cancelled'
             WHEN bye_at IS NOT NULL THEN 'completed'
@@ -153,7 +156,7 @@ CREATE TABLE call (
             WHEN answered_at IS NOT NULL THEN answer_status
             WHEN cancelled_at IS NOT NULL AND terminated_at IS NOT NULL
                  AND (failed_at IS NULL OR cancel_branch = attempt_branch) THEN 487
-            WHEN failed_at IS NOT NULL THEN failure_status
+            WHEN failed_at = greatest(failed_at, attempt_at, progress_at) THEN failure_status
             WHEN challenge_cseq >= -attempt_order THEN challenge_status
             WHEN terminated_at IS NOT NULL THEN 487
         END
@@ -163,7 +166,9 @@ CREATE TABLE call (
             WHEN answered_at IS NOT NULL THEN bye_at
             WHEN cancelled_at IS NOT NULL AND failed_at IS NULL
                 THEN coalesce(terminated_at, cancelled_at)
-            WHEN failed_at IS NOT NULL THEN greatest(failed_at, terminated_at)
+            WHEN failed_at = greatest(failed_at, attempt_at, progress_at)
+                 OR cancel_branch = attempt_branch AND terminated_at IS NOT NULL
+                THEN greatest(failed_at, terminated_at)
             WHEN challenge_cseq >= -attempt_order THEN challenged_at
             ELSE coalesce(terminated_at, bye_at)
         END
@@ -179,8 +184,11 @@ CREATE TABLE call (
         END
     ) STORED,
     pdd_ms double precision GENERATED ALWAYS AS (
-        CASE WHEN first_rank = 0 THEN milliseconds(
-            least(progress_at, answered_at, failed_at, terminated_at) - first_at) END
+        CASE WHEN first_rank = 0 THEN milliseconds(coalesce(
+            least(progress_at, answered_at),
+            CASE WHEN failed_at = greatest(failed_at, attempt_at) THEN failed_at
+                 WHEN challenge_cseq >= -attempt_order THEN challenged_at END,
+            terminated_at) - first_at) END
     ) STORED,
     setup_ms double precision GENERATED ALWAYS AS (
         CASE WHEN first_rank = 0 THEN milliseconds(answered_at - first_at) END

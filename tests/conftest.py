@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.fix_output",
     "tests.fix_trial",
     "tests.fix_api",
+    "tests.fix_calls",
     "tests.fix_ksr",
     "tests.fix_listener",
 ]

@@ -140,7 +140,7 @@ CALL: Final = (
         ),
         keys=2,
     ),
-    _single(Rule.MIN, "terminated_at", _TIME, "first 487 Request Terminated to an INVITE"),
+    _single(Rule.MAX, "terminated_at", _TIME, "last 487 Request Terminated to an INVITE"),
     Group(
         "challenge",
         Rule.LAST,
