@@ -12,6 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow, dict_row
 
 from collector import hop
+from collector.correlation.fact import Fact
 from collector.correlation.pending import Pending
 from collector.correlation.writer import Writer
 from collector.hop import Batch
@@ -43,25 +44,26 @@ class Ingesting:
         self._connection = connection
         self._store = Store(UUID(int=node), process)
         self._pending = Pending()
-        self._writer = Writer(HALF_HOUR)
+        self.writer = Writer(HALF_HOUR)
         self._options = OPTIONS._replace(selection=selection, correlate=True)
 
     async def prepare(self) -> None:
         """Make the connection ready."""
-        await self._writer.prepare(self._connection)
+        await self.writer.prepare(self._connection)
 
-    async def store(self, messages: Iterable[Message]) -> None:
-        """Commit the rows of messages, in this order; their facts are pending."""
+    async def store(self, messages: Iterable[Message]) -> list[Fact]:
+        """Commit the rows of messages, in this order; returns their facts, which are pending."""
         packets = [(message.id, message.packet) for message in messages]
         buffer = b"".join(record.pack(id_, PEER, 9060, 0, packet) for id_, packet in packets)
         batch = Batch()
         assert hop.encode(buffer, batch, self._options, len(packets)) == len(buffer)
         await self._store.commit(self._connection, batch, [])
         self._pending.add(batch.facts)
+        return batch.facts
 
     async def write(self) -> None:
         """Write what is pending."""
-        await self._writer.write(self._connection, self._pending, [])
+        await self.writer.write(self._connection, self._pending, [])
         self._pending.clear()
 
 

@@ -130,7 +130,7 @@ def _add_response(leg: Leg, fact: Fact, status: int) -> None:
         if is_later(leg[CHALLENGE], fact):
             leg[CHALLENGE] = (ts, record_id, status, message.cseq)
     elif status == _TERMINATED:
-        # Of several hops the last: where a proxy had given up one phone before, that was not the end.
+        # The last of several: where a proxy gave up one phone before, that was not the end.
         if leg[TERMINATED] is None or ts > leg[TERMINATED]:
             leg[TERMINATED] = ts
     elif is_later(leg[FAILURE], fact):

@@ -53,6 +53,7 @@ SESSION_PREFIX: Final = b"session:"
 """Before a Session-ID half in linked_id, which can be no Call-ID then by mistake."""
 _SESSION_DIGITS: Final = 32
 _NO_SESSION: Final = b"0" * _SESSION_DIGITS
+_HEX: Final = b"0123456789abcdef"
 
 
 class Edge(NamedTuple):
@@ -96,7 +97,7 @@ def _session_halves(value: bytes) -> Iterator[bytes]:
         if name.strip() == b"remote":
             halves.append(half.strip())
     for half in halves:
-        if len(half) == _SESSION_DIGITS and half != _NO_SESSION and half.isalnum():
+        if len(half) == _SESSION_DIGITS and half != _NO_SESSION and not half.strip(_HEX):
             yield half
 
 

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The writer at its edges: late beginnings, refused rows, forgotten keys, and somebody else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from collector.correlation import upkeep
+from collector.correlation.pending import Pending
+from collector.correlation.writer import Mark, Writer
+from collector.errors import ProgressConflictError
+from tests.fix_api import load_settings
+from tests.fix_calls import HALF_HOUR, Ingests, select
+from tests.fix_database import Database
+from tests.flow import Flow, load
+
+Connection = AsyncConnection[TupleRow]
+
+SEGMENT = UUID(int=7)
+
+
+def _call(name: str = "session-direct", run: int = 0, begins: datetime | None = None) -> Flow:
+    return load(name, run, begins)
+
+
+async def test_a_call_whose_beginning_comes_late_is_filed_anew(
+    ingests: Ingests, connection: Connection
+) -> None:
+    """One row, in the partition of its beginning, where a search by time looks for it."""
+    flow = _call("bye-missing", begins=datetime(2026, 3, 10, 11, 55, tzinfo=UTC))
+    late = _call("bye-missing", begins=datetime(2026, 3, 10, 12, 35, tzinfo=UTC))
+    first = await ingests.open()
+    await first.store(late.messages[1:])
+    await first.write()
+    (before,) = await select(connection, "call")
+    await first.store(flow.messages[:1])
+    await first.write()
+    (row,) = await select(connection, "call")
+    assert (
+        before["ts"]
+        == before["started_at"]
+        == row["ts"] + timedelta(minutes=40) + (before["started_at"] - late.begins)
+    )
+    assert row["ts"] == row["started_at"] == row["first_at"] == flow.begins
+    assert row["messages"] == len(flow.messages)
+    found = await connection.execute("SELECT tableoid::regclass::text FROM call")
+    assert await found.fetchall() == [("call_20260310_1130",)]
+    (key,) = await select(connection, "call_key")
+    assert key["ts"] == flow.begins
+    other = await ingests.open(process=1)
+    await other.store(late.messages[-1:])
+    await other.write()
+    (row,) = await select(connection, "call")
+    assert row["messages"] == len(flow.messages) + 1
+
+
+async def test_a_row_that_is_refused_is_left_out_alone(
+    ingests: Ingests, connection: Connection
+) -> None:
+    """The others are written, each once, in spite of the tries in halves."""
+    flows = [_call(run=number) for number in range(5)]
+    poison = flows[2].legs[""]
+    await connection.execute(f"ALTER TABLE call ADD CHECK (call_id <> '{poison}') NOT VALID")
+    first = await ingests.open()
+    for flow in flows:
+        await first.store(flow.messages)
+    await first.write()
+    rows = await select(connection, "call")
+    assert {row["call_id"] for row in rows} == {flow.legs[""] for flow in flows} - {poison}
+    assert {row["messages"] for row in rows} == {len(flows[0].messages)}
+    assert first.writer.refused == 1
+
+
+async def test_what_another_process_has_written_is_not_written_again(
+    ingests: Ingests, connection: Connection
+) -> None:
+    """Progress is compared and set; with the conflict nothing of the write stays."""
+    await connection.execute(
+        "INSERT INTO journal_progress VALUES (%s, %s, 0, 0, 900, 9, now(), 300)",
+        (SEGMENT, UUID(int=1)),
+    )
+    pending, writer = Pending(), Writer(HALF_HOUR)
+    await writer.prepare(connection)
+    first = await ingests.open()
+    pending.add(await first.store(_call().messages))
+    with pytest.raises(ProgressConflictError):
+        await writer.write(connection, pending, [Mark(SEGMENT, 200, 900)])
+    assert await select(connection, "call") == []
+    assert await select(connection, "call_key") == []
+    await writer.write(connection, pending, [Mark(SEGMENT, 300, 900)])
+    assert len(await select(connection, "call")) == 1
+    (progress,) = await select(connection, "journal_progress")
+    assert progress["correlated"] == 900
+
+
+async def test_the_end_of_a_long_call_finds_its_row(
+    ingests: Ingests, database: Database, connection: Connection
+) -> None:
+    """Although its key is forgotten, which happens only after a day."""
+    flow = _call()
+    first = await ingests.open()
+    await first.store(flow.messages[:-2])
+    await first.write()
+    settings = load_settings(database)
+    await upkeep.keep(connection, settings, flow.begins + upkeep.KEYS_KEPT - timedelta(minutes=1))
+    assert len(await select(connection, "call_key")) == 1
+    await upkeep.keep(connection, settings, flow.begins + upkeep.KEYS_KEPT + timedelta(hours=1))
+    assert await select(connection, "call_key") == []
+    (row,) = await select(connection, "call")
+    assert row["state"] == "timed_out"
+    await first.store(flow.messages[-2:])
+    await first.write()
+    (row,) = await select(connection, "call")
+    assert (row["state"], row["messages"]) == ("completed", len(flow.messages))
+
+
+async def test_time_runs_out_for_silent_calls_and_comes_back(
+    ingests: Ingests, database: Database, connection: Connection
+) -> None:
+    """Unanswered ones after minutes, answered ones after hours; a message makes them run again."""
+    ringing, answered = _call("trying"), _call("bye-missing")
+    first = await ingests.open()
+    await first.store([*ringing.messages, *answered.messages])
+    await first.write()
+    settings = load_settings(database)
+
+    async def states(after: timedelta) -> set[str]:
+        await upkeep.keep(connection, settings, ringing.begins + after)
+        return {row["state"] for row in await select(connection, "call")}
+
+    assert await states(timedelta(minutes=5)) == {"trying", "answered"}
+    assert await states(timedelta(minutes=15)) == {"timed_out", "answered"}
+    assert await states(timedelta(hours=13)) == {"timed_out"}
+    late = load("bye-missing", begins=answered.begins + timedelta(hours=14))
+    await first.store(late.messages[-1:])
+    await first.write()
+    assert await states(timedelta(hours=14)) == {"timed_out", "answered"}
+    assert await states(timedelta(hours=28)) == {"timed_out"}
+
+
+async def test_registrations_that_nobody_renews_go(
+    ingests: Ingests, database: Database, connection: Connection
+) -> None:
+    """After retention.record."""
+    flow = _call("registration-new")
+    first = await ingests.open()
+    await first.store(flow.messages)
+    await first.write()
+    settings = load_settings(database, RETENTION_RECORD="10d")
+    await upkeep.keep(connection, settings, flow.begins + timedelta(days=9))
+    assert len(await select(connection, "registration")) == len(flow.registrations)
+    await upkeep.keep(connection, settings, flow.begins + timedelta(days=11))
+    assert await select(connection, "registration") == []
