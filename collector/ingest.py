@@ -222,7 +222,8 @@ class Ingest:
     async def _correlate(self, connection: AsyncConnection[TupleRow]) -> None:
         """Write the calls of what is stored, and remove the segments that waited for that."""
         if self._correlator.enabled:
-            await self._correlator.write(connection, self._reader.claims)
+            refused = await self._correlator.write(connection, self._reader.claims)
+            self._slot[Field.CALLS_REFUSED] += refused
         for claim in list(self._reader.claims):
             if claim.ended:
                 self._reader.finish(claim)

@@ -13,11 +13,17 @@
 -- Locks: ALTER TABLE journal_progress for a moment; else creates tables.
 -- Back: DROP TABLE call_link, registration, call_key, call; DROP FUNCTION milliseconds;
 --       ALTER TABLE journal_progress DROP COLUMN correlated;
+--       ALTER TABLE capture_node DROP COLUMN calls_refused.
 
 -- How far the calls of a segment are written, in bytes; its rows are further by up to a second.
 ALTER TABLE journal_progress ADD COLUMN correlated bigint;
 UPDATE journal_progress SET correlated = octets;
 ALTER TABLE journal_progress ALTER COLUMN correlated SET NOT NULL;
+
+ALTER TABLE capture_node ADD COLUMN calls_refused bigint NOT NULL DEFAULT 0;
+
+COMMENT ON COLUMN capture_node.calls_refused IS
+    'Times that PostgreSQL did not take what messages say of a call; the messages are stored.';
 
 CREATE FUNCTION milliseconds(span interval) RETURNS double precision
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

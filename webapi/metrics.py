@@ -86,16 +86,21 @@ class Snapshot(Collector):
         faults = CounterMetricFamily(
             "kemiscope_hook_faults", "Failed calls of functions in hook.file.", labels=_LABELS
         )
+        refused = CounterMetricFamily(
+            "kemiscope_calls_refused", "Calls that PostgreSQL did not take.", labels=_LABELS
+        )
         for node in nodes:
             labels = (node["name"], str(node["journal_id"]))
             received.add_metric(labels, node["received"])
             faults.add_metric(labels, node["hook_faults"])
+            refused.add_metric(labels, node["calls_refused"])
             for cause in CAUSES:
                 count = node["causes"].get(cause.label, 0)
                 fates.add_metric((*labels, cause.outcome.value, cause.label), count)
         yield received
         yield fates
         yield faults
+        yield refused
         for column, (name, text) in (*_GAUGES.items(), *_TIMES.items()):
             gauge = GaugeMetricFamily(name, text, labels=_LABELS)
             for node in nodes:

@@ -74,13 +74,15 @@ class Correlator:
         """Write at the next occasion: a segment waits to be removed."""
         self._hurry = True
 
-    async def write(self, connection: AsyncConnection[TupleRow], claims: Iterable[Claim]) -> None:
+    async def write(self, connection: AsyncConnection[TupleRow], claims: Iterable[Claim]) -> int:
         """Write what is pending, which are the facts of the claims up to their offsets.
 
-        Raises ProgressConflictError if another process has been there, and what psycopg raises.
+        Returns how many rows PostgreSQL refused. Raises ProgressConflictError if another process
+        has been there, and what psycopg raises.
         """
         behind = [claim for claim in claims if claim.correlated != claim.offset]
         marks = [Mark(claim.segment.uid, claim.correlated, claim.offset) for claim in behind]
+        refused = self._writer.refused
         if marks:
             await self._writer.write(connection, self._pending, marks)
         for claim in behind:
@@ -88,3 +90,4 @@ class Correlator:
         self._pending.clear()
         self._written_at = time.monotonic()
         self._hurry = False
+        return self._writer.refused - refused

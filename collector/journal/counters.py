@@ -65,6 +65,8 @@ class Field(IntEnum):
     """Ingest: since when the database cannot be used, ns since 1970; 0 when it can."""
     HOOK_FAULTS = 9
     """Ingest: calls of the user's functions that failed."""
+    CALLS_REFUSED = 10
+    """Ingest: times that PostgreSQL did not take what messages say of a call or registration."""
 
 
 class NodeField(IntEnum):
