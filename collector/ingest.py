@@ -313,6 +313,12 @@ class Ingest:
                 last = _EPOCH + timedelta(microseconds=rows.last_ts)
                 try:
                     await self._partitions.ensure(connection, table.name, first, last)
+                    if not self._partitions.covers(table.name, first, last):
+                        self._limited.warn(
+                            "range",
+                            f"{table.name}: rows of {first:%Y-%m-%d %H:%M} … {last:%Y-%m-%d %H:%M}"
+                            " need more partitions than are made at once: some use the default",
+                        )
                 except errors.LockNotAvailable as error:
                     self._partitions_wait_until = time.monotonic() + LOCKED_PAUSE_S
                     self._limited.warn("partition", f"{table.name}: using the default: {error}")
