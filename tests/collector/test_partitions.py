@@ -98,7 +98,7 @@ async def test_one_call_makes_no_more_than_is_good(connection: Connection) -> No
 async def test_many_ahead(connection: Connection) -> None:
     """As many as the settings say, however many are made at once."""
     made = await Partitions(3600).ensure_ahead(connection, NOON, 20)
-    assert len(made) == 21 * len(TABLES)
+    assert len(made) == 21 * len(PARTITIONED)
 
 
 async def test_ahead_of_time(connection: Connection) -> None:
