@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
-from psycopg import AsyncConnection, Error, sql
+from psycopg import AsyncConnection, Error, errors, sql
 from psycopg.rows import TupleRow
 
+from collector.log import LimitedLog
 from collector.tables import PARTITIONED
 
 _FILLFACTORS: Final = {table.name: table.fillfactor for table in PARTITIONED}
@@ -25,6 +27,8 @@ _LOCK: Final = 0x70617274  # "part"
 _LOCK_TIMEOUT: Final = "2s"
 """A long query on a table must not make ingest wait behind our wish for an exclusive lock."""
 
+LOCKED_PAUSE_S: Final = 10.0
+"""While somebody locks a table, rows go to the default partition for this long without a try."""
 MOST_AT_ONCE: Final = 16
 """Partitions of one table made in one transaction. Ingest waits for it, PostgreSQL keeps a dozen
 locks for each, and how many there could be is up to the times that senders write."""
@@ -53,6 +57,28 @@ class Partitions:
     def __init__(self, interval_seconds: float) -> None:
         self._interval = timedelta(seconds=interval_seconds)
         self._known: dict[str, list[Partition]] = {}
+        self._locked_until = 0.0
+        self._limited = LimitedLog()
+
+    async def prepare(
+        self, connection: AsyncConnection[TupleRow], table: str, first: datetime, last: datetime
+    ) -> None:
+        """``ensure`` for rows that are about to be stored, whatever stands in the way.
+
+        Those without a partition go to the default one, and the log says so.
+        """
+        if time.monotonic() < self._locked_until:
+            return
+        try:
+            await self.ensure(connection, table, first, last)
+        except errors.LockNotAvailable as error:
+            self._locked_until = time.monotonic() + LOCKED_PAUSE_S
+            self._limited.warn("locked", f"{table}: using the default partition: {error}")
+        else:
+            if not self.covers(table, first, last):
+                span = f"{first:%Y-%m-%d %H:%M} … {last:%Y-%m-%d %H:%M}"
+                text = f"{table}: rows of {span} need more partitions than are made at once"
+                self._limited.warn("many", f"{text}: some use the default partition")
 
     async def ensure(
         self, connection: AsyncConnection[TupleRow], table: str, first: datetime, last: datetime

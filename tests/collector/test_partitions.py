@@ -157,6 +157,27 @@ async def test_a_locked_table_is_not_waited_for(
     assert len(await Partitions(3600).ensure(connection, TABLE, NOON, NOON)) == 1
 
 
+async def test_what_cannot_be_made_stops_no_row(
+    connection: Connection,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A lock, or too many at once: said once, and for a while a locked table is left in peace."""
+    monkeypatch.setattr(partitions, "_LOCK_TIMEOUT", "50ms")
+    hours = Partitions(3600)
+    async with await AsyncConnection.connect(database.dsn) as blocker:
+        await blocker.execute("LOCK TABLE sip_message_call_default IN ACCESS EXCLUSIVE MODE")
+        await hours.prepare(connection, TABLE, NOON, NOON)
+        await blocker.rollback()
+    await hours.prepare(connection, TABLE, NOON, NOON)
+    assert not hours.covers(TABLE, NOON, NOON)
+    assert "using the default partition" in caplog.text
+    caplog.clear()
+    await Partitions(3600).prepare(connection, TABLE, NOON - 30 * HOUR, NOON)
+    assert "rows of 2026-11-22 06:34 … 2026-11-23 12:34 need more partitions" in caplog.text
+
+
 async def test_a_partition_that_ends_early_keeps_its_rows(connection: Connection) -> None:
     """It ends, a new one has the rest of its range, and attaching it again reads no row."""
     (whole,) = await Partitions(6 * 3600).ensure(connection, TABLE, NOON, NOON)
