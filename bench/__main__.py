@@ -2,19 +2,21 @@
 """``python -m bench [--quick] [scenario ...]``: measure, print, and keep the results.
 
 Everything runs in fresh directories under var/bench/, on free ports of the loopback, and is gone
-afterwards; only the directory of a scenario that failed is left, for its logs.
+afterwards, also when SIGINT or SIGTERM ends it before its time; only the directory of a scenario
+that failed is left, for its logs.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 from bench import burst, calls, hop, machine, report, selection, streams, sustained
 from bench.report import Section
@@ -54,6 +56,7 @@ def main() -> int:
     for name in names:
         if name not in SCENARIOS:
             parser.error(f"there is no scenario {name!r}: choose from {', '.join(SCENARIOS)}")
+    signal.signal(signal.SIGTERM, _end)
     facts = {"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", **machine.facts()}
     sections = []
     for name in names:
@@ -69,6 +72,12 @@ def main() -> int:
     report.write(path, facts, sections)
     print(report.markdown(facts, sections))
     return 0
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    """End as after SIGINT: by an exception, so that every stack is stopped on the way out."""
+    signal.signal(number, signal.SIG_IGN)  # a second one must not interrupt that
+    sys.exit(128 + number)
 
 
 def _in_scratch(scenario: Scenario, *, quick: bool) -> Section:

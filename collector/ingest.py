@@ -20,7 +20,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from psycopg import AsyncConnection, Error, errors
+from psycopg import AsyncConnection, Error
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -49,8 +49,6 @@ MAX_REFUSED_PER_BATCH: Final = 100
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 """Pause after a failure of the database: doubled up to the longest, with jitter."""
-LOCKED_PAUSE_S: Final = 10.0
-"""While somebody locks a table, rows go to the default partition for this long without a try."""
 DRAIN_S: Final = 5.0
 """A stop waits this long for the transaction under way; the rest stays in the journal."""
 
@@ -107,7 +105,6 @@ class Ingest:
         self._partitions = Partitions(settings.partition.interval)
         self._hook_faults = self._slot[Field.HOOK_FAULTS]
         self._use(settings, self._selection)
-        self._partitions_wait_until = 0.0
         self._limit = settings.ingest.batch_messages
         self._suspect = 0
         self._limited = LimitedLog()
@@ -306,17 +303,10 @@ class Ingest:
             self._reader.finish(claim)
 
     async def _make_partitions(self, connection: AsyncConnection[TupleRow], batch: Batch) -> None:
-        if time.monotonic() < self._partitions_wait_until:
-            return
         for table, rows in zip(TABLES, batch.rows, strict=True):
             if rows.data:
-                first = _EPOCH + timedelta(microseconds=rows.first_ts)
-                last = _EPOCH + timedelta(microseconds=rows.last_ts)
-                try:
-                    await self._partitions.ensure(connection, table.name, first, last)
-                except errors.LockNotAvailable as error:
-                    self._partitions_wait_until = time.monotonic() + LOCKED_PAUSE_S
-                    self._limited.warn("partition", f"{table.name}: using the default: {error}")
+                first, last = _moment(rows.first_ts), _moment(rows.last_ts)
+                await self._partitions.prepare(connection, table.name, first, last)
 
     async def _isolate(
         self,
@@ -365,6 +355,10 @@ class Ingest:
         self._slot.release()
         self._counters.close()
         os.close(self._lock)
+
+
+def _moment(us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=us)
 
 
 def run(settings: Settings, reload: Callable[[], Settings] = load_settings) -> None:

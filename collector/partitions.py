@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import math
 import re
+import time
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple, TypeAlias
 
-from psycopg import AsyncConnection, Error, sql
+from psycopg import AsyncConnection, Error, errors, sql
 from psycopg.rows import TupleRow
 
+from collector.log import LimitedLog
 from collector.tables import PARTITIONED
 
 _FILLFACTORS: Final = {table.name: table.fillfactor for table in PARTITIONED}
@@ -23,10 +27,20 @@ _LOCK: Final = 0x70617274  # "part"
 _LOCK_TIMEOUT: Final = "2s"
 """A long query on a table must not make ingest wait behind our wish for an exclusive lock."""
 
+LOCKED_PAUSE_S: Final = 10.0
+"""While somebody locks a table, rows go to the default partition for this long without a try."""
+MOST_AT_ONCE: Final = 16
+"""Partitions of one table made in one transaction. Ingest waits for it, PostgreSQL keeps a dozen
+locks for each, and how many there could be is up to the times that senders write."""
+
 _BOUND: Final = re.compile(r"FOR VALUES FROM \('([^']+)'\) TO \('([^']+)'\)")
 _ENDS: Final = "kemiscope_ends_"
 """Beginning of the name of the constraint that ``end_early`` needs for a while; the rest is the
 time, in seconds since 1970, from which on it is nobody's and may be removed."""
+
+
+Span: TypeAlias = tuple[datetime, datetime]
+"""From the first moment to the second, which is no part of it."""
 
 
 class Partition(NamedTuple):
@@ -43,6 +57,28 @@ class Partitions:
     def __init__(self, interval_seconds: float) -> None:
         self._interval = timedelta(seconds=interval_seconds)
         self._known: dict[str, list[Partition]] = {}
+        self._locked_until = 0.0
+        self._limited = LimitedLog()
+
+    async def prepare(
+        self, connection: AsyncConnection[TupleRow], table: str, first: datetime, last: datetime
+    ) -> None:
+        """``ensure`` for rows that are about to be stored, whatever stands in the way.
+
+        Those without a partition go to the default one, and the log says so.
+        """
+        if time.monotonic() < self._locked_until:
+            return
+        try:
+            await self.ensure(connection, table, first, last)
+        except errors.LockNotAvailable as error:
+            self._locked_until = time.monotonic() + LOCKED_PAUSE_S
+            self._limited.warn("locked", f"{table}: using the default partition: {error}")
+        else:
+            if not self.covers(table, first, last):
+                span = f"{first:%Y-%m-%d %H:%M} … {last:%Y-%m-%d %H:%M}"
+                text = f"{table}: rows of {span} need more partitions than are made at once"
+                self._limited.warn("many", f"{text}: some use the default partition")
 
     async def ensure(
         self, connection: AsyncConnection[TupleRow], table: str, first: datetime, last: datetime
@@ -53,24 +89,34 @@ class Partitions:
         another interval setting is respected: only the gaps are filled. Rows of the default
         partition that belong into a new one are moved.
 
+        When more than ``MOST_AT_ONCE`` are missing, the outermost are made: an agent that was away
+        sends old messages while others send new ones. Rows between them go to the default
+        partition until a later call, or ``retention.strays``, makes theirs; see ``covers``.
+
         Raises psycopg.errors.LockNotAvailable when the table is locked by somebody for long; rows
         go to the default partition then.
         """
-        begin = floor(first, self._interval)
-        end = floor(last, self._interval) + self._interval
-        if not gaps(self._known.get(table, []), begin, end, self._interval):
+        if self.covers(table, first, last):
             return []
         made = []
         async with connection.transaction():
             await limit_lock_wait(connection)
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
             present = await read(connection, table)
-            for gap_begin, gap_end in gaps(present, begin, end, self._interval):
-                partition = Partition(_name(table, gap_begin), gap_begin, gap_end)
+            missing = gaps(present, *self._range(first, last))
+            for begin, end in outermost(missing, self._interval, MOST_AT_ONCE):
+                partition = Partition(_name(table, begin), begin, end)
                 await _create(connection, table, partition)
                 made.append(partition)
         self._known[table] = sorted(present + made, key=lambda item: item.begin)
         return made
+
+    def covers(self, table: str, first: datetime, last: datetime) -> bool:
+        """Whether this process knows of partitions for all rows from ``first`` to ``last``."""
+        return not gaps(self._known.get(table, []), *self._range(first, last))
+
+    def _range(self, first: datetime, last: datetime) -> Span:
+        return floor(first, self._interval), floor(last, self._interval) + self._interval
 
     async def ensure_ahead(
         self, connection: AsyncConnection[TupleRow], now: datetime, ahead: int
@@ -79,7 +125,8 @@ class Partitions:
         made = []
         for table in PARTITIONED:
             last = now + ahead * self._interval
-            made += await self.ensure(connection, table.name, now, last)
+            while some := await self.ensure(connection, table.name, now, last):
+                made += some
         return made
 
     def forget(self) -> None:
@@ -231,10 +278,8 @@ def floor(moment: datetime, interval: timedelta) -> datetime:
     return moment - (moment - epoch) % interval
 
 
-def gaps(
-    present: list[Partition], begin: datetime, end: datetime, interval: timedelta
-) -> list[tuple[datetime, datetime]]:
-    """The stretches from ``begin`` to ``end`` that no partition covers, cut at interval borders.
+def gaps(present: Sequence[Partition], begin: datetime, end: datetime) -> list[Span]:
+    """The stretches from ``begin`` to ``end`` that no partition covers.
 
     ``present`` is sorted and free of overlaps.
     """
@@ -245,19 +290,41 @@ def gaps(
             continue
         if partition.begin >= end:
             break
-        missing += _steps(position, min(partition.begin, end), interval)
+        if position < partition.begin:
+            missing.append((position, partition.begin))
         position = partition.end
-    missing += _steps(position, end, interval)
+    if position < end:
+        missing.append((position, end))
     return missing
 
 
-def _steps(begin: datetime, end: datetime, interval: timedelta) -> list[tuple[datetime, datetime]]:
-    steps = []
+def outermost(spans: Sequence[Span], interval: timedelta, most: int) -> list[Span]:
+    """The first and the last pieces of ``spans``, cut at interval borders, ``most`` in all.
+
+    ``spans`` and what comes back are in order of time. All pieces when they are no more than that.
+    """
+    first = list(islice((piece for span in spans for piece in _cut(span, interval)), most + 1))
+    if len(first) <= most:
+        return first
+    backwards = (piece for span in reversed(spans) for piece in _cut_backwards(span, interval))
+    last = list(islice(backwards, most - most // 2))
+    return [*first[: most // 2], *reversed(last)]
+
+
+def _cut(span: Span, interval: timedelta) -> Iterator[Span]:
+    begin, end = span
     while begin < end:
         border = min(floor(begin, interval) + interval, end)
-        steps.append((begin, border))
+        yield begin, border
         begin = border
-    return steps
+
+
+def _cut_backwards(span: Span, interval: timedelta) -> Iterator[Span]:
+    begin, end = span
+    while begin < end:
+        border = max(floor(end - datetime.resolution, interval), begin)
+        yield border, end
+        end = border
 
 
 def _name(table: str, begin: datetime) -> str:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from psycopg import AsyncConnection, AsyncCursor, Error, errors, sql
+from psycopg import AsyncConnection, AsyncCursor, Error, sql
 from psycopg.rows import TupleRow
 
 from collector.columns import Column
@@ -310,10 +310,7 @@ class Writer:
         self, connection: AsyncConnection[TupleRow], first: datetime, last: datetime
     ) -> None:
         for table in ("call", "call_link"):
-            try:
-                await self._partitions.ensure(connection, table, first, last)
-            except errors.LockNotAvailable as error:
-                self._limited.warn("partition", f"{table}: using the default: {error}")
+            await self._partitions.prepare(connection, table, first, last)
 
 
 def _moment(us: int) -> datetime:

@@ -171,7 +171,7 @@ async def _check_partitions(
     for table in (partitioned.name for partitioned in PARTITIONED):
         async with connection.transaction():
             present = await partitions.read(connection, table)
-        if partitions.gaps(present, now, now + interval, interval):
+        if partitions.gaps(present, now, now + interval):
             findings.append(
                 Finding(
                     "partitions",

@@ -23,6 +23,7 @@ from collector.errors import SettingsError
 from collector.ingest import Ingest, Outcome
 from collector.journal import segment
 from collector.journal.counters import Counters
+from collector.partitions import MOST_AT_ONCE
 from collector.settings import Settings
 from collector.settings.selecting import Filter, Hook
 from tests.fix_api import load_settings
@@ -228,6 +229,28 @@ async def test_messages_of_many_days_find_their_partitions(
             " FROM sip_message_call ORDER BY cseq"
         ).fetchall()
     assert found == [(n, False, n == 7) for n in range(1, 8)]
+
+
+async def test_short_partitions_and_a_long_past_do_not_make_a_flood_of_tables(
+    settings: Settings, database: Database, open_writer: OpenWriter
+) -> None:
+    """One batch over two days of five-minute partitions: a few are made, every row is stored."""
+    storing = msgspec.structs.replace(settings.partition, interval=300.0)
+    settings = msgspec.structs.replace(settings, partition=storing)
+    now = time.time()
+    append(
+        open_writer(),
+        *(packet(request(number=n + 1), at=now - n * 4000.0) for n in range(40)),
+    )
+    async with ingesting(settings):
+        await until(lambda: len(stored(database)) == 40)
+    with psycopg.connect(database.dsn) as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM pg_inherits WHERE inhparent = 'sip_message_call'::regclass"
+        ).fetchone()
+    # Those of the batch, the default one, those ahead, and one for each stray that has moved.
+    assert found is not None
+    assert found[0] <= MOST_AT_ONCE + 1 + settings.partition.ahead + 1 + 40
 
 
 async def test_a_database_that_goes_away_is_waited_for(

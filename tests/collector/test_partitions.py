@@ -43,7 +43,8 @@ def test_gaps_fill_exactly_what_is_missing(
         for i in range(0, len(marks) - 1, 2)
     ]
     first, last = epoch + begin * HOUR, epoch + (begin + length) * HOUR
-    found = partitions.gaps(present, first, last, hours * HOUR)
+    missing = partitions.gaps(present, first, last)
+    found = partitions.outermost(missing, hours * HOUR, length)
     covered = [
         *((part.begin, part.end) for part in present if part.end > first and part.begin < last),
         *found,
@@ -54,6 +55,50 @@ def test_gaps_fill_exactly_what_is_missing(
         moment = epoch + hour * HOUR
         assert sum(low <= moment < high for low, high in covered) == 1
     assert all(high - low <= hours * HOUR for low, high in found)
+
+
+@given(st.lists(st.integers(0, 99), max_size=8), st.integers(1, 12), st.sampled_from([1, 6, 24]))
+def test_the_outermost_are_as_many_as_wanted_and_from_both_ends(
+    borders: list[int], most: int, hours: int
+) -> None:
+    """The same pieces as without a limit, and none in the middle."""
+    epoch = datetime(2026, 1, 1, tzinfo=UTC)
+    marks = [epoch + mark * HOUR for mark in sorted(set(borders))]
+    spans = [(marks[i], marks[i + 1]) for i in range(0, len(marks) - 1, 2)]
+    every = partitions.outermost(spans, hours * HOUR, 100)
+    some = partitions.outermost(spans, hours * HOUR, most)
+    assert len(some) == min(most, len(every))
+    if len(every) > most:
+        assert some == every[: most // 2] + every[len(every) - (most - most // 2) :]
+    else:
+        assert some == every
+
+
+async def test_one_call_makes_no_more_than_is_good(connection: Connection) -> None:
+    """Old and new rows at once: both ends first, the rest by later calls, rows included."""
+    made = partitions.MOST_AT_ONCE
+    first, last = NOON - timedelta(hours=30), NOON
+    hours = Partitions(3600)
+    for at in (first, NOON - timedelta(hours=15), last):
+        await store(connection, [packet(request(), at=at.timestamp())])
+    some = await hours.ensure(connection, TABLE, first, last)
+    assert (len(some), some[0].begin, some[-1].begin) == (
+        *(made, partitions.floor(first, HOUR), partitions.floor(last, HOUR)),
+    )
+    assert not hours.covers(TABLE, first, last)
+    assert await partitions.default_rows(connection, TABLE) == 1
+    while more := await hours.ensure(connection, TABLE, first, last):
+        assert len(more) <= made
+        some += more
+    assert len(some) == 31
+    assert hours.covers(TABLE, first, last)
+    assert await partitions.default_rows(connection, TABLE) == 0
+
+
+async def test_many_ahead(connection: Connection) -> None:
+    """As many as the settings say, however many are made at once."""
+    made = await Partitions(3600).ensure_ahead(connection, NOON, 20)
+    assert len(made) == 21 * len(PARTITIONED)
 
 
 async def test_ahead_of_time(connection: Connection) -> None:
@@ -110,6 +155,27 @@ async def test_a_locked_table_is_not_waited_for(
             await Partitions(3600).ensure(connection, TABLE, NOON, NOON)
         await blocker.rollback()
     assert len(await Partitions(3600).ensure(connection, TABLE, NOON, NOON)) == 1
+
+
+async def test_what_cannot_be_made_stops_no_row(
+    connection: Connection,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A lock, or too many at once: said once, and for a while a locked table is left in peace."""
+    monkeypatch.setattr(partitions, "_LOCK_TIMEOUT", "50ms")
+    hours = Partitions(3600)
+    async with await AsyncConnection.connect(database.dsn) as blocker:
+        await blocker.execute("LOCK TABLE sip_message_call_default IN ACCESS EXCLUSIVE MODE")
+        await hours.prepare(connection, TABLE, NOON, NOON)
+        await blocker.rollback()
+    await hours.prepare(connection, TABLE, NOON, NOON)
+    assert not hours.covers(TABLE, NOON, NOON)
+    assert "using the default partition" in caplog.text
+    caplog.clear()
+    await Partitions(3600).prepare(connection, TABLE, NOON - 30 * HOUR, NOON)
+    assert "rows of 2026-11-22 06:34 … 2026-11-23 12:34 need more partitions" in caplog.text
 
 
 async def test_a_partition_that_ends_early_keeps_its_rows(connection: Connection) -> None:

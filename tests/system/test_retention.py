@@ -20,6 +20,7 @@ import pytest
 from collector.columns import TABLES
 from stack.service import ROOT
 from stack.trial import Trial
+from tests.fix_mounts import mounted
 from tests.fix_trial import MakeTrial
 from tests.system.counts import node, wait_until_all_stored
 from tests.system.past_load import METHODS, PastLoad
@@ -147,15 +148,8 @@ def _small_disk(tmp_path: Path, megabytes: int) -> Iterator[Path]:
     with image.open("wb") as file:
         file.truncate(megabytes << 20)
     subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
-    mounted = subprocess.run(
-        ["mount", "-o", "loop", str(image), str(directory)], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"this machine mounts no file: {mounted.stderr.decode().strip()}")
-    try:
+    with mounted(directory, "-o", "loop", str(image)):
         yield directory
-    finally:
-        subprocess.run(["umount", str(directory)], check=True)
 
 
 @contextmanager

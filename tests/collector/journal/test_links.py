@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from collector.journal import links, record, segment
 from collector.journal.links import output_directory, read_origin
 from collector.journal.writer import RETRY_NS, journal_bytes
 from tests.fix_journal import PEER, OpenWriter, append, kill, packets_of
+from tests.fix_mounts import Mount
 
 PACKET = b"p" * 1000
 RECORD = len(PACKET) + record.HEADER_BYTES
@@ -132,19 +131,11 @@ def test_an_output_that_comes_later_begins_with_the_next_segment(
 
 
 @pytest.fixture
-def small_disk(journal: Path) -> Iterator[Path]:
+def small_disk(mount: Mount, journal: Path) -> Path:
     """The journal on a file system of 1 MiB."""
     journal.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(journal)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
-    yield journal
-    subprocess.run(["umount", str(journal)], check=True)
+    mount(journal, "-t", "tmpfs", "-o", "size=1m", "tmpfs")
+    return journal
 
 
 def test_the_backlog_goes_before_reception_drops_a_packet(

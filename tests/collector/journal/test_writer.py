@@ -29,6 +29,7 @@ from tests.fix_journal import (
     packets_of,
     records_in,
 )
+from tests.fix_mounts import Mount
 
 PACKET = b"p" * 1000
 RECORD = len(PACKET) + record.HEADER_BYTES
@@ -555,30 +556,20 @@ def test_a_real_short_write_leaves_no_torn_record(journal: Path) -> None:
     assert packets_of(journal) == [PACKET] * written
 
 
-def test_a_real_full_disk_is_survived(journal: Path, open_writer: OpenWriter) -> None:
+def test_a_real_full_disk_is_survived(mount: Mount, journal: Path, open_writer: OpenWriter) -> None:
     """On a file system of 256 KiB: counted while it is full, appended again when it is not."""
     journal.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(journal)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
-    try:
-        writer = open_writer()
-        causes = [writer.append(PACKET, PEER, 1, 0) for _ in range(400)]
-        taken = causes.count(None)
-        assert 100 < taken < 256
-        assert set(causes[taken:]) == {Cause.DISK_FULL}
-        assert packets_of(journal) == [PACKET] * taken
-        writer.close()
-        reconciled = open_writer()
-        assert _counts(reconciled) == (400, taken, {Cause.DISK_FULL: 400 - taken})
-        segment.in_slot(journal / "00")[0].path.unlink()
-        reconciled._retry_at_ns = 0
-        append(reconciled, PACKET)
-        reconciled.close()
-    finally:
-        subprocess.run(["umount", str(journal)], check=True)
+    mount(journal, "-t", "tmpfs", "-o", "size=256k", "tmpfs")
+    writer = open_writer()
+    causes = [writer.append(PACKET, PEER, 1, 0) for _ in range(400)]
+    taken = causes.count(None)
+    assert 100 < taken < 256
+    assert set(causes[taken:]) == {Cause.DISK_FULL}
+    assert packets_of(journal) == [PACKET] * taken
+    writer.close()
+    reconciled = open_writer()
+    assert _counts(reconciled) == (400, taken, {Cause.DISK_FULL: 400 - taken})
+    segment.in_slot(journal / "00")[0].path.unlink()
+    reconciled._retry_at_ns = 0
+    append(reconciled, PACKET)
+    reconciled.close()

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The benchmark harness leaves nothing behind, however it ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stack.service import ROOT
+
+START_S = 60
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_ended_stops_its_stack(number: signal.Signals) -> None:
+    """Kamailio, PostgreSQL, the sender and the scratch directory are gone with it."""
+    before = _scratch()
+    run = subprocess.Popen(
+        [sys.executable, "-m", "bench", "--quick", "sustained"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + START_S
+        while not {"kamailio", "postgres"} <= {name for name, _ in _family(run.pid)}:
+            assert run.poll() is None, "it ended by itself"
+            assert time.monotonic() < deadline, "it did not start its stack"
+            time.sleep(0.05)
+        family = _family(run.pid)
+        run.send_signal(number)
+        assert run.wait(60) != 0
+    finally:
+        run.kill()
+        run.wait()
+    assert not [name for name, pid in family if _name(pid) == name]
+    assert _scratch() == before
+
+
+def _scratch() -> set[Path]:
+    return set((ROOT / "var" / "bench").glob("*"))
+
+
+def _family(ancestor: int) -> set[tuple[str, int]]:
+    """Names and numbers of a process's descendants."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            children.setdefault(_parent(int(entry.name)), []).append(int(entry.name))
+    found = set()
+    waiting = [ancestor]
+    while waiting:
+        for child in children.get(waiting.pop(), []):
+            waiting.append(child)
+            found.add((_name(child), child))
+    return found
+
+
+def _parent(pid: int) -> int:
+    try:
+        stat = (Path("/proc") / str(pid) / "stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def _name(pid: int) -> str:
+    try:
+        return (Path("/proc") / str(pid) / "comm").read_text().strip()
+    except OSError:
+        return ""
