@@ -178,6 +178,8 @@ class Writer:
     async def prepare(self, connection: AsyncConnection[TupleRow]) -> None:
         """Make a new connection ready for ``write``."""
         self._partitions.forget()
+        # To compile statements that take microseconds a row costs more than to run them.
+        await connection.execute("SET jit = off")
         for name, columns in _TABLES:
             await connection.execute(_temporary(name, columns))
 
