@@ -130,9 +130,10 @@ _CALLS: Final = sql.SQL(
 
 _LINKS: Final = sql.SQL(
     """
-    INSERT INTO call_link (ts, {names})
+    INSERT INTO call_link AS have (ts, {names})
     SELECT {key}, {names} FROM call_link_fact ORDER BY call_id, linked_id, reason
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (call_id, linked_id, reason, ts) DO UPDATE SET detail = excluded.detail
+        WHERE excluded.detail COLLATE "C" < have.detail
     """
 ).format(names=_names(_LINK_FACT), key=sql.SQL(_KEY_OF).format(sql.Identifier("call_link_fact")))
 
@@ -302,6 +303,7 @@ class Writer:
         values = {"call_id": call_id, "ts": ts, "started_at": started_at}
         for statement in (
             "UPDATE call SET ts = %(started_at)s WHERE call_id = %(call_id)s AND ts = %(ts)s",
+            "UPDATE call_link SET ts = %(started_at)s WHERE call_id = %(call_id)s AND ts = %(ts)s",
             "UPDATE call_key SET ts = %(started_at)s WHERE call_id = %(call_id)s",
         ):
             await cursor.execute(statement, values)
