@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from collector.correlation import upkeep
 from tests import flow
+from tests.fix_api import load_settings
 from tests.fix_calls import HALF_HOUR, Ingesting, Ingests, Row, comparable, copies, select
+from tests.fix_database import Database
 from tests.flow import Message
 
 Connection = AsyncConnection[TupleRow]
@@ -109,10 +112,24 @@ async def test_two_processes_write_the_same_calls_at_once(
     }
 
 
-async def test_a_row_is_filed_by_the_first_message_not_by_the_first_that_came(
-    ingests: Ingests, connection: Connection
+async def test_forgotten_keys_do_not_make_a_second_row(
+    ingests: Ingests, connection: Connection, database: Database
 ) -> None:
-    """So that a search by time finds a call whose first half comes hours late, and its links."""
+    """After days of outage two processes read the journal, and keys go while they do."""
+    begins = datetime.now(UTC) - timedelta(days=2)
+    read = flow.load("two-proxies", begins=begins)
+    writers = [await ingests.open(number) for number in range(WRITERS)]
+    for number, message in enumerate(read.messages):
+        await writers[number % WRITERS].store([message])
+        await writers[number % WRITERS].write()
+        await upkeep.keep(connection, load_settings(database), datetime.now(UTC))
+        assert not await select(connection, "call_key")
+    (row,) = await select(connection, "call")
+    assert (row["state"], row["messages"]) == ("completed", len(read.messages))
+
+
+async def test_links_are_filed_with_their_leg(ingests: Ingests, connection: Connection) -> None:
+    """Also when its first half comes hours late and the leg is filed anew."""
     read = flow.load("b2bua-header", begins=BORDER - timedelta(seconds=5))
     first, second = await ingests.open(0), await ingests.open(1)
     late = [
