@@ -27,6 +27,8 @@ Row = dict[str, Any]
 
 HALF_HOUR: Final = 1800.0
 """Length of a partition in tests, s."""
+SECOND_NODE: Final = 2002
+LATER_US: Final = 300
 _FILING: Final = ("ts",)
 """Depends on who came first, and nothing else may."""
 
@@ -75,6 +77,7 @@ class Ingests:
         names = ", ".join(f'"{name}"' for name in headers)
         settings = load_settings(database, CORRELATION_HEADERS=f"[{names}]")
         self.selection = Selection(settings)
+        self.opened: list[Ingesting] = []
         self._connections: list[AsyncConnection[TupleRow]] = []
 
     async def open(self, process: int = 0, node: int = 1) -> Ingesting:
@@ -83,6 +86,7 @@ class Ingests:
         self._connections.append(connection)
         ingesting = Ingesting(connection, self.selection, process, node)
         await ingesting.prepare()
+        self.opened.append(ingesting)
         return ingesting
 
     async def close(self) -> None:
@@ -97,6 +101,11 @@ async def ingests(database: Database) -> AsyncIterator[Ingests]:
     opened = Ingests(database)
     yield opened
     await opened.close()
+
+
+def copies(messages: list[Message]) -> list[Message]:
+    """What another capture node has seen of the same messages, a little later."""
+    return [message._replace(us=message.us + LATER_US, node=SECOND_NODE) for message in messages]
 
 
 async def select(

@@ -69,6 +69,9 @@ class Message(NamedTuple):
     node: int = NODE
     correlation_id: str = ""
 
+    def __repr__(self) -> str:
+        return f"{self.label}({self.leg}) at {self.us} by {self.node}"
+
     @property
     def id(self) -> int:
         """Its time of arrival in ns: at once, the two nodes of a test in different slots."""

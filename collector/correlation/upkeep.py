@@ -12,11 +12,9 @@ from typing import Final
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from collector.correlation.writer import FILING_LOCK
+from collector.correlation.writer import FILING_LOCK, KEYS_KEPT
 from collector.settings import Settings
 
-KEYS_KEPT: Final = timedelta(days=1)
-"""A message that comes later finds its call by a search, which costs more."""
 _PORTION: Final = 5000
 
 _TIME_OUT: Final = """

@@ -40,6 +40,9 @@ MOVED_LATER: Final = timedelta(minutes=10)
 no further."""
 FILING_LOCK: Final = 0x66696C65  # "file"
 """Shared by all that write; whoever files rows anew has it alone."""
+KEYS_KEPT: Final = timedelta(days=1)
+"""Keys are forgotten so long after their ts. A message that comes later finds its call by a search,
+which costs more."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ROW_REFUSED: Final = ("22", "23", "54")
 """SQLSTATE classes that blame the row."""
@@ -95,17 +98,21 @@ _EMPTY: Final = {
 }
 _COPY: Final = {name: _copy(name, columns) for name, columns in _TABLES}
 
-# A leg whose key is forgotten is looked for in call, unless it begins here.
-_KEYS: Final = """
+# A leg whose key may be forgotten is looked for in call. One that begins here and now has its key
+# if it has a row; after an outage of days it can have a row without.
+_KEYS: Final = sql.SQL(
+    """
     INSERT INTO call_key (call_id, ts)
     SELECT call_id,
-           CASE WHEN first_rank = 0 OR EXISTS (
+           CASE WHEN first_rank = 0 AND started_at > now() - {kept} / 2 OR EXISTS (
                     SELECT FROM call_key WHERE call_key.call_id = call_fact.call_id)
                 THEN started_at
                 ELSE coalesce((SELECT call.ts FROM call WHERE call.call_id = call_fact.call_id
                                 ORDER BY call.ts DESC LIMIT 1), started_at) END
       FROM call_fact ORDER BY call_id
-    ON CONFLICT DO NOTHING"""
+    ON CONFLICT DO NOTHING
+    """
+).format(kept=sql.Literal(KEYS_KEPT))
 
 _KEY_OF: Final = "(SELECT call_key.ts FROM call_key WHERE call_key.call_id = {}.call_id)"
 
@@ -130,9 +137,10 @@ _CALLS: Final = sql.SQL(
 
 _LINKS: Final = sql.SQL(
     """
-    INSERT INTO call_link (ts, {names})
+    INSERT INTO call_link AS have (ts, {names})
     SELECT {key}, {names} FROM call_link_fact ORDER BY call_id, linked_id, reason
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (call_id, linked_id, reason, ts) DO UPDATE SET detail = excluded.detail
+        WHERE excluded.detail COLLATE "C" < have.detail
     """
 ).format(names=_names(_LINK_FACT), key=sql.SQL(_KEY_OF).format(sql.Identifier("call_link_fact")))
 
@@ -304,6 +312,7 @@ class Writer:
         values = {"call_id": call_id, "ts": ts, "started_at": started_at}
         for statement in (
             "UPDATE call SET ts = %(started_at)s WHERE call_id = %(call_id)s AND ts = %(ts)s",
+            "UPDATE call_link SET ts = %(started_at)s WHERE call_id = %(call_id)s AND ts = %(ts)s",
             "UPDATE call_key SET ts = %(started_at)s WHERE call_id = %(call_id)s",
         ):
             await cursor.execute(statement, values)

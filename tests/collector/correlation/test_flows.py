@@ -10,15 +10,13 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from tests import flow
-from tests.fix_calls import Ingests, Row, repeats, select
-from tests.flow import NODE, Flow, Message
+from tests.fix_calls import LATER_US, SECOND_NODE, Ingests, Row, copies, repeats, select
+from tests.flow import NODE, Flow
 from tests.flow_rows import call_row, registration_row
 
 Connection = AsyncConnection[TupleRow]
 NAMES = flow.names()
 CALLS = [name for name in NAMES if flow.load(name).calls]
-SECOND_NODE = 2002
-LATER_US = 300
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -70,15 +68,10 @@ async def test_copies_of_a_second_capture_node_change_nothing_but_the_count(
     await second.write()
     await first.store(read.messages)
     await first.write()
-    await _check(connection, read, copies=2)
+    await _check(connection, read, times=2)
 
 
-def copies(messages: list[Message]) -> list[Message]:
-    """What another capture node has seen of the same messages, a little later."""
-    return [message._replace(us=message.us + LATER_US, node=SECOND_NODE) for message in messages]
-
-
-async def _check(connection: Connection, read: Flow, copies: int = 1) -> None:
+async def _check(connection: Connection, read: Flow, times: int = 1) -> None:
     """One row per leg, as the flow states it, and no other row."""
     calls = await select(connection, "call")
     rows = {row["call_id"]: row for row in calls}
@@ -86,9 +79,9 @@ async def _check(connection: Connection, read: Flow, copies: int = 1) -> None:
     for expected in read.calls:
         row = rows[read.legs[expected.leg]]
         wanted = call_row(read, expected)
-        wanted["messages"] *= copies
-        _compare(row, wanted, LATER_US if copies > 1 else 0)
-        assert repeats(row) == copies * int(expected.values.get("repeats", 0))
+        wanted["messages"] *= times
+        _compare(row, wanted, LATER_US if times > 1 else 0)
+        assert repeats(row) == times * int(expected.values.get("repeats", 0))
     registrations = await select(connection, "registration")
     assert len(registrations) == len(read.registrations)
     for row, expected in zip(registrations, read.registrations, strict=True):

@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 
 from collector.correlation import upkeep
 from collector.correlation.pending import Pending
-from collector.correlation.writer import Mark, Writer
+from collector.correlation.writer import KEYS_KEPT, Mark, Writer
 from collector.errors import ProgressConflictError
 from tests.fix_api import load_settings
 from tests.fix_calls import HALF_HOUR, Ingests, select
@@ -107,9 +107,9 @@ async def test_the_end_of_a_long_call_finds_its_row(
     await first.store(flow.messages[:-2])
     await first.write()
     settings = load_settings(database)
-    await upkeep.keep(connection, settings, flow.begins + upkeep.KEYS_KEPT - timedelta(minutes=1))
+    await upkeep.keep(connection, settings, flow.begins + KEYS_KEPT - timedelta(minutes=1))
     assert len(await select(connection, "call_key")) == 1
-    await upkeep.keep(connection, settings, flow.begins + upkeep.KEYS_KEPT + timedelta(hours=1))
+    await upkeep.keep(connection, settings, flow.begins + KEYS_KEPT + timedelta(hours=1))
     assert await select(connection, "call_key") == []
     (row,) = await select(connection, "call")
     assert row["state"] == "timed_out"
