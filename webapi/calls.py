@@ -14,7 +14,7 @@ from webapi import export, rows
 from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError, bad_parameter
 from webapi.parameters import single
-from webapi.subject import MESSAGES, REPORTS, SUBJECTS, Subject
+from webapi.subject import MESSAGES, OF_CALL_ID, REPORTS, Subject
 
 QUERIES: Final = {
     subject: sql.SQL("SELECT {} FROM {} WHERE call_id = %s ORDER BY ts, {} LIMIT %s").format(
@@ -23,7 +23,7 @@ QUERIES: Final = {
         subject.relation,
         sql.SQL(", ").join(map(sql.Identifier, subject.order)),
     )
-    for subject in SUBJECTS
+    for subject in OF_CALL_ID
 }
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._@-]+")
 
@@ -34,7 +34,7 @@ async def show_call(request: web.Request) -> web.Response:
     Reports and events are those whose HEP correlation id is the Call-ID.
     """
     single(request.query, ())
-    found, complete = await _read(request, SUBJECTS)
+    found, complete = await _read(request, OF_CALL_ID)
     moments = [row["ts"] for listed in found for row in listed]
     if not moments:
         raise ApiError(404, "not_found", "nothing has this Call-ID", "call_id")
@@ -46,7 +46,7 @@ async def show_call(request: web.Request) -> web.Response:
             "complete": complete,
             **{
                 subject.name: [rows.to_json(row) for row in listed]
-                for subject, listed in zip(SUBJECTS, found, strict=True)
+                for subject, listed in zip(OF_CALL_ID, found, strict=True)
             },
         }
     )

@@ -68,15 +68,20 @@ async def fetch(
     statement: sql.SQL | sql.Composed,
     values: Sequence[Any],
     timeout_s: float,
+    *,
+    prepare: bool | None = None,
 ) -> list[DictRow]:
-    """All rows of one statement; raises ApiError 503 if it takes longer than ``timeout_s``."""
+    """All rows of one statement; raises ApiError 503 if it takes longer than ``timeout_s``.
+
+    ``prepare`` is psycopg's: whether one plan serves several executions; None decides by count.
+    """
     limit = sql.SQL("SET LOCAL statement_timeout TO {}").format(
         sql.Literal(max(1, int(timeout_s * 1000)))
     )
     try:
         async with connection.transaction(), connection.cursor() as cursor:
             await cursor.execute(limit)
-            await cursor.execute(statement, values)
+            await cursor.execute(statement, values, prepare=prepare)
             return await cursor.fetchall()
     except errors.QueryCanceled:
         message = "the query took longer than web.query_timeout; narrow it, by time for example"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Final
 from multidict import MultiMapping
 
 from collector.settings.quantity import parse_quantity
+from collector.settings.section import LONGEST
 from webapi.errors import bad_parameter
 
 MAX_LENGTH: Final = 1000
@@ -52,6 +54,17 @@ def flag(name: str, value: str) -> bool:
     if value not in ("true", "false"):
         raise bad_parameter(name, "must be true or false")
     return value == "true"
+
+
+def duration(name: str, value: str) -> float:
+    """Seconds, or a number with a unit: ``1.5``, ``250ms``, ``2m``."""
+    try:
+        found = parse_quantity(value, "s")
+    except ValueError:
+        found = math.inf
+    if found > LONGEST:
+        raise bad_parameter(name, "must be seconds, or a number with a unit like 250ms or 2m")
+    return found
 
 
 def moment(name: str, value: str, now: datetime) -> datetime:
