@@ -92,7 +92,7 @@ async def test_filters(
     await _fill(connection)
     # Long over, whenever this test is run.
     await connection.execute(
-        "UPDATE registration SET granted_expires = -1 WHERE call_id = 'soft@phone'"
+        "UPDATE registration SET registered_at = '2001-01-01' WHERE call_id = 'soft@phone'"
     )
     found = await _all(get, **parameters)
     assert [row["call_id"].partition("@")[0] for row in found] == expected
