@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -57,16 +57,19 @@ class Context:
         self,
         connection: AsyncConnection[DictRow],
         statement: sql.SQL | sql.Composed,
-        values: Sequence[Any] = (),
+        values: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        prepare: bool | None = None,
     ) -> list[DictRow]:
         """All rows of one statement; raises ApiError 503 after ``web.query_timeout``."""
-        return await fetch(connection, statement, values, self.settings.web.query_timeout)
+        timeout_s = self.settings.web.query_timeout
+        return await fetch(connection, statement, values, timeout_s, prepare=prepare)
 
 
 async def fetch(
     connection: AsyncConnection[DictRow],
     statement: sql.SQL | sql.Composed,
-    values: Sequence[Any],
+    values: Sequence[Any] | Mapping[str, Any],
     timeout_s: float,
     *,
     prepare: bool | None = None,

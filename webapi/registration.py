@@ -28,7 +28,14 @@ COLUMNS: Final = tuple(
     if not column.name.endswith("_cseq")
 )
 
-_SAME: Final = sql.SQL("other.aor = row.aor AND other.contact IS NOT DISTINCT FROM row.contact")
+# Without the header's parameters: a phone that unregisters is still the same contact.
+_CONTACT: Final = (
+    "coalesce(substring({0}.contact FROM '<([^>]*)>'), rtrim(split_part({0}.contact, ';', 1)))"
+)
+_SAME: Final = sql.SQL(
+    f"other.aor = row.aor AND {_CONTACT.format('other')} IS NOT DISTINCT FROM "
+    f"{_CONTACT.format('row')}"
+)
 
 
 def _column(name: str) -> sql.Composable:
@@ -40,6 +47,8 @@ def _column(name: str) -> sql.Composable:
         return sql.SQL(
             "(SELECT min(other.first_at) FROM registration AS other WHERE {}) AS first_at"
         ).format(_SAME)
+    if name == "contact":
+        return sql.SQL(f"{_CONTACT.format('row')} AS contact")
     if name == "state":
         return sql.SQL(
             "CASE WHEN state = 'registered' AND expires_at < now() THEN {} ELSE state END AS state"

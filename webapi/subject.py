@@ -13,12 +13,13 @@ from psycopg.rows import DictRow
 
 from collector.columns import HEP_EVENT, RTCP_REPORT, SIP_MESSAGE, Column
 from collector.correlation import columns
+from collector.correlation.writer import MOVED_LATER
 from webapi import filters, registration, rows
 from webapi.filters import Filter
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
-FILED_WITHIN: Final = timedelta(minutes=10)
+FILED_WITHIN: Final = MOVED_LATER
 """A row of ``call`` is filed at started_at, or at most this much later."""
 
 

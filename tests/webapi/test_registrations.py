@@ -21,7 +21,14 @@ async def _fill(connection: Connection) -> None:
     """Alice's phone was restarted once and has a second contact; bob is refused."""
     await add_registration(connection, "alice@x", "old@phone", 0, failures=2, requests=5)
     await add_registration(
-        connection, "alice@x", "new@phone", 60, expires=AN_AGE, failures=1, requests=3
+        connection,
+        "alice@x",
+        "new@phone",
+        60,
+        expires=AN_AGE,
+        failures=1,
+        requests=3,
+        contact='"Alice" <sip:alice@192.0.2.1>;expires=3600',
     )
     await add_registration(
         connection,
@@ -60,6 +67,7 @@ async def test_one_row_for_each_aor_and_contact(get: Get, connection: Connection
     assert (bob["state"], bob["status"], "contact" in bob) == ("failed", 403, False)
     assert (alice["state"], alice["latency_ms"]) == ("registered", 50)
     assert (alice["requests"], alice["failures"], alice["challenges"]) == (8, 3, 2)
+    assert alice["contact"] == "sip:alice@192.0.2.1"
     assert alice["first_at"] == "2026-11-23T09:59:59.950000Z"
     assert alice["last_at"] == "2026-11-23T10:01:00.000000Z"
     assert alice["response_id"] == "2"
