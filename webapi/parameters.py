@@ -16,6 +16,7 @@ from collector.settings.section import LONGEST
 from webapi.errors import bad_parameter
 
 MAX_LENGTH: Final = 1000
+_US: Final = timedelta(microseconds=1)
 _MAX_DIGITS: Final = 10
 _DIGITS: Final = re.compile(r"[0-9]+\Z")
 _SECONDS: Final = re.compile(r"[0-9]{1,11}(\.[0-9]{1,6})?\Z")
@@ -47,6 +48,21 @@ def integer(name: str, value: str, low: int, high: int) -> int:
     if not low <= number <= high:
         raise bad_parameter(name, f"must be a number from {low} to {high}")
     return number
+
+
+def time_range(
+    parameters: Mapping[str, str], now: datetime, default: timedelta | None
+) -> tuple[datetime, datetime]:
+    """``from`` and ``to``; without ``from`` all that is not longer ago than ``default`` before
+    ``to``, everything when that is None. The end is not part of it, but this very moment is."""
+    end = moment("to", parameters["to"], now) if "to" in parameters else now + _US
+    if "from" in parameters:
+        begin = moment("from", parameters["from"], now)
+    else:
+        begin = EARLIEST if default is None else max(EARLIEST, end - default)
+    if begin >= end:
+        raise bad_parameter("from", "must be before to")
+    return begin, end
 
 
 def flag(name: str, value: str) -> bool:

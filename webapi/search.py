@@ -22,7 +22,7 @@ from psycopg.rows import DictRow
 from webapi.context import fetch
 from webapi.errors import ApiError, bad_parameter
 from webapi.filters import Condition, conditions, is_inner
-from webapi.parameters import EARLIEST, flag, integer, moment
+from webapi.parameters import EARLIEST, flag, integer, time_range
 from webapi.subject import Subject
 
 DEFAULT_LIMIT: Final = 100
@@ -95,13 +95,7 @@ class Search:
     ) -> Search:
         """Raises ApiError that names the bad parameter."""
         everywhere = not subject.everywhere.isdisjoint(parameters)
-        end = moment("to", parameters["to"], now) if "to" in parameters else now + _US
-        if "from" in parameters:
-            begin = moment("from", parameters["from"], now)
-        else:
-            begin = _EPOCH if everywhere else max(_EPOCH, end - subject.default_range)
-        if begin >= end:
-            raise bad_parameter("from", "must be before to")
+        begin, end = time_range(parameters, now, None if everywhere else subject.default_range)
         sort = parameters.get("sort", f"-{subject.time}")
         name = sort.removeprefix("-")
         if name not in subject.sorts:

@@ -128,7 +128,8 @@ async def test_the_same_numbers_through_the_same_host_are_a_guess(
 ) -> None:
     """Never more than that, and not among the legs that links lead to."""
     await add_call(connection, "a@x", ruri_user="004989555777")
-    await add_call(connection, "b@x", **{"after_s": 1, "ruri_user": "089555777"} | second)
+    columns: dict[str, Any] = {"after_s": 1, "ruri_user": "089555777"} | second
+    await add_call(connection, "b@x", **columns)
     answer = await get("/api/v1/calls/a@x")
     assert _legs(answer) == ["a@x"]
     assert [leg["call_id"] for leg in answer.json["guesses"]] == ["b@x"] * guessed
