@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +11,12 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 
 from collector import statistics
+from collector.correlation import upkeep
 from collector.peers import Peers
-from tests.fix_call import CALL_START, add_answered, add_call, add_failed
+from tests import flow
+from tests.call_rows import CALL_START, add_answered, add_call, add_failed
+from tests.fix_api import load_settings
+from tests.fix_calls import Ingests
 from tests.fix_database import Database
 
 Connection = AsyncConnection[TupleRow]
@@ -52,6 +56,47 @@ async def test_a_minute_holds_what_began_in_it(connection: Connection) -> None:
         (0, "completed", 200, 2, 2, 2000, 6000, 2, 30_000),
         (0, "ringing", 0, 1, 1, 2000, 0, 0, 0),
     ]
+
+
+async def test_whoever_changes_calls_names_their_minutes(
+    connection: Connection, ingests: Ingests
+) -> None:
+    """Also the one that a call leaves because it turns out to have begun earlier."""
+    read = flow.load("session-direct")
+    messages = read.messages
+    second = 1_000_000
+    late = messages[0].us // (60 * second) * (60 * second) + 70 * second
+    moved = [message._replace(us=late + 100 * at) for at, message in enumerate(messages)]
+    ingesting = await ingests.open()
+    await ingesting.store(moved[1:])
+    await ingesting.write()
+    before = await _named(connection)
+    assert len(before) == 1
+    await connection.execute("UPDATE call_changed SET marked_at = now() - interval '1 hour'")
+    await statistics.refresh(connection, NOBODY)
+    assert await _minutes(connection, "calls") == [(before[0].minute, 1)]
+    await ingesting.store([moved[0]._replace(us=late - 60 * second)])
+    await ingesting.write()
+    named = await _named(connection)
+    assert named == [before[0] - timedelta(minutes=1), before[0]]
+    await connection.execute("UPDATE call_changed SET marked_at = now() - interval '1 hour'")
+    await statistics.refresh(connection, NOBODY)
+    assert await _minutes(connection, "calls") == [(named[0].minute, 1)]
+
+
+async def test_a_call_that_times_out_names_its_minute(
+    connection: Connection, database: Database
+) -> None:
+    """Its state changes without a message."""
+    await add_call(connection, "1@x")
+    now = CALL_START + timedelta(days=1)
+    await upkeep.keep(connection, load_settings(database), now)
+    assert await _named(connection) == [CALL_START]
+
+
+async def _named(connection: Connection) -> list[datetime]:
+    found = await connection.execute("SELECT DISTINCT minute FROM call_changed ORDER BY minute")
+    return [minute for (minute,) in await found.fetchall()]
 
 
 async def test_counting_again_changes_nothing_but_what_changed(connection: Connection) -> None:

@@ -10,8 +10,8 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from tests.call_rows import CALL_START, add_answered, add_call, add_failed
 from tests.fix_api import Get
-from tests.fix_call import CALL_START, add_answered, add_call, add_failed
 
 Connection = AsyncConnection[TupleRow]
 FROM, TO = "2026-11-23T09:00:00Z", "2026-11-23T12:00:00Z"

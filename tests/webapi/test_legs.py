@@ -10,8 +10,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from tests.call_rows import add_answered, add_call, add_link
 from tests.fix_api import Get, load_settings, store
-from tests.fix_call import add_answered, add_call, add_link
 from tests.fix_database import Database
 from tests.sip_text import packet, request
 from webapi.app import create_app

@@ -9,8 +9,8 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from tests.call_rows import add_registration
 from tests.fix_api import Get
-from tests.fix_call import add_registration
 
 Connection = AsyncConnection[TupleRow]
 FROM, TO = "2026-11-23T09:00:00Z", "2026-11-23T12:00:00Z"

@@ -12,8 +12,8 @@ from psycopg.rows import TupleRow
 
 from collector import statistics
 from collector.peers import Peers
+from tests.call_rows import CALL_START, add_answered, add_call, add_failed
 from tests.fix_api import Answer, Get, store
-from tests.fix_call import CALL_START, add_answered, add_call, add_failed
 from tests.sip_text import packet, request
 from webapi import kpi
 
