@@ -25,6 +25,8 @@ from collector.selection.candidate import Candidate
 from collector.sip import Fault, Kind, Sip
 
 US_PER_MINUTE: Final = 60_000_000
+CHALLENGED: Final = 7
+"""Status class of responses that ask for credentials."""
 
 RUN: Final = 128
 """Records that go through each stage together: stage by stage the interpreter stays in the
@@ -35,6 +37,7 @@ _SIP: Final = hep.TYPE_SIP
 _PING: Final = hep.TYPE_PING
 _NO_SIP: Final = Fault.START_LINE
 _OTHER: Final = Kind.OTHER
+_CHALLENGES: Final = sip.CHALLENGES
 
 
 class Options(NamedTuple):
@@ -65,7 +68,7 @@ class Refused(NamedTuple):
 
 StatKey: TypeAlias = tuple[int, bytes, bytes, int]
 """What messages are counted by, for charts that never scan messages: minutes since 1970, node,
-method, and status class 1 … 6, or 0 for a request."""
+method, and status class 1 … 6, ``CHALLENGED``, or 0 for a request."""
 
 SenderKey: TypeAlias = tuple[bytes, bytes, int]
 """What tells senders apart: peer address, node, HEP version (0 when it is not HEP)."""
@@ -217,7 +220,9 @@ def _store(
         batch.facts.append(
             Fact(ts, record_id, call_id, packet, message, node, aleg_id, headers, aleg_header)
         )
-    key = (ts // US_PER_MINUTE, node, message.method, message.status // 100)
+    status = message.status
+    status_class = CHALLENGED if status in _CHALLENGES else status // 100
+    key = (ts // US_PER_MINUTE, node, message.method, status_class)
     stat = batch.stats.get(key)
     if stat is None:
         stat = batch.stats[key] = StatTally()

@@ -22,7 +22,7 @@ from psycopg import AsyncConnection, Error, sql
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from collector import balance, kernel, partitions
+from collector import balance, kernel, partitions, statistics
 from collector.admission import publication, refused
 from collector.columns import TABLES
 from collector.correlation import upkeep
@@ -32,6 +32,7 @@ from collector.journal.counters import Counters
 from collector.log import LOGGER, LimitedLog
 from collector.output.status import Publisher
 from collector.partitions import Partitions
+from collector.peers import Peers
 from collector.retention import thinning
 from collector.retention.watch import Watch
 from collector.settings import Settings
@@ -41,6 +42,7 @@ PUBLISH_INTERVAL_S: Final = 1.0
 SUMMARIZE_INTERVAL_S: Final = 5.0
 MAINTENANCE_INTERVAL_S: Final = 60.0
 THINNING_INTERVAL_S: Final = 10.0
+STATISTICS_INTERVAL_S: Final = 5.0
 CALLS_INTERVAL_S: Final = 10.0
 END_EARLY_INTERVAL_S: Final = 10.0
 _PROGRESS_KEPT: Final = timedelta(minutes=10)
@@ -59,6 +61,7 @@ class Keeper:
         self._journal = Path(settings.journal.directory)
         self._partitions = Partitions(settings.partition.interval)
         self._retention = Watch(settings, counters.journal_id)
+        self._peers = Peers(settings.metrics.peers)
         self._outputs = Publisher(self._journal, counters)
         self._synced: dict[Path, int] = {}
         self._published: list[refused.Refused] | None = None
@@ -82,6 +85,8 @@ class Keeper:
                     tasks.create_task(self._every(CALLS_INTERVAL_S, self._keep_calls))
                 if self._settings.retention.failed_only:
                     tasks.create_task(self._every(THINNING_INTERVAL_S, self._thin))
+                if self._settings.correlation.calls:
+                    tasks.create_task(self._every(STATISTICS_INTERVAL_S, self._count_calls))
                 tasks.create_task(self._every(lambda: self._retention.pause_s, self._retain))
                 tasks.create_task(self._every(END_EARLY_INTERVAL_S, self._retention.end_early))
         finally:
@@ -194,6 +199,9 @@ class Keeper:
         retention = self._settings.retention
         await thinning.thin(connection, retention.failed_only, retention.failed_only_after)
 
+    async def _count_calls(self, connection: AsyncConnection[TupleRow]) -> None:
+        await statistics.refresh(connection, self._peers)
+
     async def _drop_old_counters(
         self, connection: AsyncConnection[TupleRow], now: datetime
     ) -> None:
@@ -202,6 +210,7 @@ class Keeper:
             cutoff = now - timedelta(seconds=kept)
             for table, column in (
                 ("stat_minute", "minute"),
+                ("call_minute", "minute"),
                 ("sender", "last_seen"),
                 ("capture_node", "heartbeat_at"),
                 ("retention_log", "dropped_at"),

@@ -15,6 +15,8 @@ from collector import sip_header as header
 from collector.sip_address import address, parse_uri, party
 from collector.sip_header import COMPACT_NAMES, FOLD
 
+CHALLENGES: Final = (401, 407)
+"""Statuses that ask for credentials: no failure, the request comes again."""
 MAX_CSEQ: Final = 2**31 - 1
 """RFC 3261 §8.1.1.5: the sequence number is less than 2**31."""
 

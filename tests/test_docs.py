@@ -13,7 +13,7 @@ from collector.causes import causes_markdown
 from collector.output.fate import Fate
 from collector.output.kpi import Figures
 from collector.output.metrics import Snapshot
-from collector.output.peers import Peers
+from collector.peers import Peers
 from collector.selection import Selection
 from collector.settings import Settings, show
 from collector.settings.sending import LOKI_FIELDS

@@ -11,7 +11,7 @@ from aiohttp import web
 from collector.log import LOGGER
 from collector.settings import Settings
 from collector.settings.endpoint import parse_host_port
-from webapi import calls, lists, metrics, status
+from webapi import calls, lists, metrics, stats, status
 from webapi.context import CONTEXT, Context
 from webapi.errors import ApiError
 
@@ -19,9 +19,12 @@ ROUTES: Final = (
     ("/api/v1/messages", lists.list_messages),
     ("/api/v1/reports", lists.list_reports),
     ("/api/v1/events", lists.list_events),
+    ("/api/v1/calls", lists.list_calls),
     ("/api/v1/calls/{call_id}", calls.show_call),
     ("/api/v1/calls/{call_id}/export.pcap", calls.export_pcap),
     ("/api/v1/calls/{call_id}/export.txt", calls.export_text),
+    ("/api/v1/registrations", lists.list_registrations),
+    ("/api/v1/stats", stats.show_stats),
     ("/api/v1/status", status.show_status),
     ("/metrics", metrics.show_metrics),
 )

@@ -7,35 +7,48 @@ import re
 from typing import Final
 
 from aiohttp import web
-from psycopg import sql
+from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
 
 from webapi import export, rows
-from webapi.context import CONTEXT, json_response
+from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import ApiError, bad_parameter
+from webapi.legs import Legs, find
 from webapi.parameters import single
-from webapi.subject import MESSAGES, REPORTS, SUBJECTS, Subject
+from webapi.subject import CALLS, MESSAGES, OF_CALL_ID, REPORTS, Subject
 
 QUERIES: Final = {
-    subject: sql.SQL("SELECT {} FROM {} WHERE call_id = %s ORDER BY ts, {} LIMIT %s").format(
+    subject: sql.SQL("SELECT {} FROM {} WHERE call_id = ANY(%s) ORDER BY ts, {} LIMIT %s").format(
         # A report's payload says nothing that its columns do not say.
         subject.select(payload=subject is not REPORTS),
         subject.relation,
         sql.SQL(", ").join(map(sql.Identifier, subject.order)),
     )
-    for subject in SUBJECTS
+    for subject in OF_CALL_ID
 }
+CALL: Final = sql.SQL(
+    "SELECT {} FROM call WHERE call_id = %s ORDER BY started_at DESC LIMIT 1"
+).format(CALLS.select(payload=False))
+_WHOSE: Final = ("one", "all", "guessed")
+"""Whose messages are shown: this leg's, those of all that links lead to, of the guessed too."""
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._@-]+")
 
 
 async def show_call(request: web.Request) -> web.Response:
-    """Messages, quality reports and events, each in the order of capture, then of arrival.
+    """What is known of a leg, the legs that belong to it, and what was captured.
 
-    Reports and events are those whose HEP correlation id is the Call-ID.
+    Messages, quality reports and events are in the order of capture, then of arrival. Reports and
+    events are those whose HEP correlation id is the Call-ID.
     """
-    single(request.query, ())
-    found, complete = await _read(request, SUBJECTS)
+    whose = _whose(request)
+    context = request.app[CONTEXT]
+    async with context.connection() as connection:
+        call = await _call(request, connection)
+        legs = await find(context, connection, call) if call else Legs()
+        ids = _ids(request, legs, whose)
+        found, complete = await _read(context, connection, ids, OF_CALL_ID)
     moments = [row["ts"] for listed in found for row in listed]
+    moments += [call["started_at"], call["last_at"]] if call else []
     if not moments:
         raise ApiError(404, "not_found", "nothing has this Call-ID", "call_id")
     return json_response(
@@ -44,9 +57,15 @@ async def show_call(request: web.Request) -> web.Response:
             "from": rows.format_moment(min(moments)),
             "to": rows.format_moment(max(moments)),
             "complete": complete,
+            "call": rows.call(call) if call else None,
+            "legs": [rows.call(leg) for leg in legs.rows],
+            "guesses": [rows.call(leg) for leg in legs.guesses],
+            "links": legs.links,
+            "hubs": legs.hubs,
+            "legs_complete": legs.complete,
             **{
-                subject.name: [rows.to_json(row) for row in listed]
-                for subject, listed in zip(SUBJECTS, found, strict=True)
+                subject.name: [subject.show(row) for row in listed]
+                for subject, listed in zip(OF_CALL_ID, found, strict=True)
             },
         }
     )
@@ -54,40 +73,67 @@ async def show_call(request: web.Request) -> web.Response:
 
 async def export_pcap(request: web.Request) -> web.Response:
     """The messages as a capture file for Wireshark: bytes, addresses, ports and µs as captured."""
-    single(request.query, ())
     found = await _messages(request)
     return _download(request, export.pcap(found), "application/vnd.tcpdump.pcap", "pcap")
 
 
 async def export_text(request: web.Request) -> web.Response:
     """The messages as text, one after the other, each under a line with time and addresses."""
-    single(request.query, ())
     found = await _messages(request)
     return _download(request, export.text(found), "text/plain", "txt")
 
 
 async def _messages(request: web.Request) -> list[DictRow]:
     """The messages, at least one."""
-    (found,), _ = await _read(request, (MESSAGES,))
+    whose = _whose(request)
+    context = request.app[CONTEXT]
+    async with context.connection() as connection:
+        legs = Legs()
+        if whose != "one":
+            call = await _call(request, connection)
+            legs = await find(context, connection, call) if call else legs
+        ids = _ids(request, legs, whose)
+        (found,), _ = await _read(context, connection, ids, (MESSAGES,))
     if not found:
         raise ApiError(404, "not_found", "there is no message with this Call-ID", "call_id")
     return found
 
 
+def _whose(request: web.Request) -> str:
+    """The parameter ``legs``."""
+    whose = single(request.query, ("legs",)).get("legs", "one")
+    if whose not in _WHOSE:
+        raise bad_parameter("legs", f"must be among {', '.join(_WHOSE)}")
+    if "\0" in request.match_info["call_id"]:
+        raise bad_parameter("call_id", "has control characters")
+    return whose
+
+
+def _ids(request: web.Request, legs: Legs, whose: str) -> list[str]:
+    """The Call-IDs whose messages are shown."""
+    call_id = request.match_info["call_id"]
+    others = [] if whose == "one" else legs.ids(guessed=whose == "guessed")
+    return list(dict.fromkeys([call_id, *others]))
+
+
+async def _call(request: web.Request, connection: AsyncConnection[DictRow]) -> DictRow | None:
+    """The leg's row."""
+    context = request.app[CONTEXT]
+    found = await context.query(connection, CALL, (request.match_info["call_id"],))
+    return found[0] if found else None
+
+
 async def _read(
-    request: web.Request, subjects: tuple[Subject, ...]
+    context: Context,
+    connection: AsyncConnection[DictRow],
+    ids: list[str],
+    subjects: tuple[Subject, ...],
 ) -> tuple[list[list[DictRow]], bool]:
     """The rows of each subject up to the limit, and whether they are all."""
-    call_id = request.match_info["call_id"]
-    if "\0" in call_id:
-        raise bad_parameter("call_id", "has control characters")
-    context = request.app[CONTEXT]
     limit = context.settings.web.max_call_messages
-    async with context.connection() as connection:
-        found = [
-            await context.query(connection, QUERIES[subject], (call_id, limit + 1))
-            for subject in subjects
-        ]
+    found = [
+        await context.query(connection, QUERIES[subject], (ids, limit + 1)) for subject in subjects
+    ]
     return [listed[:limit] for listed in found], all(len(listed) <= limit for listed in found)
 
 

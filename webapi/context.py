@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -57,26 +57,34 @@ class Context:
         self,
         connection: AsyncConnection[DictRow],
         statement: sql.SQL | sql.Composed,
-        values: Sequence[Any] = (),
+        values: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        prepare: bool | None = None,
     ) -> list[DictRow]:
         """All rows of one statement; raises ApiError 503 after ``web.query_timeout``."""
-        return await fetch(connection, statement, values, self.settings.web.query_timeout)
+        timeout_s = self.settings.web.query_timeout
+        return await fetch(connection, statement, values, timeout_s, prepare=prepare)
 
 
 async def fetch(
     connection: AsyncConnection[DictRow],
     statement: sql.SQL | sql.Composed,
-    values: Sequence[Any],
+    values: Sequence[Any] | Mapping[str, Any],
     timeout_s: float,
+    *,
+    prepare: bool | None = None,
 ) -> list[DictRow]:
-    """All rows of one statement; raises ApiError 503 if it takes longer than ``timeout_s``."""
+    """All rows of one statement; raises ApiError 503 if it takes longer than ``timeout_s``.
+
+    ``prepare`` is psycopg's: whether one plan serves several executions; None decides by count.
+    """
     limit = sql.SQL("SET LOCAL statement_timeout TO {}").format(
         sql.Literal(max(1, int(timeout_s * 1000)))
     )
     try:
         async with connection.transaction(), connection.cursor() as cursor:
             await cursor.execute(limit)
-            await cursor.execute(statement, values)
+            await cursor.execute(statement, values, prepare=prepare)
             return await cursor.fetchall()
     except errors.QueryCanceled:
         message = "the query took longer than web.query_timeout; narrow it, by time for example"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from psycopg import sql
@@ -13,8 +13,9 @@ from psycopg import sql
 from collector.columns import SIP_MESSAGE
 from collector.quality.report import ReportFault
 from collector.sip import Fault, Kind
+from webapi import registration
 from webapi.errors import bad_parameter
-from webapi.parameters import integer
+from webapi.parameters import duration, flag, integer
 
 Condition = tuple[sql.Composable, list[Any]]
 """SQL with placeholders, and the values for them."""
@@ -25,6 +26,10 @@ _STATUS: Final = re.compile(r"[1-6]([0-9]{2}|xx)\Z")
 _METHOD: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}\Z")
 _SSRC: Final = re.compile(r"[0-9]{1,10}\Z|0[xX][0-9A-Fa-f]{1,8}\Z")
 _EXACT: Final = ("call_id", "correlation_id", "aleg_id", "from_tag", "to_tag", "via_branch")
+CALL_STATES: Final = (
+    *("trying", "ringing", "answered", "completed", "cancelled", "busy", "redirected", "failed"),
+    *("timed_out", "unknown"),
+)
 _PATTERN: Final = tuple(
     column.name
     for column in SIP_MESSAGE
@@ -40,8 +45,47 @@ def _pattern(name: str, value: str) -> Condition:
     """Equality, or LIKE when the value has a ``*``."""
     if "*" not in value:
         return _exact(name, value)
-    escaped = re.sub(r"([\\%_])", r"\\\1", value).replace("*", "%")
-    return sql.SQL("{} LIKE %s").format(sql.Identifier(name)), [escaped]
+    return sql.SQL("{} LIKE %s").format(sql.Identifier(name)), [_like(value)]
+
+
+def _like(value: str) -> str:
+    """A pattern with ``*`` as one of LIKE."""
+    return re.sub(r"([\\%_])", r"\\\1", value).replace("*", "%")
+
+
+def is_inner(value: str) -> bool:
+    """Whether a pattern fixes neither the beginning nor the end: no index helps."""
+    return value.startswith("*") and value.endswith("*")
+
+
+def _number(*names: str) -> Filter:
+    """A pattern for a number; one that fixes the end only is looked for from the end."""
+
+    def condition(_name: str, value: str) -> Condition:
+        if value.startswith("*") and not is_inner(value):
+            # LIKE's escapes must stand before what they escape.
+            form, bound = sql.SQL("reverse({}) LIKE %s"), _like(value[::-1])
+        elif "*" in value:
+            form, bound = sql.SQL("{} LIKE %s"), _like(value)
+        else:
+            form, bound = sql.SQL("{} = %s"), value
+        return _any(form, names), [bound] * len(names)
+
+    return condition
+
+
+def _any(form: sql.SQL, names: Sequence[str]) -> sql.Composed:
+    """One condition for several columns, any of which may fulfil it."""
+    parts = [form.format(sql.Identifier(name)) for name in names]
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(parts))
+
+
+def _any_pattern(*names: str) -> Filter:
+    def condition(_name: str, value: str) -> Condition:
+        form = sql.SQL("{} LIKE %s" if "*" in value else "{} = %s")
+        return _any(form, names), [_like(value) if "*" in value else value] * len(names)
+
+    return condition
 
 
 def _one_of(*allowed: str, name_of: Callable[[str], str] = str) -> Filter:
@@ -97,8 +141,7 @@ def _address(*columns: str) -> Filter:
             network = ipaddress.ip_network(value, strict=False)
         except ValueError:
             raise bad_parameter(name, "must be an address or a network like 10.0.0.0/8") from None
-        parts = [sql.SQL("{} <<= %s").format(sql.Identifier(column)) for column in columns]
-        return sql.SQL("({})").format(sql.SQL(" OR ").join(parts)), [network] * len(columns)
+        return _any(sql.SQL("{} <<= %s"), columns), [network] * len(columns)
 
     return condition
 
@@ -106,8 +149,7 @@ def _address(*columns: str) -> Filter:
 def _port(*columns: str) -> Filter:
     def condition(name: str, value: str) -> Condition:
         port = integer(name, value, 0, 65_535)
-        parts = [sql.SQL("{} = %s").format(sql.Identifier(column)) for column in columns]
-        return sql.SQL("({})").format(sql.SQL(" OR ").join(parts)), [port] * len(columns)
+        return _any(sql.SQL("{} = %s"), columns), [port] * len(columns)
 
     return condition
 
@@ -139,6 +181,44 @@ def _fault(*faults: str) -> Filter:
     return condition
 
 
+def _at_least(column: str) -> Filter:
+    """``min_duration=30s`` of a column in ms."""
+
+    def condition(name: str, value: str) -> Condition:
+        return sql.SQL("{} >= %s").format(sql.Identifier(column)), [duration(name, value) * 1000]
+
+    return condition
+
+
+def _at_most(column: str) -> Filter:
+    def condition(name: str, value: str) -> Condition:
+        return sql.SQL("{} <= %s").format(sql.Identifier(column)), [duration(name, value) * 1000]
+
+    return condition
+
+
+def _flag(name: str, value: str) -> Condition:
+    form = sql.SQL("{}" if flag(name, value) else "NOT coalesce({}, false)")
+    return form.format(sql.Identifier(name)), []
+
+
+def _running(name: str, value: str) -> Condition:
+    """As the partial index says it."""
+    form = "{}ended_at IS NULL AND timed_out_at IS NULL{}"
+    around = ("", "") if flag(name, value) else ("NOT (", ")")
+    return sql.SQL(form.format(*around)), []
+
+
+def _anywhere(_name: str, value: str) -> Condition:
+    """Text anywhere in ``CALL_TEXTS``, upper and lower case not told apart."""
+    texts = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(n)) for n in CALL_TEXTS)
+    escaped = re.sub(r"([\\%_])", r"\\\1", value)
+    # Parameters have no control characters: what is found lies within one column.
+    return sql.SQL("concat_ws(E'\n', {}) ILIKE %s").format(texts), [f"%{escaped}%"]
+
+
+_transport: Final = _one_of("UDP", "TCP", "TLS", "WS", "WSS", "SCTP", name_of=str.upper)
+
 _COMMON: Final[Mapping[str, Filter]] = {
     "call_id": _exact,
     "node": _exact,
@@ -157,7 +237,7 @@ MESSAGE: Final[Mapping[str, Filter]] = {
     "kind": _one_of(*(kind.label for kind in Kind)),
     "method": _method,
     "status": _status,
-    "transport": _one_of("UDP", "TCP", "TLS", "WS", "WSS", "SCTP", name_of=str.upper),
+    "transport": _transport,
     "fault": _fault(*Fault),
     "header": _header,
     "text": _text("raw"),
@@ -178,6 +258,45 @@ EVENT: Final[Mapping[str, Filter]] = {
     "type": _type,
     "fault": _fault(ReportFault.PAYLOAD, Fault.TEXT, Fault.FIELD_LENGTH),
     "text": _text("payload"),
+}
+
+CALL_TEXTS: Final = (
+    *("call_id", "from_user", "from_domain", "to_user", "to_domain", "ruri_user", "ruri_domain"),
+    *("pai_user", "pai_domain", "user_agent", "answer_agent", "failure_reason", "failure_cause"),
+    *("failure_warning", "cancel_cause", "bye_cause", "refer_to", "auth_user", "headers"),
+)
+"""The columns of ``call`` that free text is looked for in."""
+_RANGES: Final = ("duration", "pdd", "setup")
+
+CALL: Final[Mapping[str, Filter]] = {
+    **_COMMON,
+    "caller": _number("caller"),
+    "callee": _number("callee"),
+    "number": _number("caller", "callee"),
+    "ip": _address("src_ip", "dst_ip", "answer_ip", "caller_media_ip", "callee_media_ip"),
+    "media_ip": _address("caller_media_ip", "callee_media_ip"),
+    "port": _port("src_port", "dst_port", "caller_media_port", "callee_media_port"),
+    "state": _one_of(*CALL_STATES),
+    "status": _status,
+    **{f"min_{name}": _at_least(f"{name}_ms") for name in _RANGES},
+    **{f"max_{name}": _at_most(f"{name}_ms") for name in _RANGES},
+    "domain": _any_pattern("from_domain", "to_domain", "ruri_domain"),
+    "user_agent": _any_pattern("user_agent", "answer_agent"),
+    "auth_user": _pattern,
+    "transport": _transport,
+    "header": _header,
+    "text": _anywhere,
+    "ended_by": _one_of("caller", "callee"),
+    "on_hold": _flag,
+    "running": _running,
+}
+
+REGISTRATION: Final[Mapping[str, Filter]] = {
+    **_COMMON,
+    **dict.fromkeys(("aor", "contact", "contact_user", "auth_user", "user_agent"), _pattern),
+    "state": _one_of(*registration.STATES),
+    "status": _status,
+    "transport": _transport,
 }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``GET /api/v1/messages``, ``/reports`` and ``/events``: search them."""
+"""``GET /api/v1/messages``, ``/reports``, ``/events``, ``/calls`` and ``/registrations``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from webapi import rows, search
 from webapi.context import CONTEXT, json_response
 from webapi.parameters import single
 from webapi.search import Search
-from webapi.subject import EVENTS, MESSAGES, REPORTS, Subject
+from webapi.subject import CALLS, EVENTS, MESSAGES, REGISTRATIONS, REPORTS, Subject
 
 
 async def list_messages(request: web.Request) -> web.Response:
@@ -29,6 +29,16 @@ async def list_events(request: web.Request) -> web.Response:
     return await _list(request, EVENTS)
 
 
+async def list_calls(request: web.Request) -> web.Response:
+    """One page of call legs, last begun first unless ``sort`` says otherwise."""
+    return await _list(request, CALLS)
+
+
+async def list_registrations(request: web.Request) -> web.Response:
+    """One page of registrations, each an address of record at a contact."""
+    return await _list(request, REGISTRATIONS)
+
+
 async def _list(request: web.Request, subject: Subject) -> web.Response:
     context = request.app[CONTEXT]
     parameters = single(request.query, subject.parameters)
@@ -37,7 +47,7 @@ async def _list(request: web.Request, subject: Subject) -> web.Response:
         page = await search.run(connection, wanted, context.settings.web.query_timeout)
     return json_response(
         {
-            subject.name: [rows.to_json(row) for row in page.rows],
+            subject.name: [subject.show(row) for row in page.rows],
             "from": rows.format_moment(wanted.begin),
             "to": rows.format_moment(wanted.end),
             "complete": page.complete,

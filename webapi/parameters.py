@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,9 +12,11 @@ from typing import Final
 from multidict import MultiMapping
 
 from collector.settings.quantity import parse_quantity
+from collector.settings.section import LONGEST
 from webapi.errors import bad_parameter
 
 MAX_LENGTH: Final = 1000
+_US: Final = timedelta(microseconds=1)
 _MAX_DIGITS: Final = 10
 _DIGITS: Final = re.compile(r"[0-9]+\Z")
 _SECONDS: Final = re.compile(r"[0-9]{1,11}(\.[0-9]{1,6})?\Z")
@@ -47,11 +50,37 @@ def integer(name: str, value: str, low: int, high: int) -> int:
     return number
 
 
+def time_range(
+    parameters: Mapping[str, str], now: datetime, default: timedelta | None
+) -> tuple[datetime, datetime]:
+    """``from`` and ``to``; without ``from`` all that is not longer ago than ``default`` before
+    ``to``, everything when that is None. The end is not part of it, but this very moment is."""
+    end = moment("to", parameters["to"], now) if "to" in parameters else now + _US
+    if "from" in parameters:
+        begin = moment("from", parameters["from"], now)
+    else:
+        begin = EARLIEST if default is None else max(EARLIEST, end - default)
+    if begin >= end:
+        raise bad_parameter("from", "must be before to")
+    return begin, end
+
+
 def flag(name: str, value: str) -> bool:
     """``true`` or ``false``."""
     if value not in ("true", "false"):
         raise bad_parameter(name, "must be true or false")
     return value == "true"
+
+
+def duration(name: str, value: str) -> float:
+    """Seconds, or a number with a unit: ``1.5``, ``250ms``, ``2m``."""
+    try:
+        found = parse_quantity(value, "s")
+    except ValueError:
+        found = math.inf
+    if found > LONGEST:
+        raise bad_parameter(name, "must be seconds, or a number with a unit like 250ms or 2m")
+    return found
 
 
 def moment(name: str, value: str, now: datetime) -> datetime:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Rows of messages, reports and events as JSON objects."""
+"""Rows as JSON objects. What a row does not have is left out."""
 
 from __future__ import annotations
 
@@ -8,36 +8,69 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from collector.correlation.repeats import repeats
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PAYLOADS: Final = ("raw", "payload")
-_SHOWN_APART: Final = frozenset({"ts", "sender_ts", "id", "sort_key", *_PAYLOADS})
+_SHOWN_APART: Final = frozenset({"ts", "id", *_PAYLOADS})
+_NOT_SHOWN: Final = frozenset({"sort_key"})
+_INTERNAL: Final = frozenset(
+    {
+        *("ts", "seen", "first_rank", "first_at", "attempt_order", "attempt_branch"),
+        *("challenge_cseq", "cancel_branch", "caller_media_rank", "callee_media_rank"),
+    }
+)
+"""Columns of ``call`` that only merging needs."""
 
 
-def to_json(row: dict[str, Any]) -> dict[str, Any]:
-    """One row. What it does not have is left out.
+def to_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A message, a report or an event.
 
-    ``ts`` has µs; ``id`` is a string because a browser's numbers cannot hold it, and
-    ``received_at`` is the same as time. ``raw`` and ``payload`` are text where they are UTF-8, else
+    ``received_at`` is ``id`` as time. ``raw`` and ``payload`` are text where they are UTF-8, else
     there is ``raw_base64`` or ``payload_base64``.
     """
-    shown: dict[str, Any] = {
+    found = {
         "id": str(row["id"]),
         "ts": format_moment(row["ts"]),
         "received_at": format_moment(_EPOCH + timedelta(microseconds=row["id"] // 1000)),
+        **shown(row, _SHOWN_APART),
     }
-    if row["sender_ts"]:
-        shown["sender_ts"] = format_moment(row["sender_ts"])
-    for name, value in row.items():
-        if value is not None and name not in _SHOWN_APART:
-            shown[name] = str(value) if name.endswith("_ip") else value
     for name in _PAYLOADS:
         payload = row.get(name)
         if payload is not None:
             try:
-                shown[name] = payload.decode()
+                found[name] = payload.decode()
             except UnicodeDecodeError:
-                shown[f"{name}_base64"] = base64.b64encode(payload).decode()
-    return shown
+                found[f"{name}_base64"] = base64.b64encode(payload).decode()
+    return found
+
+
+def call(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A leg, with what ``seen`` says: retransmissions and duplicates."""
+    retransmissions, copies = repeats(row["seen"] or b"")
+    return {
+        **shown(row, _INTERNAL),
+        "retransmissions": retransmissions,
+        "duplicates": copies,
+    }
+
+
+def shown(row: Mapping[str, Any], but: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The columns of any row, in its order.
+
+    Moments have µs; ids of messages are text because a browser's numbers cannot hold them.
+    """
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        if value is None or name in but or name in _NOT_SHOWN:
+            continue
+        if isinstance(value, datetime):
+            found[name] = format_moment(value)
+        elif name.endswith(("_ip", "_id")):
+            found[name] = str(value)
+        else:
+            found[name] = value
+    return found
 
 
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:

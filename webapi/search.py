@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Search: time slices, keyset pages, a deadline that gives a partial answer.
 
-The tables have a BRIN index on time and a B-tree on Call-ID. A search by time therefore walks the
-range in slices from the end that is wanted first, each a bounded read, and stops when the page is
-full. When the deadline comes first, the page says how far it got and where to go on.
+A search by time walks its range in slices from the end that is wanted first, each a bounded read,
+and stops when the page is full. When the deadline comes first, the page says how far it got and
+where to go on. With an index for what is searched the first slice is longer.
 """
 
 from __future__ import annotations
@@ -21,46 +21,54 @@ from psycopg.rows import DictRow
 
 from webapi.context import fetch
 from webapi.errors import ApiError, bad_parameter
-from webapi.filters import Condition, conditions
-from webapi.parameters import EARLIEST, flag, integer, moment
-from webapi.subject import Subject, is_number
+from webapi.filters import Condition, conditions, is_inner
+from webapi.parameters import EARLIEST, flag, integer, time_range
+from webapi.subject import Subject
 
-DEFAULT_RANGE: Final = timedelta(hours=1)
 DEFAULT_LIMIT: Final = 100
 _FIRST_SLICE: Final = timedelta(seconds=1)
+_FIRST_INDEXED_SLICE: Final = timedelta(hours=1)
 _SLICE_GROWTH: Final = 4
 _EPOCH: Final = EARLIEST
 _US: Final = timedelta(microseconds=1)
 _LAST_US: Final = 250_000_000_000_000_000  # in the year 9892: a datetime ends soon after
-_BEFORE_ANY_ID: Final = -1
+_Integer = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
 
 class Cursor(NamedTuple):
     """Where the next page begins: beyond this row in the direction of the sort."""
 
     sort: str
-    value: int | str
-    ts_us: Annotated[int, msgspec.Meta(ge=0, le=_LAST_US)]
-    id: Annotated[int, msgspec.Meta(ge=-1)]
-    block: Annotated[int, msgspec.Meta(ge=0, le=32_767)] = 0
+    value: _Integer | float | str
+    time_us: Annotated[int, msgspec.Meta(ge=0, le=_LAST_US)]
+    order: tuple[_Integer | str, ...] = ()
+    """Empty for a moment that no row of it was looked at."""
 
     def encode(self) -> str:
         """Text for a URL."""
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
 
     @classmethod
-    def decode(cls, text: str, sort: str) -> Cursor:
-        """Raises ApiError if it is none, or was made for another sort."""
+    def decode(cls, text: str, subject: Subject, sort: str) -> Cursor:
+        """Raises ApiError if it is none, or was made for another search or sort."""
         try:
             padded = text + "=" * (-len(text) % 4)
             cursor = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=cls)
-            number = is_number(sort.removeprefix("-"))
-            fits = isinstance(cursor.value, int) == number and "\0" not in str(cursor.value)
-            if cursor.sort == sort and fits:
+            if cursor.sort == sort and cursor.fits(subject):
                 return cursor
         except (ValueError, msgspec.DecodeError):
             pass
         raise bad_parameter("cursor", "is not one that this search gave")
+
+    def fits(self, subject: Subject) -> bool:
+        """Whether the types are those of the subject's columns."""
+        name = self.sort.removeprefix("-")
+        wanted = tuple(subject.order.values())
+        return (
+            isinstance(self.value, subject.sorts[name].types)
+            and tuple(map(type, self.order)) in (wanted, () if name == subject.time else wanted)
+            and not any("\0" in str(value) for value in (self.value, *self.order))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +84,19 @@ class Search:
     limit: int
     cursor: Cursor | None
     payload: bool
-    by_call_id: bool
+    sliced: bool
+    """Whether the range is walked in slices."""
+    indexed: bool
+    """Whether a condition has an index within a time range."""
 
     @classmethod
     def parse(
         cls, subject: Subject, parameters: Mapping[str, str], max_rows: int, now: datetime
     ) -> Search:
         """Raises ApiError that names the bad parameter."""
-        by_call_id = "call_id" in parameters
-        end = moment("to", parameters["to"], now) if "to" in parameters else now + _US
-        if "from" in parameters:
-            begin = moment("from", parameters["from"], now)
-        else:
-            begin = _EPOCH if by_call_id else max(_EPOCH, end - DEFAULT_RANGE)
-        if begin >= end:
-            raise bad_parameter("from", "must be before to")
-        sort = parameters.get("sort", "-ts")
+        everywhere = not subject.everywhere.isdisjoint(parameters)
+        begin, end = time_range(parameters, now, None if everywhere else subject.default_range)
+        sort = parameters.get("sort", f"-{subject.time}")
         name = sort.removeprefix("-")
         if name not in subject.sorts:
             raise bad_parameter(
@@ -109,9 +114,13 @@ class Search:
             name,
             sort.startswith("-"),
             limit,
-            Cursor.decode(cursor, sort) if cursor else None,
+            Cursor.decode(cursor, subject, sort) if cursor else None,
             flag(subject.payload, parameters.get(subject.payload, "false")),
-            by_call_id,
+            sliced=name == subject.time and not everywhere,
+            indexed=any(
+                name in subject.indexed and not is_inner(value)
+                for name, value in parameters.items()
+            ),
         )
 
     @property
@@ -132,10 +141,10 @@ class Page:
 async def run(connection: AsyncConnection[DictRow], search: Search, timeout_s: float) -> Page:
     """Find one page within ``timeout_s`` seconds; raises ApiError 503 if not even a part of it."""
     deadline = time.monotonic() + timeout_s
-    if search.sort != "ts" or search.by_call_id:
-        found = await _query(connection, search, search.begin, search.end, search.limit, deadline)
-        return _page(search, found)
-    return await _run_sliced(connection, search, deadline)
+    if search.sliced:
+        return await _run_sliced(connection, search, deadline)
+    found = await _query(connection, search, search.begin, search.end, search.limit, deadline)
+    return _page(search, found)
 
 
 async def _run_sliced(
@@ -151,10 +160,8 @@ async def _run_sliced(
             if reached is None:
                 raise
             # Everything before this slice was searched: the next page begins here.
-            ts_us = (reached - _EPOCH) // _US
-            return Page(
-                found, Cursor(search.sort_text, ts_us, ts_us, _BEFORE_ANY_ID), complete=False
-            )
+            time_us = (reached - _EPOCH) // _US
+            return Page(found, Cursor(search.sort_text, time_us, time_us), complete=False)
         reached = begin if search.descending else end
         if len(found) >= search.limit:
             break
@@ -164,9 +171,9 @@ async def _run_sliced(
 def slices(search: Search) -> Iterator[tuple[datetime, datetime]]:
     """The search's range cut into growing stretches, beginning where its sort begins."""
     begin, end = search.begin, search.end
-    length = _FIRST_SLICE
+    length = _FIRST_INDEXED_SLICE if search.indexed else _FIRST_SLICE
     if search.cursor:
-        position = _EPOCH + search.cursor.ts_us * _US
+        position = _EPOCH + search.cursor.time_us * _US
         if search.descending:
             end = min(end, position + _US)
         else:
@@ -192,33 +199,32 @@ async def _query(
 ) -> list[DictRow]:
     """Rows of one stretch of time, in order; raises ApiError 503 at the deadline."""
     statement, values = build(search, begin, end, limit)
-    return await fetch(connection, statement, values, deadline - time.monotonic())
+    # Planned with its values each time: they say which partitions and which index.
+    return await fetch(connection, statement, values, deadline - time.monotonic(), prepare=False)
 
 
 def build(
     search: Search, begin: datetime, end: datetime, limit: int
 ) -> tuple[sql.Composed, list[Any]]:
     """The statement for one stretch of time and its bound values."""
-    parts: list[sql.Composable] = [sql.SQL("ts >= %s AND ts < %s")]
+    subject = search.subject
+    moment_key = sql.Identifier(subject.time)
+    parts: list[sql.Composable] = [sql.SQL("{0} >= %s AND {0} < %s").format(moment_key)]
     values: list[Any] = [begin, end]
+    if subject.filed_within is not None:
+        parts.append(sql.SQL("ts >= %s AND ts < %s"))
+        values += [begin, end + subject.filed_within]
     for condition, bound in search.conditions:
         parts.append(condition)
         values += bound
-    subject = search.subject
-    expression = subject.sorts[search.sort]
-    keys = [expression] if search.sort == "ts" else [expression, sql.SQL("ts")]
+    expression = subject.sorts[search.sort].expression
+    by_time = search.sort == subject.time
+    keys: list[sql.Composable] = [moment_key] if by_time else [expression, moment_key]
     keys += map(sql.Identifier, subject.order)
     if search.cursor:
-        parts.append(
-            sql.SQL("({}) {} ({})").format(
-                sql.SQL(", ").join(keys),
-                sql.SQL("<" if search.descending else ">"),
-                sql.SQL(", ").join([sql.Placeholder()] * len(keys)),
-            )
-        )
-        values += [] if search.sort == "ts" else [search.cursor.value]
-        values.append(_EPOCH + search.cursor.ts_us * _US)
-        values += [getattr(search.cursor, name) for name in subject.order]
+        condition, bound = _beyond(search, search.cursor, keys)
+        parts.append(condition)
+        values += bound
     direction = sql.SQL(" DESC" if search.descending else "")
     query = sql.SQL("SELECT {}, {} AS sort_key FROM {} WHERE {} ORDER BY {} LIMIT %s").format(
         subject.select(payload=search.payload),
@@ -230,11 +236,27 @@ def build(
     return query, [*values, limit]
 
 
+def _beyond(search: Search, cursor: Cursor, keys: list[sql.Composable]) -> Condition:
+    """Rows that come after the cursor's."""
+    moment_reached = _EPOCH + cursor.time_us * _US
+    if not cursor.order:
+        comparison = sql.SQL("{} < %s" if search.descending else "{} >= %s")
+        return comparison.format(keys[0]), [moment_reached]
+    condition = sql.SQL("({}) {} ({})").format(
+        sql.SQL(", ").join(keys),
+        sql.SQL("<" if search.descending else ">"),
+        sql.SQL(", ").join([sql.Placeholder()] * len(keys)),
+    )
+    by_time = search.sort == search.subject.time
+    return condition, [*([] if by_time else [cursor.value]), moment_reached, *cursor.order]
+
+
 def _page(search: Search, found: list[DictRow]) -> Page:
     if len(found) < search.limit:
         return Page(found, None, complete=True)
     last = found[-1]
-    ts_us = (last["ts"] - _EPOCH) // _US
-    value = ts_us if search.sort == "ts" else last["sort_key"]
-    order = (last[name] for name in search.subject.order)
-    return Page(found, Cursor(search.sort_text, value, ts_us, *order), complete=True)
+    subject = search.subject
+    time_us = (last[subject.time] - _EPOCH) // _US
+    value = time_us if search.sort == subject.time else last["sort_key"]
+    order = tuple(last[name] for name in subject.order)
+    return Page(found, Cursor(search.sort_text, value, time_us, order), complete=True)

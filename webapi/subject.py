@@ -1,42 +1,69 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What can be searched: messages, quality reports and events, each with its names."""
+"""What can be searched: messages, quality reports, events, calls and registrations."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
 
 from psycopg import sql
+from psycopg.rows import DictRow
 
 from collector.columns import HEP_EVENT, RTCP_REPORT, SIP_MESSAGE, Column
-from webapi import filters
+from collector.correlation import columns
+from collector.correlation.writer import MOVED_LATER
+from webapi import filters, registration, rows
 from webapi.filters import Filter
 
-_NUMBERS: Final = frozenset({"ts", "status", "type"})
-"""Sorts whose keys are numbers; the others are text."""
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+FILED_WITHIN: Final = MOVED_LATER
+"""A row of ``call`` is filed at started_at, or at most this much later."""
+
+
+class Key(NamedTuple):
+    """What a search can be sorted by."""
+
+    expression: sql.Composable
+    """Never null."""
+    types: tuple[type, ...]
+    """What Python makes of its values."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """A table or view that has ts, id and call_id, and what may be asked of it."""
+    """A table or view, and what may be asked of it."""
 
     name: str
     """What an answer calls the rows."""
-    relation: sql.Identifier
+    relation: sql.Composable
     columns: tuple[str, ...]
-    payload: str
-    """The column that holds what was captured; shown only when it is asked for."""
     filters: Mapping[str, Filter]
-    sorts: Mapping[str, sql.Composable]
-    """Sort keys → expressions that are never null."""
-    order: tuple[str, ...]
-    """Columns that tell rows of one µs apart."""
+    sorts: Mapping[str, Key]
+    """The first one is by ``time``."""
+    order: Mapping[str, type]
+    """Columns that tell rows of one µs apart, and their types."""
+    time: str = "ts"
+    """The column that a time range is about."""
+    filed_within: timedelta | None = None
+    """Set when rows are filed by another column, ts: how much later than ``time`` it can be."""
+    payload: str = ""
+    """The column that holds what was captured; shown only when it is asked for."""
+    everywhere: frozenset[str] = frozenset({"call_id"})
+    """Parameters whose index finds rows in all times."""
+    indexed: frozenset[str] = frozenset()
+    """Parameters that have an index within a time range."""
+    default_range: timedelta = HOUR
+    show: Callable[[DictRow], dict[str, Any]] = rows.to_json
+    """A row as JSON."""
 
     @property
     def parameters(self) -> frozenset[str]:
         """Every parameter of a search."""
-        return frozenset({*self.filters, "from", "to", "sort", "limit", "cursor", self.payload})
+        of_all = {"from", "to", "sort", "limit", "cursor"}
+        return frozenset({*self.filters, *of_all, *filter(None, (self.payload,))})
 
     def select(self, *, payload: bool) -> sql.Composed:
         """The columns to read, with or without the payload."""
@@ -45,49 +72,100 @@ class Subject:
         )
 
 
-def is_number(sort: str) -> bool:
-    """Whether the keys of a sort are numbers."""
-    return sort in _NUMBERS
+_NUMBER: Final = (int,)
+_FRACTION: Final = (int, float)
+_TEXT: Final = (str,)
 
 
-def _sorts(*names: str) -> dict[str, sql.Composable]:
-    return {"ts": sql.SQL("ts")} | {
-        name: sql.SQL("coalesce({}, {})").format(
-            sql.Identifier(name), sql.Literal(0 if is_number(name) else "")
+def _sorts(time: str, **types: tuple[type, ...]) -> dict[str, Key]:
+    return {time: Key(sql.Identifier(time), _NUMBER)} | {
+        name: Key(
+            # Null comes first, before zero.
+            sql.SQL("coalesce({}, {})").format(
+                sql.Identifier(name), sql.Literal("" if kind is _TEXT else -1)
+            ),
+            kind,
         )
-        for name in names
+        for name, kind in types.items()
     }
 
 
-def _names(columns: tuple[Column, ...]) -> tuple[str, ...]:
-    return tuple(column.name for column in columns)
+def _names(listed: tuple[Column, ...]) -> tuple[str, ...]:
+    return tuple(column.name for column in listed)
 
 
 MESSAGES: Final = Subject(
     "messages",
     sql.Identifier("sip_message"),
     ("kind", *_names(SIP_MESSAGE)),
-    "raw",
     filters.MESSAGE,
-    _sorts("call_id", "method", "from_user", "to_user", "ruri_user", "node", "status"),
-    ("id",),
+    _sorts(
+        "ts",
+        **dict.fromkeys(("call_id", "method", "from_user", "to_user", "ruri_user", "node"), _TEXT),
+        status=_NUMBER,
+    ),
+    {"id": int},
+    payload="raw",
 )
 REPORTS: Final = Subject(
     "reports",
     sql.Identifier("rtcp_report"),
     _names(RTCP_REPORT),
-    "payload",
     filters.REPORT,
-    _sorts("call_id", "node", "type"),
-    ("id", "block"),
+    _sorts("ts", call_id=_TEXT, node=_TEXT, type=_NUMBER),
+    {"id": int, "block": int},
+    payload="payload",
 )
 EVENTS: Final = Subject(
     "events",
     sql.Identifier("hep_event"),
     _names(HEP_EVENT),
-    "payload",
     filters.EVENT,
-    _sorts("call_id", "node", "type"),
-    ("id",),
+    _sorts("ts", call_id=_TEXT, node=_TEXT, type=_NUMBER),
+    {"id": int},
+    payload="payload",
 )
-SUBJECTS: Final = (MESSAGES, REPORTS, EVENTS)
+CALLS: Final = Subject(
+    "calls",
+    sql.Identifier("call"),
+    _names(
+        (
+            *columns.CALL_FILING,
+            *columns.flat(columns.CALL),
+            *columns.CALL_LATER,
+            *columns.CALL_GENERATED,
+        )
+    ),
+    filters.CALL,
+    _sorts(
+        "started_at",
+        **dict.fromkeys(("duration_ms", "pdd_ms", "setup_ms"), _FRACTION),
+        **dict.fromkeys(("caller", "callee", "state"), _TEXT),
+        **dict.fromkeys(("status", "messages"), _NUMBER),
+    ),
+    {"call_id": str},
+    time="started_at",
+    filed_within=FILED_WITHIN,
+    indexed=frozenset({"caller", "callee", "number"}),
+    show=rows.call,
+)
+REGISTRATIONS: Final = Subject(
+    "registrations",
+    registration.RELATION,
+    registration.COLUMNS,
+    filters.REGISTRATION,
+    _sorts(
+        "last_at",
+        **dict.fromkeys(("aor", "contact", "state"), _TEXT),
+        status=_NUMBER,
+        latency_ms=_FRACTION,
+    ),
+    {"call_id": str, "aor": str},
+    time="last_at",
+    everywhere=frozenset({"call_id", "aor"}),
+    default_range=DAY,
+    show=rows.shown,
+)
+SUBJECTS: Final = (MESSAGES, REPORTS, EVENTS, CALLS, REGISTRATIONS)
+OF_CALL_ID: Final = (MESSAGES, REPORTS, EVENTS)
+"""What was captured with a Call-ID."""

@@ -18,6 +18,7 @@ from collector.correlation.encode import MAX_TEXT_BYTES
 from collector.correlation.fact import Fact, is_earlier, is_later
 from collector.row import transport
 from collector.sdp import Direction
+from collector.sip import CHALLENGES
 
 Leg: TypeAlias = list[Any]
 
@@ -32,7 +33,6 @@ _INITIAL_INVITE, _INVITE_RESPONSE, _OTHER = range(3)
 _TRYING: Final = 100
 _RINGING: Final = 180
 _TERMINATED: Final = 487
-_CHALLENGES: Final = (401, 407)
 
 METHODS: Final = frozenset((b"INVITE", b"ACK", b"BYE", b"CANCEL", b"PRACK", b"UPDATE", b"REFER"))
 """By CSeq: the messages that a leg is made of. INFO and NOTIFY say nothing about it and are found
@@ -126,7 +126,7 @@ def _add_response(leg: Leg, fact: Fact, status: int) -> None:
             leg[ANSWER] = (ts, record_id, status, source, message.to_tag, agent)
         if message.body_size > 0:
             _add_callee_media(leg, fact, 0)
-    elif status in _CHALLENGES:
+    elif status in CHALLENGES:
         if is_later(leg[CHALLENGE], fact):
             leg[CHALLENGE] = (ts, record_id, status, message.cseq)
     elif status == _TERMINATED:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, TypeAlias
 
+from collector import sip
 from collector.copy_binary import clean_text
 from collector.correlation.columns import REGISTRATION
 from collector.correlation.encode import MAX_TEXT_BYTES
@@ -21,7 +22,6 @@ _SLOTS: Final = len(REGISTRATION)
 FIRST_AT, LAST_AT, REQUESTS, CHALLENGES, FAILURES, REQUEST, RESPONSE, SUCCESS, FAILURE = range(9)
 AUTH_USER = 9
 
-_CHALLENGES: Final = (401, 407)
 _CONTACT_EXPIRES: Final = re.compile(rb";[ \t]*expires[ \t]*=[ \t]*\"?(\d{1,10})", re.IGNORECASE)
 _LONGEST: Final = 2**31 - 1
 _SEARCHED: Final = 1024
@@ -59,7 +59,7 @@ def add(registration: Registration | None, fact: Fact) -> Registration:
                 *(transport(packet.protocol, message.via_transport), node, message.user_agent),
             )
     elif status >= 200:
-        if status in _CHALLENGES:
+        if status in sip.CHALLENGES:
             registration[CHALLENGES] += 1
         elif status >= 300:
             registration[FAILURES] += 1

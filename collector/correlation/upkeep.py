@@ -18,13 +18,20 @@ from collector.settings import Settings
 _PORTION: Final = 5000
 
 _TIME_OUT: Final = """
-    UPDATE call SET timed_out_at = %(now)s
-     WHERE (call_id, ts) IN (
-        SELECT call_id, ts FROM call
-         WHERE ended_at IS NULL AND timed_out_at IS NULL
-           AND started_at < %(unanswered)s
-           AND last_at < CASE WHEN answered_at IS NULL THEN %(unanswered)s ELSE %(answered)s END
-         LIMIT %(portion)s FOR UPDATE SKIP LOCKED)"""
+    WITH written AS (
+        UPDATE call SET timed_out_at = %(now)s
+         WHERE (call_id, ts) IN (
+            SELECT call_id, ts FROM call
+             WHERE ended_at IS NULL AND timed_out_at IS NULL
+               AND started_at < %(unanswered)s
+               AND last_at < CASE WHEN answered_at IS NULL THEN %(unanswered)s ELSE %(answered)s END
+             LIMIT %(portion)s FOR UPDATE SKIP LOCKED)
+        RETURNING started_at
+    ), changed AS (
+        INSERT INTO call_changed (minute)
+        SELECT DISTINCT date_trunc('minute', started_at) FROM written
+    )
+    SELECT FROM written"""
 
 _FORGET_KEYS: Final = """
     DELETE FROM call_key WHERE call_id IN (

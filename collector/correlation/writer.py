@@ -116,6 +116,8 @@ _KEYS: Final = sql.SQL(
 
 _KEY_OF: Final = "(SELECT call_key.ts FROM call_key WHERE call_key.call_id = {}.call_id)"
 
+# A call that began earlier than was known leaves the minute where it was counted, which lies
+# between its beginning and ts: both are named for the statistics.
 _CALLS: Final = sql.SQL(
     """
     WITH written AS (
@@ -125,6 +127,13 @@ _CALLS: Final = sql.SQL(
             timed_out_at = CASE WHEN have.timed_out_at >= excluded.last_at
                                 THEN have.timed_out_at END
         RETURNING call_id, ts, started_at
+    ), changed AS (
+        INSERT INTO call_changed (minute)
+        SELECT date_trunc('minute', started_at) FROM written
+         UNION
+        SELECT generate_series(
+                   date_trunc('minute', greatest(started_at, ts - {later})), ts, '1 minute')
+          FROM written WHERE started_at < date_trunc('minute', ts)
     )
     SELECT call_id, ts, started_at FROM written WHERE started_at < ts - {later}
     """

@@ -12,9 +12,9 @@ from collector.hep import Hep
 from collector.journal.record import Record
 from collector.output import label
 from collector.output.fate import Fate
-from collector.output.peers import Peers
 from collector.output.rtp_stat import parse_rtp_stat
 from collector.output.series import Count, Histogram, Series
+from collector.peers import Peers
 from collector.quality import Report
 from collector.selection import Selection
 from collector.sip import Sip

@@ -23,8 +23,8 @@ from prometheus_client.registry import Collector
 from collector.output.backlog import Backlog
 from collector.output.kpi import Figures
 from collector.output.output import POLL_S, Output
-from collector.output.peers import Peers
 from collector.output.series import BUCKETS_S, Count, Key
+from collector.peers import Peers
 from collector.selection import Selection
 from collector.settings import Settings
 from collector.settings.endpoint import parse_host_port

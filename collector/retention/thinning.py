@@ -16,11 +16,10 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 
 from collector.columns import SIP_MESSAGE_TABLES
-from collector.sip import Kind, kind_of
+from collector.sip import CHALLENGES, Kind, kind_of
 
 LONGEST_STEP: Final = timedelta(minutes=5)
 """Of capture time in one transaction: it must not hold up anybody."""
-CHALLENGES: Final = (401, 407)
 REASON: Final = "retention.failed_only"
 """In retention_dropped, beside the reasons for which whole partitions go."""
 _LOCK: Final = 0x7468696E  # "thin"

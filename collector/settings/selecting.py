@@ -72,6 +72,17 @@ class Correlation(Section, frozen=True):
         ),
     ] = 12 * 3600.0
 
+    numbers_window: Annotated[
+        float,
+        setting(
+            "Legs that begin at most this far apart, have the same caller or callee and meet at "
+            "one host are shown with a call as a guess; 0 for none.",
+            unit="s",
+            ge=0,
+            le=60,
+        ),
+    ] = 3.0
+
     headers: Annotated[
         tuple[str, ...],
         setting(

@@ -15,7 +15,7 @@ from collector import hep, hop, settings
 from collector.causes import CAUSES, Cause, Outcome
 from collector.columns import TABLES
 from collector.hep import Hep
-from collector.hop import RUN, Batch, Options
+from collector.hop import CHALLENGED, RUN, Batch, Options
 from collector.journal import record
 from collector.selection import Selection
 from collector.sip import Kind
@@ -228,15 +228,18 @@ def test_statistics_count_by_minute_node_method_and_class() -> None:
     """Messages and their bytes."""
     minute = NOW_US // 60_000_000
     response = b"SIP/2.0 486 Busy\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\r\n"
+    challenge = response.replace(b"486 Busy", b"407 Who are you?")
     batch = _hop(
         *(_packet(SIP), _packet(SIP), _packet(SIP, at_us=NOW_US - 60_000_000)),
         *(_packet(response), _packet(SIP, node_name=b"n"), _packet(b"junk that is not SIP")),
+        _packet(challenge),
     )
     found = {key: (tally.messages, tally.octets) for key, tally in batch.stats.items()}
     assert found == {
         (minute, b"2001", b"OPTIONS", 0): (2, 2 * len(SIP)),
         (minute - 1, b"2001", b"OPTIONS", 0): (1, len(SIP)),
         (minute, b"2001", b"INVITE", 4): (1, len(response)),
+        (minute, b"2001", b"INVITE", CHALLENGED): (1, len(challenge)),
         (minute, b"n", b"OPTIONS", 0): (1, len(SIP)),
         (minute, b"2001", b"", 0): (1, 20),
     }

@@ -15,7 +15,7 @@ from webapi import search
 from webapi.errors import ApiError
 from webapi.parameters import EARLIEST
 from webapi.search import Cursor, Search, slices
-from webapi.subject import MESSAGES
+from webapi.subject import CALLS, MESSAGES
 
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 US = timedelta(microseconds=1)
@@ -67,7 +67,7 @@ def test_slices_go_on_at_the_cursor(offset: int, descending: bool) -> None:
     """The cursor's own microsecond is looked at again: other messages may have it."""
     begin, end = EARLIEST, EARLIEST + 10**14 * US
     sort = "-ts" if descending else "ts"
-    cursor = Cursor(sort, offset, offset, 0).encode()
+    cursor = Cursor(sort, offset, offset, (0,)).encode()
     found = list(
         slices(_parse(from_=begin.isoformat(), to=end.isoformat(), sort=sort, cursor=cursor))
     )
@@ -90,15 +90,42 @@ def test_slices_go_on_at_the_cursor(offset: int, descending: bool) -> None:
 def test_a_cursor_comes_back_as_it_was(sort: str, ts_us: int, row: int) -> None:
     """Through the URL."""
     value: int | str = "x ü" if sort == "call_id" else 5
-    cursor = Cursor(sort, value, ts_us, row)
-    assert Cursor.decode(cursor.encode(), sort) == cursor
+    cursor = Cursor(sort, value, ts_us, (row,))
+    assert Cursor.decode(cursor.encode(), MESSAGES, sort) == cursor
 
 
 @given(st.text(max_size=60))
 def test_any_other_text_is_no_cursor(text: str) -> None:
     """It is refused, never followed."""
     with pytest.raises(ApiError, match="cursor: "):
-        Cursor.decode(text, "ts")
+        Cursor.decode(text, MESSAGES, "ts")
+
+
+@pytest.mark.parametrize(
+    ("cursor", "fits"),
+    [
+        (Cursor("started_at", 5, 5, ("a@b",)), True),
+        (Cursor("started_at", 5, 5), True),
+        (Cursor("-duration_ms", 0.1, 5, ("a@b",)), True),
+        (Cursor("-duration_ms", 5, 5, ("a@b",)), True),
+        (Cursor("-duration_ms", 5, 5), False),
+        (Cursor("-duration_ms", "5", 5, ("a@b",)), False),
+        (Cursor("messages", 5.5, 5, ("a@b",)), False),
+        (Cursor("caller", 5, 5, ("a@b",)), False),
+        (Cursor("caller", "5", 5, (5,)), False),
+        (Cursor("caller", "5", 5, ("a@b", 0)), False),
+        (Cursor("caller", "5", 5, ("a\0b",)), False),
+        (Cursor("caller", "5\0", 5, ("a@b",)), False),
+    ],
+)
+def test_a_cursor_has_the_types_of_its_subject(cursor: Cursor, *, fits: bool) -> None:
+    """What PostgreSQL would choke on is the client's fault, and is said to be."""
+    text = cursor.encode()
+    if fits:
+        assert Cursor.decode(text, CALLS, cursor.sort) == cursor
+    else:
+        with pytest.raises(ApiError, match="cursor: "):
+            Cursor.decode(text, CALLS, cursor.sort)
 
 
 async def test_at_the_deadline_the_page_says_how_far_it_got(

@@ -15,8 +15,8 @@ from collector.journal.record import Record
 from collector.output.fate import Fate
 from collector.output.kpi import MAX_PENDING, Figures, q850_cause
 from collector.output.label import OTHER
-from collector.output.peers import Peers
 from collector.output.rtp_stat import parse_rtp_stat
+from collector.peers import Peers
 from collector.selection import Selection
 from stack.ports import free_port
 from tests.fix_output import OutputTrial, until

@@ -27,6 +27,9 @@ class Peers:
         self._names = sorted(names.items(), reverse=True)
         self._known: dict[bytes, str] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._names)
+
     def name(self, address: bytes) -> str:
         """The name of an address of 4 or 16 bytes; empty when it has none."""
         name = self._known.get(address)

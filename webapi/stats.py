@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``GET /api/v1/stats``: figures over time, from counters that are kept per minute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from aiohttp import web
+from psycopg import sql
+
+from collector.hop import CHALLENGED
+from webapi import kpi, rows
+from webapi.context import CONTEXT, json_response
+from webapi.errors import bad_parameter
+from webapi.parameters import duration, single, time_range
+
+DEFAULT_RANGE: Final = timedelta(hours=1)
+MAX_POINTS: Final = 1500
+"""Steps of one answer."""
+_POINTS: Final = 120
+"""As many or fewer when no step is asked for."""
+_STEPS: Final = (60, 300, 900, 3600, 21_600, 86_400)
+_MINUTE: Final = 60
+
+# The names of metrics.peers as the outputs show them: a call counts on both sides.
+_PEERS: Final = """call_minute CROSS JOIN LATERAL (VALUES
+    (src_peer, 'src'), (dst_peer, 'dst'),
+    (CASE WHEN src_peer = '' AND dst_peer = '' THEN 'other' ELSE '' END, '')
+) AS side (peer, direction)"""
+BY: Final[Mapping[str, tuple[str, ...]]] = {
+    "all": (),
+    "node": ("node",),
+    "peer": ("peer", "direction"),
+    "src_peer": ("src_peer",),
+    "dst_peer": ("dst_peer",),
+    "state": ("state",),
+    "status": ("status",),
+}
+"""What calls can be divided by, and the columns for that."""
+_CLASSES: Final = {0: "request", CHALLENGED: "challenge"}
+_REGISTER: Final = "method = 'REGISTER'"
+_REGISTRATIONS: Final = {
+    "requests": f"{_REGISTER} AND status_class = 0",
+    "challenges": f"{_REGISTER} AND status_class = {CHALLENGED}",
+    "successes": f"{_REGISTER} AND status_class = 2",
+    "failures": f"{_REGISTER} AND status_class BETWEEN 3 AND 6",
+}
+PARAMETERS: Final = ("from", "to", "step", "by", "node", "peer")
+
+
+async def show_stats(request: web.Request) -> web.Response:
+    """Calls with their key figures, registrations and messages, for each step of time.
+
+    A retransmission is a message, and so is the copy of a second capture agent; calls and their
+    figures know neither.
+    """
+    parameters = single(request.query, PARAMETERS)
+    context = request.app[CONTEXT]
+    begin, end = time_range(parameters, datetime.now(UTC), DEFAULT_RANGE)
+    by = parameters.get("by", "all")
+    if by not in BY:
+        raise bad_parameter("by", f"must be among {', '.join(BY)}")
+    begin = begin.replace(second=0, microsecond=0)
+    step_s = _step(parameters, (end - begin).total_seconds())
+    values = {
+        "begin": begin,
+        "end": end,
+        "step": timedelta(seconds=step_s),
+        "node": parameters.get("node"),
+        "peer": parameters.get("peer"),
+        "limit": context.settings.web.max_rows + 1,
+    }
+    messages_by = ("node",) if by == "node" else ()
+    async with context.connection() as connection:
+        found = [
+            await context.query(connection, statement, values, prepare=False)
+            for statement in (
+                calls_query(by, stepped=True),
+                calls_query(by, stepped=False),
+                registrations_query(messages_by),
+                messages_query(messages_by),
+            )
+        ]
+    limit = context.settings.web.max_rows
+    calls, totals, registrations, messages = (listed[:limit] for listed in found)
+    return json_response(
+        {
+            "from": rows.format_moment(begin),
+            "to": rows.format_moment(end),
+            "step": step_s,
+            "complete": all(len(listed) <= limit for listed in found),
+            "totals": [_calls(row, by) for row in totals],
+            "calls": [_calls(row, by) for row in calls],
+            "registrations": [_registrations(row) for row in registrations],
+            "messages": [_messages(row) for row in messages],
+        }
+    )
+
+
+def _step(parameters: Mapping[str, str], range_s: float) -> int:
+    """Seconds, a multiple of a minute."""
+    if "step" not in parameters:
+        fitting = (step for step in _STEPS if range_s / step <= _POINTS)
+        return next(fitting, _STEPS[-1])
+    step = duration("step", parameters["step"])
+    if not step or step % _MINUTE:
+        raise bad_parameter("step", "must be a multiple of one minute")
+    if range_s / step > MAX_POINTS:
+        raise bad_parameter("step", f"makes more than {MAX_POINTS} points")
+    return int(step)
+
+
+def calls_query(by: str, *, stepped: bool) -> sql.Composed:
+    """Calls by step and what ``by`` says, or over the whole range."""
+    columns = ["time"] * stepped + list(BY[by])
+    return sql.SQL(
+        """
+        SELECT {dimensions} {aggregates}
+          FROM (SELECT *, date_bin(%(step)s, minute, 'epoch') AS time FROM {relation}) AS binned
+         WHERE minute >= %(begin)s AND minute < %(end)s
+           AND (%(node)s::text IS NULL OR node = %(node)s)
+           AND (%(peer)s::text IS NULL OR %(peer)s IN (src_peer, dst_peer)) {named}
+         {grouping} LIMIT %(limit)s
+        """
+    ).format(
+        dimensions=sql.SQL("").join(sql.SQL("{}, ").format(sql.Identifier(n)) for n in columns),
+        aggregates=kpi.AGGREGATES,
+        relation=sql.SQL(_PEERS if by == "peer" else "call_minute"),
+        named=sql.SQL("AND peer <> ''" if by == "peer" else ""),
+        grouping=_grouping(columns),
+    )
+
+
+def registrations_query(by: tuple[str, ...]) -> sql.Composed:
+    """Messages of REGISTER by what they mean."""
+    return _minutes_query(
+        ("time", *by),
+        sql.SQL(", ").join(
+            sql.SQL(f"coalesce(sum(messages) FILTER (WHERE {condition}), 0)::bigint AS {name}")
+            for name, condition in _REGISTRATIONS.items()
+        ),
+        sql.SQL(f"AND {_REGISTER}"),
+    )
+
+
+def messages_query(by: tuple[str, ...]) -> sql.Composed:
+    """Messages by method and class of the response."""
+    return _minutes_query(
+        ("time", *by, "method", "status_class"),
+        sql.SQL("sum(messages)::bigint AS messages, sum(octets)::bigint AS octets"),
+        sql.SQL(""),
+    )
+
+
+def _minutes_query(
+    columns: tuple[str, ...], aggregates: sql.Composable, condition: sql.Composable
+) -> sql.Composed:
+    return sql.SQL(
+        """
+        SELECT {dimensions}, {aggregates}
+          FROM (SELECT *, date_bin(%(step)s, minute, 'epoch') AS time FROM stat_minute) AS binned
+         WHERE minute >= %(begin)s AND minute < %(end)s
+           AND (%(node)s::text IS NULL OR node = %(node)s) {condition}
+         {grouping} LIMIT %(limit)s
+        """
+    ).format(
+        dimensions=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        aggregates=aggregates,
+        condition=condition,
+        grouping=_grouping(columns),
+    )
+
+
+def _grouping(columns: list[str] | tuple[str, ...]) -> sql.Composable:
+    if not columns:
+        # Nothing is counted where nothing is.
+        return sql.SQL("HAVING count(*) > 0")
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    return sql.SQL("GROUP BY {names} ORDER BY {names}").format(names=names)
+
+
+def _calls(row: Mapping[str, Any], by: str) -> dict[str, Any]:
+    return _dimensions(row, BY[by]) | kpi.figures(row)
+
+
+def _registrations(row: Mapping[str, Any]) -> dict[str, Any]:
+    counts = {name: row[name] for name in _REGISTRATIONS}
+    # Each challenge is answered by one more request, which is part of the same attempt.
+    attempts = max(row["requests"] - row["challenges"], 0)
+    return _dimensions(row, ("node",)) | {"attempts": attempts} | counts
+
+
+def _messages(row: Mapping[str, Any]) -> dict[str, Any]:
+    number = row["status_class"]
+    counts = {name: row[name] for name in ("messages", "octets")}
+    what = {"method": row["method"], "class": _CLASSES.get(number, f"{number}xx")}
+    return _dimensions(row, ("node",)) | what | counts
+
+
+def _dimensions(row: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return rows.plain({name: row[name] for name in ("time", *names) if name in row})
