@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow, class_row
 from collector import balance, migrate, partitions
 from collector.balance import Balance
 from collector.causes import CAUSES, Outcome
-from collector.doctor import disk
+from collector.doctor import calls, disk
 from collector.doctor.finding import Finding, Level, ago, span
 from collector.doctor.node import recent_packets
 from collector.errors import SchemaError
@@ -114,6 +114,7 @@ async def _check_connected(
     async with connection.cursor(row_factory=class_row(Sender)) as cursor:
         await cursor.execute(_SENDERS, (counters.journal_id, _SENDERS_SHOWN))
         findings += check_senders(await cursor.fetchall())
+    findings += await calls.check(settings, connection, counters.journal_id)
     findings += await _check_partitions(settings, connection)
     findings += await disk.check(settings, connection, counters.journal_id)
     findings += await _check_quarantine(connection, counters.journal_id)
