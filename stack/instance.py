@@ -119,5 +119,7 @@ class Instance:
             f'[journal]\ndirectory = "{self.directory.absolute() / "journal"}"\n\n'
             "[database]\n"
             f'dsn = "{self.cluster.dsn()}"\n'
-            f'reader_dsn = "{self.cluster.dsn(READER)}"\n'
+            f'reader_dsn = "{self.cluster.dsn(READER)}"\n\n'
+            "# Where a B2BUA names the other leg of a call, as sipcapture has it.\n"
+            '[correlation]\nheaders = ["X-CID"]\n'
         )
