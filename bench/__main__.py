@@ -15,10 +15,11 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn, Protocol
 
-from bench import burst, calls, hop, machine, report, selection, streams, sustained
+from bench import burst, calls, hop, machine, report, search, selection, streams, sustained
 from bench.report import Section
 from bench.sipcapture import comparison
 from collector.errors import KemiscopeError
@@ -42,6 +43,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "sustained": sustained.run,
     "burst": burst.run,
     "streams": streams.run,
+    "search": search.run,
     "sipcapture": comparison.run,
 }
 
@@ -51,7 +53,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("scenario", nargs="*", help=f"one of {', '.join(SCENARIOS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="short runs: does the harness work?")
+    parser.add_argument("--messages", type=int, default=0, help="size of the scenario search")
     arguments = parser.parse_args()
+    scenarios = SCENARIOS | {"search": partial(search.run, messages=arguments.messages)}
     names = arguments.scenario or list(SCENARIOS)
     for name in names:
         if name not in SCENARIOS:
@@ -63,7 +67,7 @@ def main() -> int:
         print(f"{name} …", flush=True)
         started = time.monotonic()
         try:
-            sections.append(_in_scratch(SCENARIOS[name], quick=arguments.quick))
+            sections.append(_in_scratch(scenarios[name], quick=arguments.quick))
         except KemiscopeError as error:
             print(f"{name}: {error}", file=sys.stderr)
             return 1
