@@ -39,7 +39,8 @@ _LEGS: Final = sql.SQL(
     """
     CREATE TEMP TABLE leg ON COMMIT DROP AS
     SELECT n, md5(n::text) || '@192.0.2.' || n %% 200 AS call_id,
-           %(begin)s + (n - %(first)s::bigint) * %(apart)s AS at, {caller} AS caller, {callee} AS callee,
+           %(begin)s + (n - %(first)s::bigint) * %(apart)s AS at,
+           {caller} AS caller, {callee} AS callee,
            ('192.0.2.' || n %% 200)::inet AS src, ('198.51.100.' || n %% 50)::inet AS dst
       FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from stack.demo.calls import CALLS, Demo
-from stack.demo.show import ladder, summary
+from stack.demo.show import ladder, links, summary
 from stack.instance import Instance
 
 
@@ -22,11 +22,11 @@ def run(instance: Instance) -> None:
             out.write(f"calling     {call.name}: {call.what}\n")
         out.flush()
         found = demo.place_all()
-    out.write("\n" + summary(found))
+    out.write("\n" + summary(found) + "\n" + links(found))
     answered = found["answered"]
     out.write(f"\nThe first of them as the capture node has it ({answered['call_id']}):\n\n")
     out.write(ladder(answered["messages"]) + "\n")
     base = f"http://{instance.settings.web.listen}/api/v1"
-    out.write(f"look at     {base}/messages?method=INVITE&from=-10m\n")
+    out.write(f"look at     {base}/calls?from=-10m&state=completed,busy\n")
     out.write(f"            {base}/calls/{answered['call_id']}\n")
     out.write(f"            {base}/calls/{answered['call_id']}/export.pcap\n")

@@ -155,10 +155,10 @@ class Demo:
             )
 
     def _captured(self, call: Call) -> dict[str, Any]:
-        """What the API shows of a call, once it has all messages."""
+        """What the API shows of a call, once it and its row have all messages."""
         deadline = time.monotonic() + _SETTLE_S
         found: dict[str, Any] = {"messages": []}
-        while len(found["messages"]) < call.messages and time.monotonic() < deadline:
+        while not _is_complete(call, found) and time.monotonic() < deadline:
             path = f"/api/v1/calls/{quote(self.call_id(call.name), safe='')}"
             try:
                 url = f"http://{self._settings.web.listen}{path}"
@@ -168,7 +168,7 @@ class Demo:
                 if error.code != 404:
                     raise
             time.sleep(0.1)
-        if len(found["messages"]) < call.messages:
+        if not _is_complete(call, found):
             message = (
                 f"the call {call.name} shows {len(found['messages'])} of {call.messages} messages"
             )
@@ -197,3 +197,10 @@ class Demo:
                 return base
         message = "no free ports were found for the callees"
         raise StackError(message)
+
+
+def _is_complete(call: Call, found: dict[str, Any]) -> bool:
+    if len(found["messages"]) < call.messages:
+        return False
+    row = found["call"]
+    return not row or int(row["messages"]) >= call.messages

@@ -11,17 +11,38 @@ _LANE: Final = 28
 
 
 def summary(calls: Mapping[str, Mapping[str, Any]]) -> str:
-    """One line per call: name, messages, responses in order, Call-ID."""
-    lines = [f"{'call':<13}{'messages':>9}  {'responses':<34}Call-ID"]
-    for name, call in calls.items():
-        statuses: list[str] = []
-        for message in call["messages"]:
-            status = str(message.get("status", ""))
-            if status and status not in statuses[-1:]:
-                statuses.append(status)
-        text = " ".join(statuses)
-        lines.append(f"{name:<13}{len(call['messages']):>9}  {text:<34}{call['call_id']}")
+    """One line per call: name, state, final status, delays, messages, Call-ID."""
+    head = (
+        f"{'call':<13}{'state':<11}{'status':>6}{'ringing after':>15}{'talked':>9}{'messages':>10}"
+    )
+    lines = [f"{head}  Call-ID"]
+    for name, found in calls.items():
+        call = found["call"] or {}
+        status = call.get("status") or found["messages"][-1].get("status", "")
+        lines.append(
+            f"{name:<13}{call.get('state', ''):<11}{status:>6}"
+            f"{_seconds(call.get('pdd_ms')):>15}{_seconds(call.get('duration_ms')):>9}"
+            f"{len(found['messages']):>10}  {found['call_id']}"
+        )
     return "\n".join(lines) + "\n"
+
+
+def links(calls: Mapping[str, Mapping[str, Any]]) -> str:
+    """One line per link between two of the calls, with its reason; guesses are left out."""
+    names = {found["call_id"]: name for name, found in calls.items()}
+    return "".join(
+        f"{name} belongs to {names[link['linked_id']]}: {link['reason']}"
+        f" {link.get('detail', '')}, {link['confidence']}\n"
+        for name, found in calls.items()
+        for link in found["links"]
+        if link["call_id"] == found["call_id"]
+        and link["linked_id"] in names
+        and link["confidence"] != "guess"
+    )
+
+
+def _seconds(milliseconds: float | None) -> str:
+    return "" if milliseconds is None else f"{milliseconds / 1000:.3f} s"
 
 
 def ladder(messages: list[Mapping[str, Any]]) -> str:
