@@ -162,9 +162,15 @@ def _output(options: argparse.Namespace) -> int:
 def _reload(options: argparse.Namespace) -> int:
     loaded = settings.load(options.config)
     Selection(loaded)
-    told = reload(Path(loaded.journal.directory))
-    sys.stdout.write(f"{told} ingest processes read the settings again\n")
-    return 0 if told else 1
+    answers = reload(Path(loaded.journal.directory))
+    good = [answer for answer in answers if answer and not answer.error]
+    sys.stdout.write(f"{len(good)} of {len(answers)} ingest processes read the settings again\n")
+    lines = [line for answer in answers if answer for line in answer.lines()]
+    for line in dict.fromkeys(lines):
+        sys.stdout.write(f"{line}\n")
+    if None in answers:
+        sys.stdout.write("no answer from one of them: its log says more\n")
+    return 0 if good and len(good) == len(answers) else 1
 
 
 def _retention(options: argparse.Namespace) -> int:

@@ -37,9 +37,11 @@ from collector.keeper import Keeper
 from collector.log import LOGGER, LimitedLog, one_line
 from collector.partitions import Partitions
 from collector.pool import make_pool
+from collector.reload import Answer, leave, withdraw
 from collector.selection import Selection
 from collector.settings import Settings
 from collector.settings import load as load_settings
+from collector.settings.change import change
 from collector.store import Step, Store
 
 READ_BYTES: Final = 4 << 20
@@ -88,8 +90,10 @@ class Ingest:
 
         Raises JournalError if the journal cannot be used, SettingsError for a bad setting.
         """
-        self._settings = settings
+        self.settings = self._started = settings
+        """Those in force; ``reload`` changes some of them."""
         self._reload = reload
+        self._keeper: Keeper | None = None
         self._selection = Selection(settings)
         self._selection.open()
         journal = Path(settings.journal.directory)
@@ -115,24 +119,34 @@ class Ingest:
         self._stop.set()
 
     def reload(self) -> None:
-        """Read the settings again: what decides about packets changes with the next batch.
+        """Read the settings again and put into force what ``settings.change`` says.
 
-        Settings with a mistake are logged, and those in force stay.
+        Settings with a mistake change nothing. The answer is logged, and left for who has asked.
         """
         try:
-            settings = self._reload()
-            selection = Selection(settings)
+            found = change(self._started, self.settings, self._reload())
+            selection = Selection(found.in_force)
             selection.open()
         except (KemiscopeError, OSError) as error:
-            LOGGER.error("reload: nothing was changed: %s", one_line(str(error)))
+            answer = Answer(time.time_ns(), error=one_line(str(error)))
         else:
             self._hook_faults += self._selection.hook_faults
             self._selection.close()
-            self._use(settings, selection)
+            self._use(found.in_force, selection)
+            answer = Answer.to(found)
             LOGGER.info("settings read again")
+        for line in answer.lines():
+            LOGGER.warning("reload: %s", line)
+        try:
+            leave(Path(self.settings.journal.directory), self._process, answer)
+        except OSError as error:
+            LOGGER.error("reload: no answer can be left: %s", error)
 
     def _use(self, settings: Settings, selection: Selection) -> None:
+        self.settings = settings
         self._selection = selection
+        if self._keeper:
+            self._keeper.use(settings)
         self._options = Options(
             accept_past=int(settings.clock.accept_past * 1e6),
             accept_future=int(settings.clock.accept_future * 1e6),
@@ -148,9 +162,10 @@ class Ingest:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
-        pool = make_pool(self._settings)
+        pool = make_pool(self.settings)
         async with pool:
-            keeper = asyncio.create_task(Keeper(self._settings, self._counters, pool).run())
+            self._keeper = Keeper(self.settings, self._counters, pool)
+            keeper = asyncio.create_task(self._keeper.run())
             storing = asyncio.create_task(self._store_for_ever(pool))
             stopping = asyncio.create_task(self._stop.wait())
             try:
@@ -200,8 +215,8 @@ class Ingest:
         self._correlator.read_again(claim, self._options)
 
     async def _store_until_stopped(self, connection: AsyncConnection[TupleRow]) -> None:
-        interval = self._settings.ingest.commit_interval
-        processes = max(1, self._settings.ingest.processes)
+        interval = self.settings.ingest.commit_interval
+        processes = max(1, self.settings.ingest.processes)
         while not self._stop.is_set():
             due = time.monotonic() + interval
             outcome = await self._store_batch(connection)
@@ -259,7 +274,7 @@ class Ingest:
             for claim in self._reader.claims:
                 await self._load_progress(connection, claim)
         else:
-            self._limit = min(2 * self._limit, self._settings.ingest.batch_messages)
+            self._limit = min(2 * self._limit, self.settings.ingest.batch_messages)
             self._correlator.add(batch.facts)
             self._advance(portions)
         return Outcome.BEHIND if behind else Outcome.ABREAST
@@ -352,6 +367,7 @@ class Ingest:
     def close(self) -> None:
         """Free the slot."""
         self._selection.close()
+        withdraw(Path(self.settings.journal.directory), self._process)
         self._slot.release()
         self._counters.close()
         os.close(self._lock)
@@ -380,4 +396,5 @@ def run(settings: Settings, reload: Callable[[], Settings] = load_settings) -> N
         else:
             return
         finally:
+            settings = ingest.settings  # also after a fault what was put into force stays so
             ingest.close()

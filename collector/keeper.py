@@ -69,6 +69,11 @@ class Keeper:
         """Whether this process has the keeper lock."""
         self._limited = LimitedLog()
 
+    def use(self, settings: Settings) -> None:
+        """Go by other settings from the next round on; intervals and files stay as they are."""
+        self._settings = settings
+        self._retention.use(settings)
+
     async def run(self) -> None:
         """Wait until this process is the keeper, then keep house."""
         lock = await self._become_keeper()
@@ -83,10 +88,9 @@ class Keeper:
                 tasks.create_task(self._every(MAINTENANCE_INTERVAL_S, self._maintain))
                 if self._settings.correlation.calls:
                     tasks.create_task(self._every(CALLS_INTERVAL_S, self._keep_calls))
-                if self._settings.retention.failed_only:
-                    tasks.create_task(self._every(THINNING_INTERVAL_S, self._thin))
                 if self._settings.correlation.calls:
                     tasks.create_task(self._every(STATISTICS_INTERVAL_S, self._count_calls))
+                tasks.create_task(self._every(THINNING_INTERVAL_S, self._thin))
                 tasks.create_task(self._every(lambda: self._retention.pause_s, self._retain))
                 tasks.create_task(self._every(END_EARLY_INTERVAL_S, self._retention.end_early))
         finally:
@@ -197,7 +201,8 @@ class Keeper:
 
     async def _thin(self, connection: AsyncConnection[TupleRow]) -> None:
         retention = self._settings.retention
-        await thinning.thin(connection, retention.failed_only, retention.failed_only_after)
+        if retention.failed_only:
+            await thinning.thin(connection, retention.failed_only, retention.failed_only_after)
 
     async def _count_calls(self, connection: AsyncConnection[TupleRow]) -> None:
         await statistics.refresh(connection, self._peers)

@@ -67,6 +67,10 @@ class Watch:
         self.pause_s = SHORTEST_PAUSE_S
         """Time until the next look is due."""
 
+    def use(self, settings: Settings) -> None:
+        """Go by other limits and ages from the next look on."""
+        self._settings = settings
+
     async def look(self, connection: AsyncConnection[TupleRow]) -> Look:
         """Measure, decide, drop and write down.
 

@@ -7,11 +7,14 @@ A fault in one of them is counted and logged, and the packet goes on as it was.
 from __future__ import annotations
 
 import ipaddress
+import math
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import orjson
 
 from collector.errors import SettingsError
 from collector.hep import TYPE_SIP, Hep
@@ -75,7 +78,7 @@ class Hook:
         module.__dict__["Message"] = Message
         try:
             exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)  # noqa: S102
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             message = f"hook.file: {path}: {type(error).__name__}: {error}"
             raise SettingsError(message) from error
         self._functions: list[Function] = [
@@ -108,7 +111,7 @@ class Hook:
                 checked = _checked(message.headers)
                 result = _take_over(candidate, message)
                 headers = checked
-            except Exception as error:  # noqa: BLE001 (the user's code must not stop ingest)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 (the user must not stop us)
                 self.faults += 1
                 name = getattr(function, "__name__", "?")
                 text = one_line(f"{type(error).__name__}: {error}")
@@ -146,7 +149,7 @@ def _view(candidate: Candidate) -> Message:
 def _take_over(candidate: Candidate, view: Message) -> Candidate:
     """The candidate with what the functions changed; raises what a wrong type or value raises."""
     packet: Hep = candidate.packet._replace(
-        payload=bytes(view.raw),
+        payload=_raw(view.raw),
         correlation_id=_changed(candidate.packet.correlation_id, view.correlation_id),
         src_ip=_packed(view.src_ip),
         src_port=_port(view.src_port),
@@ -178,16 +181,34 @@ def _changed(before: bytes | None, after: str) -> bytes:
     """The text in bytes; what was not touched keeps the bytes that were received."""
     if before is not None and before.decode("utf-8", "replace") == after:
         return before
-    return after.replace("\0", "\ufffd").encode()
+    return _without_nul(after).encode()
 
 
 def _checked(headers: dict[Any, Any]) -> dict[str, str | int | float]:
-    """What a function added, when JSON and PostgreSQL can hold it; raises TypeError."""
+    """What a function added, as JSON and PostgreSQL can hold it; raises TypeError or ValueError."""
+    checked: dict[str, str | int | float] = {}
     for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str | int | float):
             text = f"headers: {name!r}: {value!r} is no text and no number"
             raise TypeError(text)
-    return dict(headers)
+        if isinstance(value, float) and not math.isfinite(value):
+            text = f"headers: {name!r}: JSON has no {value}"
+            raise ValueError(text)
+        checked[_without_nul(name)] = _without_nul(value) if isinstance(value, str) else value
+    if checked:
+        orjson.dumps(checked)  # refuses numbers beyond 64 bits and half surrogates
+    return checked
+
+
+def _without_nul(text: str) -> str:
+    return text.replace("\0", "\ufffd")
+
+
+def _raw(value: object) -> bytes:
+    if not isinstance(value, bytes | bytearray):
+        text = f"raw: {type(value).__name__} instead of bytes"
+        raise TypeError(text)
+    return bytes(value)
 
 
 def _address(packed: bytes) -> str:

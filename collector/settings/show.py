@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import msgspec
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from collector.settings.change import RELOADED, SELECTING
 from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
 from collector.settings.quantity import readable
 
@@ -28,12 +30,15 @@ file is the one that `KEMISCOPE_CONFIG` names, else `kemiscope.toml` in the work
 
 `python -m collector check-config` says what is wrong, with the name of the setting and the rule;
 `python -m collector dump-config` prints what is in force, passwords masked.
-
-`python -m collector reload` puts changes of `senders.passwords`, `sip`, `clock`, `correlation`,
-`filter` and `hook` into force without losing a packet; TLS certificates are read again by
-themselves; everything else needs a restart of the capture Kamailio, and of the web API for `web`
-and `database`.
 """
+
+
+_RELOAD: Final = (
+    "`python -m collector reload` puts changes of {reloaded} into force without losing a packet, "
+    "and says which other changes wait for a restart. Outputs go by {selecting} as they were when "
+    "they started. TLS certificates are read again by themselves."
+)
+_WIDTH: Final = 100
 
 
 def shown(settings: Settings, setting: Setting) -> Any:
@@ -78,7 +83,8 @@ def sample() -> str:
 
 def markdown() -> str:
     """The page docs/settings.md."""
-    lines = _PAGE.splitlines()
+    names = {"reloaded": _listed(RELOADED), "selecting": _listed(SELECTING)}
+    lines = [*_PAGE.splitlines(), "", *textwrap.wrap(_RELOAD.format(**names), _WIDTH)]
     for section, group in groupby(describe(), lambda setting: setting.section):
         lines += ["", f"## [{section}]", ""]
         for setting in group:
@@ -120,6 +126,11 @@ def toml_value(value: Any) -> str:
     if isinstance(value, float) and value == int(value):
         return str(int(value))
     return str(value)
+
+
+def _listed(names: Sequence[str]) -> str:
+    *most, last = (f"`{name}`" for name in names)
+    return f"{', '.join(most)} and {last}"
 
 
 def _comment(text: str, width: int = 95) -> list[str]:

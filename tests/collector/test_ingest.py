@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -21,11 +22,13 @@ from collector import balance
 from collector.causes import Cause
 from collector.errors import SettingsError
 from collector.ingest import Ingest, Outcome
+from collector.ingest import run as run_ingest
 from collector.journal import segment
 from collector.journal.counters import Counters
 from collector.partitions import MOST_AT_ONCE
 from collector.settings import Settings
 from collector.settings.selecting import Filter, Hook
+from collector.settings.sending import Relay
 from tests.fix_api import load_settings
 from tests.fix_database import Database
 from tests.fix_journal import OpenWriter, append
@@ -305,7 +308,11 @@ async def _balance(database: Database, journal: Path) -> balance.Balance:
 
 
 async def test_settings_are_read_again_without_losing_a_packet(
-    settings: Settings, database: Database, journal: Path, open_writer: OpenWriter
+    settings: Settings,
+    database: Database,
+    journal: Path,
+    open_writer: OpenWriter,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """After SIGHUP the next batch follows them; a mistake changes nothing."""
     chosen = [settings]
@@ -322,11 +329,19 @@ async def test_settings_are_read_again_without_losing_a_packet(
     append(writer, *messages(1, 10))
     await until(lambda: len(stored(database)) == 10)
 
-    chosen[0] = msgspec.structs.replace(settings, filter=Filter(discard_methods=("INVITE",)))
+    chosen[0] = msgspec.structs.replace(
+        settings,
+        filter=Filter(discard_methods=("INVITE",)),
+        retention=msgspec.structs.replace(settings.retention, call=86_400.0 * 99),
+        relay=Relay(targets=("udp:192.0.2.1:9060",)),
+    )
     os.kill(os.getpid(), signal.SIGHUP)
     await asyncio.sleep(0.05)
     append(writer, *messages(11, 10))
     await until(lambda: _count(database, Cause.FILTER_METHOD) == 10)
+    assert ingest.settings.retention.call == 86_400.0 * 99
+    assert "reload: waits for a restart of the capture node: relay.targets" in caplog.text
+    assert ingest.settings.relay == settings.relay
 
     chosen.clear()
     os.kill(os.getpid(), signal.SIGHUP)
@@ -339,6 +354,30 @@ async def test_settings_are_read_again_without_losing_a_packet(
     assert stored(database) == list(range(1, 11))
     sheet = await _balance(database, journal)
     assert (sheet.received, sheet.waiting, sheet.unaccounted) == (30, 0, 0)
+
+
+def test_what_a_reload_put_into_force_outlives_a_fault(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A censored method must not be stored in clear because of a fault somewhere else."""
+    censoring = msgspec.structs.replace(settings, filter=Filter(censor_methods=("MESSAGE",)))
+    seen: list[tuple[str, ...]] = []
+
+    async def run(ingest: Ingest) -> None:
+        seen.append(ingest.settings.filter.censor_methods)
+        if len(seen) == 1:
+            ingest.reload()
+            raise RuntimeError
+
+    monkeypatch.setattr(Ingest, "run", run)
+    monkeypatch.setattr("collector.ingest.LONGEST_PAUSE_S", 0)
+    thresholds = gc.get_threshold()
+    try:
+        run_ingest(settings, lambda: censoring)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+    assert seen == [(), ("MESSAGE",)]
 
 
 def _count(database: Database, cause: Cause) -> int:

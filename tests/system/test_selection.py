@@ -113,4 +113,4 @@ def _reload(trial: Trial, sections: dict[str, dict[str, list[str]]]) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout == "2 ingest processes read the settings again\n"
+    assert done.stdout == "2 of 2 ingest processes read the settings again\n"

@@ -107,6 +107,16 @@ async def test_deciding_changes_nothing(filled: Connection, database: Database) 
     assert await found.fetchone() is None
 
 
+async def test_other_settings_hold_from_the_next_look_on(
+    filled: Connection, database: Database
+) -> None:
+    """As after a reload."""
+    watch = _watch(database)
+    assert (await watch.decide(filled)).limits == []
+    watch.use(load_settings(database, RETENTION_MAX_BYTES="5MiB", RETENTION_MAX_DISK_PERCENT="0"))
+    assert [limit.most for limit in (await watch.decide(filled)).limits] == [5 << 20]
+
+
 async def test_age_by_kind(filled: Connection, database: Database) -> None:
     """Whole partitions; a kind that is kept for ever stays."""
     ages = {"RETENTION_CALL": "5h", "RETENTION_OTHER": "0", "CLOCK_ACCEPT_PAST": "1h"}

@@ -111,10 +111,16 @@ class Ignored:
         "message.status = 42",
         "message.kind = 'odd'",
         "message.raw = 'text'",
+        "message.raw = 10",
         "message.headers['x'] = {1: 2}",
+        "message.headers['x'] = 2**70",
+        "message.headers['x'] = float('nan')",
+        "message.headers['x'] = '\\ud800'",
+        "message.headers = None",
         "message.headers[1] = 'x'",
         "message.node = '\\ud800'",
         "message.colour = 'red'",
+        "raise SystemExit(1)",
     ],
 )
 def test_a_fault_is_counted_and_the_packet_goes_on(
@@ -144,6 +150,15 @@ def test_what_is_not_text_stays_as_it_was(tmp_path: Path) -> None:
     assert found == given
 
 
+def test_text_is_made_fit_for_the_database(tmp_path: Path) -> None:
+    """PostgreSQL takes no NUL, neither in text nor in JSON."""
+    text = "def f(message):\n    message.node = message.headers['a\\0'] = 'x\\0y'\n"
+    outcome = _hook(tmp_path, text).apply(candidate())
+    assert outcome
+    assert outcome[0].node == "x\ufffdy".encode()
+    assert outcome[1] == {"a\ufffd": "x\ufffdy"}
+
+
 def test_other_types_have_no_fields(tmp_path: Path) -> None:
     """But can be changed and dropped as well."""
     text = "def mark(message):\n    message.node = str(message.type) + message.kind\n"
@@ -159,6 +174,7 @@ def test_other_types_have_no_fields(tmp_path: Path) -> None:
         ("def broken(:", "SyntaxError"),
         ("import no_such_module", "no_such_module"),
         ("raise RuntimeError('x')", "RuntimeError: x"),
+        ("raise SystemExit(1)", "SystemExit: 1"),
         ("x = 1", "has no public function"),
         ("def _private(message): pass", "has no public function"),
     ],
