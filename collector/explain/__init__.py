@@ -38,9 +38,10 @@ def explain(
     """
     leg = Leg(fold([from_row(row) for row in messages]))
     known = Known(call or {}, streams, links)
+    statements = statements_of(leg, known)
     return Explanation(
-        headline_of(leg, known),
-        tuple(statements_of(leg, known)),
+        headline_of(leg, known, statements),
+        tuple(statements),
         leg.messages[0].ts if leg.messages else None,
     )
 

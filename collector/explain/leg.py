@@ -14,6 +14,7 @@ from typing import Final
 from collector.explain.message import Endpoint, Message
 
 CHALLENGES: Final = frozenset((401, 407))
+_Key = tuple[str | frozenset[Endpoint], int, str]
 MAX_HOPS: Final = 70
 """Hops that are followed back; RFC 3261 §8.1.1.6."""
 
@@ -32,6 +33,10 @@ class Transaction:
         """The hop before; None when it was not captured, or there is none."""
         self.children: list[Transaction] = []
         """The hops after; several when the element between forks or tries again."""
+        self.cancel: Transaction | None = None
+        """The CANCEL of an INVITE."""
+        self.cancelled: Transaction | None = None
+        """The INVITE of a CANCEL."""
 
     @property
     def messages(self) -> list[Message]:
@@ -67,6 +72,15 @@ class Transaction:
     def final(self) -> Message | None:
         """What the transaction ended with: a 2xx if there is any, else the first final response."""
         return min(self.finals, key=lambda m: (m.status >= 300, m.order), default=None)
+
+    @property
+    def refusal(self) -> Message | None:
+        """The final response if it is from 300 on."""
+        return self.final if self.final and self.final.status >= 300 else None
+
+    def final_before(self, message: Message) -> Message | None:
+        """The final response if it came before that message."""
+        return self.final if self.final and self.final.order < message.order else None
 
     @property
     def branches(self) -> list[str]:
@@ -233,7 +247,7 @@ class Leg:
 
 def _transactions(messages: Iterable[Message]) -> list[Transaction]:
     """In the order of their first messages, each with the hop before it."""
-    found: dict[tuple[object, ...], Transaction] = {}
+    found: dict[_Key, Transaction] = {}
     for message in messages:
         if message.method and message.method != "ACK":
             key = _key(message, message.method)
@@ -245,20 +259,24 @@ def _transactions(messages: Iterable[Message]) -> list[Transaction]:
             invite = found.get(_key(message, "INVITE"))
             if invite:
                 invite.acks.append(message)
+    for (branch, cseq, method), transaction in found.items():
+        invite = found.get((branch, cseq, "INVITE")) if method == "CANCEL" else None
+        if invite:
+            transaction.cancelled, invite.cancel = invite, transaction
     ordered = sorted(found.values(), key=lambda t: t.first.order)
     for key, transaction in found.items():
         _join(transaction, _by_via(transaction, key, found))
-    latest: dict[tuple[object, ...], Transaction] = {}
+    latest: dict[tuple[str, int, str, Endpoint], Transaction] = {}
     for transaction in ordered:
         # An element that hides where a request came from leaves no Via: its address tells.
         ends = (transaction.method, transaction.cseq, transaction.first.from_tag)
         if transaction.parent is None and transaction.src.ip:
             _join(transaction, latest.get((*ends, transaction.src)))
-        latest[*ends, transaction.dst] = transaction
+        latest[(*ends, transaction.dst)] = transaction
     return ordered
 
 
-def _key(message: Message, method: str) -> tuple[object, ...]:
+def _key(message: Message, method: str) -> _Key:
     """What tells transactions apart (RFC 3261 §17.1.3); without a branch, the addresses do."""
     if message.branch:
         return message.branch, message.cseq, method
@@ -268,11 +286,11 @@ def _key(message: Message, method: str) -> tuple[object, ...]:
 
 def _by_via(
     transaction: Transaction,
-    key: tuple[object, ...],
-    found: dict[tuple[object, ...], Transaction],
+    key: _Key,
+    found: dict[_Key, Transaction],
 ) -> Transaction | None:
     """The hop before: its branch is that of a Via below the top one."""
-    hops = (found.get((branch, *key[1:])) for branch in transaction.branches[1:])
+    hops = (found.get((branch, key[1], key[2])) for branch in transaction.branches[1:])
     return next((hop for hop in hops if hop), None)
 
 

@@ -150,6 +150,15 @@ def name(text: str) -> str:
     return quote(text, marks=False)
 
 
+def side(leg: Leg, request: Message) -> str:
+    """The party of the dialog that a request comes from, else its address."""
+    if leg.last and request.from_tag == leg.caller_tag:
+        return name(leg.caller)
+    if leg.last and request.to_tag == leg.caller_tag:
+        return name(leg.callee)
+    return str(request.src)
+
+
 def span(seconds: float) -> str:
     """A length of time as people say it."""
     if seconds < 0:

@@ -12,10 +12,38 @@ from collector.explain.code import Code
 from collector.explain.known import Known
 from collector.explain.leg import Leg
 from collector.explain.message import EPOCH
-from collector.explain.rules import story
+from collector.explain.rules import (
+    authentication,
+    beside,
+    cancel,
+    capture,
+    delivery,
+    extension,
+    fork,
+    media,
+    refusal,
+    session,
+    silence,
+    story,
+    transfer,
+)
 from collector.explain.statement import Statement
 
-RULES: Final[tuple[Callable[[Leg, Known], Iterator[Statement]], ...]] = (*story.RULES,)
+RULES: Final[tuple[Callable[[Leg, Known], Iterator[Statement]], ...]] = (
+    *capture.RULES,
+    *story.RULES,
+    *fork.RULES,
+    *authentication.RULES,
+    *refusal.RULES,
+    *cancel.RULES,
+    *silence.RULES,
+    *delivery.RULES,
+    *extension.RULES,
+    *media.RULES,
+    *session.RULES,
+    *transfer.RULES,
+    *beside.RULES,
+)
 
 MAX_ALIKE: Final = 20
 """Statements with one code; of a call with hundreds of changes the first ones are told."""
