@@ -53,8 +53,8 @@ class Ending(NamedTuple):
 def _from_the_middle(leg: Leg, bye: Message) -> bool:
     """Whether the BYE begins at an element that the INVITE passed through.
 
-    The two ends of the call are known from the INVITE; a request of one Via that comes from neither,
-    but from where the INVITE was passed on, was made there.
+    The ends of the call are known from the INVITE. A request of one Via that comes from neither of
+    them, but from where the INVITE was passed on, was made there.
     """
     if not leg.last or len(bye.branches) > 1:
         return False

@@ -86,9 +86,7 @@ def cancel_refused(leg: Leg, _: Known) -> Iterator[Statement]:
         if refusal and hop.requests:
             text = f"{refusal.src} refused the CANCEL with {refusal.status} "
             text += f"{quote(refusal.reason, marks=False)}{because(refusal)}."
-            yield state(
-                Code.CANCEL_REFUSED, text, [hop.requests[0], refusal], Severity.PROBLEM
-            )
+            yield state(Code.CANCEL_REFUSED, text, [hop.requests[0], refusal], Severity.PROBLEM)
 
 
 def _elsewhere(cancel: Message) -> bool:

@@ -81,9 +81,7 @@ def clocks(leg: Leg, _: Known) -> Iterator[Statement]:
         if len(nodes) < 2:
             text = f"{_what(effect)} was captured {span(early)} before {_what(cause)} that it "
             text += "follows from: times in this call cannot be relied on."
-        yield state(
-            Code.CLOCKS, text, [cause, effect], Severity.NOTICE, Certainty.LIKELY
-        )
+        yield state(Code.CLOCKS, text, [cause, effect], Severity.NOTICE, Certainty.LIKELY)
 
 
 def not_a_call(leg: Leg, _: Known) -> Iterator[Statement]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from collector.explain.code import Code
 from collector.explain.known import Known
-from collector.explain.leg import Leg, Transaction
+from collector.explain.leg import Leg
 from collector.explain.message import Message
 from collector.explain.rules.silence import GIVE_UP_S
 from collector.explain.statement import Certainty, Severity, Statement, state
@@ -19,7 +19,7 @@ _ONCE_IS_LUCK: Final = 2
 
 
 def ack_missing(leg: Leg, _: Known) -> Iterator[Statement]:
-    """A 2xx that nobody acknowledges is repeated for 64*T1, then the callee gives up (§13.3.1.4)."""
+    """A 2xx without ACK is repeated for 64*T1, then the callee gives up (§13.3.1.4)."""
     if not leg.answer or _acks(leg, leg.answer):
         return
     hop = leg.hop_of(leg.origin(leg.answer))

@@ -13,7 +13,11 @@ from collector.explain.message import Message
 from collector.explain.statement import Severity, Statement, state
 from collector.explain.words import plural, quote, side, span, times
 
-_DTMF: Final = ("application/dtmf", "application/dtmf-relay", "application/vnd.nortelnetworks.digits")
+_DTMF: Final = (
+    "application/dtmf",
+    "application/dtmf-relay",
+    "application/vnd.nortelnetworks.digits",
+)
 
 
 def reliable(leg: Leg, _: Known) -> Iterator[Statement]:
@@ -55,9 +59,7 @@ def bad_extension(leg: Leg, _: Known) -> Iterator[Statement]:
         else:
             names = ", ".join(refusal.headers("require")) or "it does not say which"
             text = f"{refusal.src} requires an extension that {hop.src} does not offer: "
-        yield state(
-            Code.EXTENSION, f"{text}{quote(names, marks=False)}.", proofs, Severity.PROBLEM
-        )
+        yield state(Code.EXTENSION, f"{text}{quote(names, marks=False)}.", proofs, Severity.PROBLEM)
 
 
 def interval_too_small(leg: Leg, _: Known) -> Iterator[Statement]:
@@ -67,7 +69,9 @@ def interval_too_small(leg: Leg, _: Known) -> Iterator[Statement]:
         if refusal and refusal.status == 422:
             least = quote(leg.origin(refusal).header("min-se") or "?", marks=False)
             text = f"{leg.origin(refusal).src} takes no session interval below {least} s (Min-SE)."
-            yield state(Code.INTERVAL_TOO_SMALL, text, [*hop.requests[:1], refusal], Severity.NOTICE)
+            yield state(
+                Code.INTERVAL_TOO_SMALL, text, [*hop.requests[:1], refusal], Severity.NOTICE
+            )
 
 
 def dtmf(leg: Leg, _: Known) -> Iterator[Statement]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from collector.explain.code import Code
@@ -34,7 +35,7 @@ def tried_next(leg: Leg, _: Known) -> Iterator[Statement]:
     for group in groups:
         tried = [child for child in group if child.requests]
         if len(tried) > 1 and _one_after_the_other(tried):
-            for before, after in zip(tried, tried[1:], strict=False):
+            for before, after in itertools.pairwise(tried):
                 failed = before.refusal
                 why = f"answered {status_words(failed)}" if failed else "had not answered"
                 text = f"{after.src} tried {after.dst}, because {before.dst} {why}."
@@ -83,7 +84,7 @@ def several_answers(leg: Leg, _: Known) -> Iterator[Statement]:
 
 def _one_after_the_other(hops: list[Transaction]) -> bool:
     """Whether each was sent when the one before had ended, or had been waited for in vain."""
-    for before, after in zip(hops, hops[1:], strict=False):
+    for before, after in itertools.pairwise(hops):
         ended = before.final_before(after.first)
         waited = not before.responses and len(before.requests) > 1
         if not ended and not (waited and before.requests[-1].order < after.first.order):

@@ -75,9 +75,7 @@ def nat(leg: Leg, _: Known) -> Iterator[Statement]:
             text += f"{sent.src.ip}"
             if arrived.media_ip != sent.media_ip:
                 text += f"; on the way {arrived.media_ip} was put in its place"
-            yield state(
-                *(Code.NAT, f"{text}.", [sent, arrived], Severity.NOTICE, Certainty.LIKELY)
-            )
+            yield state(*(Code.NAT, f"{text}.", [sent, arrived], Severity.NOTICE, Certainty.LIKELY))
 
 
 def unroutable(leg: Leg, _: Known) -> Iterator[Statement]:
@@ -142,7 +140,9 @@ def codecs(leg: Leg, _: Known) -> Iterator[Statement]:
     offer, answer = both[0].arrived, both[1].sent
     offered, taken = _codecs(offer), _codecs(answer)
     if offered and taken and not {c.lower() for c in offered} & {c.lower() for c in taken}:
-        text = f"No codec in common: {', '.join(offered)} were offered, {', '.join(taken)} answered."
+        text = (
+            f"No codec in common: {', '.join(offered)} were offered, {', '.join(taken)} answered."
+        )
         yield state(Code.NO_COMMON_CODEC, text, [offer, answer], Severity.PROBLEM)
 
 
@@ -198,9 +198,7 @@ def is_public(ip: str) -> bool:
     return bool(ip) and not _within(ip, (*_PRIVATE, *_LOCAL))
 
 
-def _within(
-    ip: str, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
-) -> bool:
+def _within(ip: str, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]) -> bool:
     try:
         parsed = ipaddress.ip_address(ip)
     except ValueError:

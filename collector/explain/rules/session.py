@@ -15,7 +15,9 @@ from collector.explain.message import Message
 from collector.explain.statement import Certainty, Severity, Statement, state
 from collector.explain.words import because, between, name, side, span, status_words
 
-_SESSION: Final = re.compile(r"\s*(\d{1,9})\s*(?:;.*?\brefresher\s*=\s*(uac|uas)\b)?", re.IGNORECASE)
+_SESSION: Final = re.compile(
+    r"\s*(\d{1,9})\s*(?:;.*?\brefresher\s*=\s*(uac|uas)\b)?", re.IGNORECASE
+)
 _LATE_S: Final = 40
 """A BYE so long after the end of the interval is still of the timer: Timer F may pass before it."""
 

@@ -27,12 +27,11 @@ def no_response(leg: Leg, _: Known) -> Iterator[Statement]:
         if hop.children:
             passed = hop.children[0].first
             text += f", although it went on from there to {passed.dst}"
-            yield state(
-                *(Code.RESPONSE_LOST, f"{text}: responses are lost, or were not captured."),
-                *([*hop.requests, passed], Severity.PROBLEM, Certainty.LIKELY),
-            )
+            text += ": responses are lost, or were not captured."
+            proofs = [*hop.requests, passed]
+            yield state(Code.RESPONSE_LOST, text, proofs, Severity.PROBLEM, Certainty.LIKELY)
             continue
-        if between(first, last) >= GIVE_UP_S or _gave_up_after(leg, hop, last):
+        if between(first, last) >= GIVE_UP_S or _gave_up_after(hop, last):
             text += ", until the sender gave up (Timer B, RFC 3261 §17.1.1.2)"
         elif len(hop.requests) == 1:
             certainty = Certainty.LIKELY if first.transport in _STREAMS else Certainty.UNKNOWN
@@ -90,7 +89,9 @@ def bye_unanswered(leg: Leg, _: Known) -> Iterator[Statement]:
                 text += ", until the sender gave up (Timer F, RFC 3261 §17.1.2.2)"
             repeated = len(hop.requests) > 1
             certainty = Certainty.CERTAIN if repeated else Certainty.UNKNOWN
-            text += "." if repeated else "; it was not repeated, so the response may be missing here."
+            text += (
+                "." if repeated else "; it was not repeated, so the response may be missing here."
+            )
             severity = Severity.PROBLEM if repeated else Severity.NOTICE
             yield state(Code.BYE_UNANSWERED, text, hop.requests, severity, certainty)
 
@@ -100,7 +101,7 @@ def unanswered(leg: Leg) -> list[Transaction]:
     return [hop for hop in leg.initial if hop.requests and not hop.responses]
 
 
-def _gave_up_after(leg: Leg, hop: Transaction, last: Message) -> bool:
+def _gave_up_after(hop: Transaction, last: Message) -> bool:
     """Whether what the sender did next shows that it had stopped waiting."""
     if not hop.parent or not hop.parent.refusal or len(hop.requests) < 2:
         return False
