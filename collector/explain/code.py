@@ -53,6 +53,7 @@ class Code(StrEnum):
     CANCELLED = "cancelled", "the caller hung up before the answer"
     CANCEL_RACE = "cancel_race", "CANCEL and answer crossed"
     CANCEL_REFUSED = "cancel_refused", "a CANCEL was refused"
+    CANCEL_UNANSWERED = "cancel_unanswered", "nobody answered a CANCEL"
     FORK_CANCELLED = "fork_cancelled", "a proxy cancelled a branch because another had answered"
     PROXY_CANCELLED = "proxy_cancelled", "a proxy cancelled a branch for a reason of its own"
     ANSWERED_ELSEWHERE = "answered_elsewhere", "the CANCEL says that another phone answered"
@@ -91,6 +92,7 @@ class Code(StrEnum):
     FORK_WON = "fork_won", "which of them answered"
     TRIED_NEXT = "tried_next", "another destination was tried after one had failed"
     REDIRECT_FOLLOWED = "redirect_followed", "the caller followed a redirection"
+    TRIED_AGAIN = "tried_again", "the caller tried again after a refusal"
     EARLY_DIALOGS = "early_dialogs", "several phones responded to one INVITE (To tags)"
     SEVERAL_ANSWERS = "several_answers", "more than one phone answered"
 

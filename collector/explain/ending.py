@@ -46,7 +46,9 @@ class Ending(NamedTuple):
             return cls(hop, bye, Side.CALLER, name(leg.caller), Certainty.CERTAIN)
         if leg.last and bye.to_tag and bye.to_tag == leg.caller_tag:
             return cls(hop, bye, Side.CALLEE, name(leg.callee), Certainty.CERTAIN)
-        text = name(bye.from_user) or "One side, which cannot be told,"
+        if bye.from_user:
+            return cls(hop, bye, Side.UNKNOWN, name(bye.from_user), Certainty.LIKELY)
+        text = "One side, which cannot be told,"
         return cls(hop, bye, Side.UNKNOWN, text, Certainty.UNKNOWN)
 
 

@@ -17,7 +17,7 @@ from collector.explain.rules.story import first_ringing
 from collector.explain.statement import Certainty, Severity, Statement, state
 from collector.explain.words import because, between, name, span, status_words
 
-_SPOILED: Final = (Code.SESSION_EXPIRED, Code.ACK_MISSING, Code.ACK_LOST)
+_SPOILED: Final = (Code.SESSION_EXPIRED, Code.ACK_MISSING, Code.ACK_LOST, Code.CANCEL_RACE)
 """What explains the end of an answered call better than who sent the BYE."""
 _CHALLENGED: Final = (Code.WRONG_CREDENTIALS, Code.STALE_NONCE, Code.NO_CREDENTIALS)
 
@@ -35,6 +35,10 @@ def headline_of(leg: Leg, known: Known, statements: Sequence[Statement]) -> Stat
     cancel = cancel_of(leg)
     if cancel and (final is None or final.status == 487):
         return _cancelled(leg, cancel)
+    ending = Ending.of(leg)
+    if ending and (final is None or final.status == 487):
+        text = f"{_pair(leg)}, and {ending.who} hung up before the answer{because(ending.bye)}."
+        return state(Code.CANCELLED, text, [ending.bye], certainty=ending.certainty)
     if final is None:
         return _without_final(leg, known, statements)
     if final.status in CHALLENGES:

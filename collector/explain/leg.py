@@ -177,10 +177,14 @@ class Leg:
         found = (attempt.answer() for attempt in reversed(self.attempts))
         return next((message for message in found if message), None)
 
-    @property
-    def callee_tag(self) -> str:
-        """Tag of the one who answered."""
-        return self.answer.to_tag if self.answer else ""
+    @cached_property
+    def callee_end(self) -> Endpoint | None:
+        """Where the callee is: from there came the answer, or else the first 180."""
+        if self.answer:
+            return self.origin(self.answer).src
+        hops = (hop for attempt in self.attempts for hop in attempt.hops)
+        ringing = next((m for hop in hops for m in hop.provisional if m.status == 180), None)
+        return self.origin(ringing).src if ringing else None
 
     @cached_property
     def caller(self) -> str:

@@ -61,7 +61,7 @@ def _message(number: int, message: Message, begin: datetime) -> str:
         what = message.method or "?"
     else:
         what = f"{message.status} {message.reason} ({message.method})"
-    copies = f"  ×{len(message.copies) + 1}" if message.copies else ""
+    copies = f"  x{len(message.copies) + 1}" if message.copies else ""
     way = f"{message.src} → {message.dst}"
     return (
         f"{number:>4} {_ms(message.ts, begin):>12}  {one_line(way):<45}  {one_line(what)}{copies}"

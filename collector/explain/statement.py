@@ -42,8 +42,8 @@ class Certainty(StrEnum):
 class Statement:
     """One plain sentence. ``messages`` are ids of rows, in the order of capture.
 
-    Only what is not about messages (linked legs, quality reports) has none. ``at`` is the time of
-    the first of them.
+    Only what is not about messages (linked legs, quality reports) has none. ``at`` is when it
+    happened.
     """
 
     code: Code
@@ -71,13 +71,17 @@ def state(
     severity: Severity = Severity.INFO,
     certainty: Certainty = Certainty.CERTAIN,
 ) -> Statement:
-    """A statement whose sentence has no control characters, proved by these messages."""
-    proved = sorted({message.id: message for message in proofs}.values(), key=lambda m: m.order)
+    """A statement whose sentence has no control characters, proved by these messages.
+
+    The first of them says when it happened.
+    """
+    listed = list(proofs)
+    proved = sorted({message.id: message for message in listed}.values(), key=lambda m: m.order)
     return Statement(
         code,
         one_line(text),
         severity,
         certainty,
         tuple(message.id for message in proved[:MAX_PROOFS]),
-        proved[0].ts if proved else None,
+        listed[0].ts if listed else None,
     )

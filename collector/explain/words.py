@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from collector.explain.leg import Leg
 from collector.explain.message import Endpoint, Message
+from collector.sip_address import split_address
 
 MAX_QUOTED: Final = 80
 """Characters of somebody else's text in a sentence."""
@@ -136,12 +137,26 @@ def status_words(message: Message) -> str:
         return str(message.status)
 
 
+def target_of(redirection: Message) -> str:
+    """Where a 3xx says that the callee is."""
+    uri = uri_of(redirection.header("contact"))
+    return uri or "an address that it does not name"
+
+
+def uri_of(value: str) -> str:
+    """The URI of a header value, for a sentence; empty when there is none."""
+    uri, _ = split_address(value.encode("utf-8", "replace"))
+    return quote(uri.decode("utf-8", "replace").partition("?")[0], marks=False)
+
+
 def who(leg: Leg, endpoint: Endpoint, message: Message | None = None) -> str:
     """An address, with the name of the party behind it and the User-Agent if they are known."""
     agent = f", {quote(message.agent, marks=False)}" if message and message.agent else ""
     attempt = leg.last
     if attempt and endpoint == attempt.entry.src and attempt.request.is_request:
-        return f"{quote(leg.caller, marks=False)} ({endpoint}{agent})"
+        return f"{name(leg.caller)} ({endpoint}{agent})"
+    if endpoint == leg.callee_end:
+        return f"{name(leg.callee)} ({endpoint}{agent})"
     return f"{endpoint} ({agent[2:]})" if agent else str(endpoint)
 
 
@@ -169,7 +184,9 @@ def span(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
 def between(earlier: Message, later: Message) -> float:

@@ -110,7 +110,7 @@ def forbidden_credentials(leg: Leg, _: Known) -> Iterator[Statement]:
         text = f"The refused INVITE had credentials of {quote(request.auth_user)}: "
         text += "the 403 may be about them, or about what this user may call."
         yield state(
-            *(Code.CREDENTIALS_FORBIDDEN, text, [request, final]),
+            *(Code.CREDENTIALS_FORBIDDEN, text, [final, request]),
             *(Severity.NOTICE, Certainty.UNKNOWN),
         )
 
@@ -122,7 +122,7 @@ def _asks(leg: Leg, challenge: Challenge) -> str:
 
 
 def _proofs(challenge: Challenge) -> list[Message]:
-    return [challenge.request, challenge.source, challenge.response]
+    return [challenge.source, challenge.request, challenge.response]
 
 
 def _realm(value: str) -> str:

@@ -11,7 +11,7 @@ from collector.explain.leg import Leg, Transaction
 from collector.explain.message import Message
 from collector.explain.rules.story import first_ringing
 from collector.explain.statement import Certainty, Severity, Statement, state
-from collector.explain.words import because, between, causes, name, quote, span
+from collector.explain.words import because, between, causes, name, span, status_words
 
 
 def cancel_of(leg: Leg) -> Message | None:
@@ -58,10 +58,11 @@ def branch_cancelled(leg: Leg, _: Known) -> Iterator[Statement]:
             continue
         proofs = [cancel]
         text = f"{cancel.src} cancelled the call to {cancel.dst}"
-        winner = _winner(hop)
+        winner = _decided(hop, cancel)
         if winner:
             proofs.append(winner)
             text += f", because {winner.src} had answered"
+            text += f" {status_words(winner)}" if winner.status >= 300 else ""
         elif any(cause.protocol == "SIP" and cause.code == 200 for cause in causes(cancel)):
             text += ", because another phone had answered"
         certainty = Certainty.CERTAIN if winner or causes(cancel) else Certainty.LIKELY
@@ -80,13 +81,12 @@ def cancelled_from_outside(leg: Leg, _: Known) -> Iterator[Statement]:
 
 
 def cancel_refused(leg: Leg, _: Known) -> Iterator[Statement]:
-    """A CANCEL that found nothing to cancel, or no ear."""
+    """A CANCEL that found nothing to cancel."""
     for hop in leg.transactions:
         refusal = hop.refusal if hop.method == "CANCEL" else None
         if refusal and hop.requests:
-            text = f"{refusal.src} refused the CANCEL with {refusal.status} "
-            text += f"{quote(refusal.reason, marks=False)}{because(refusal)}."
-            yield state(Code.CANCEL_REFUSED, text, [hop.requests[0], refusal], Severity.PROBLEM)
+            text = f"{refusal.src} refused the CANCEL: {status_words(refusal)}{because(refusal)}."
+            yield state(Code.CANCEL_REFUSED, text, [refusal, hop.requests[0]], Severity.PROBLEM)
 
 
 def _elsewhere(cancel: Message) -> bool:
@@ -100,10 +100,11 @@ def _asked_to(parent: Transaction, cancel: Message) -> bool:
     return any(message.order < cancel.order for message in before)
 
 
-def _winner(hop: Transaction) -> Message | None:
+def _decided(hop: Transaction, cancel: Message) -> Message | None:
+    """What ended the search before the CANCEL: a 2xx or 6xx of another branch (§16.7)."""
     siblings = hop.parent.children if hop.parent else []
-    answers = (h.final for h in siblings if h is not hop and h.final and h.final.status < 300)
-    return next(answers, None)
+    finals = (h.final_before(cancel) for h in siblings if h is not hop)
+    return next((m for m in finals if m and (m.status < 300 or m.status >= 600)), None)
 
 
 RULES = (cancelled, cancel_race, branch_cancelled, cancelled_from_outside, cancel_refused)

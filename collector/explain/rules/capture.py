@@ -22,13 +22,15 @@ _FAULTS: Final = {
     Fault.TEXT: "it has bytes that are no text",
     Fault.FIELD_LENGTH: "a header is too long for its column",
 }
+_OF_CALLS: Final = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "PRACK", "UPDATE"))
+"""Methods that only a call has; REFER, INFO and NOTIFY stand for themselves, too."""
 _TOLERANCE_S: Final = 0.001
 """Two sockets of one machine may be read in any order."""
 
 
 def no_beginning(leg: Leg, _: Known) -> Iterator[Statement]:
     """The first INVITE is not among the messages."""
-    if leg.messages and not any(hop.requests for hop in leg.initial):
+    if _is_call(leg) and not any(hop.requests for hop in leg.initial):
         first = leg.messages[0]
         text = "The beginning of the call was not captured: no INVITE that would begin it."
         yield state(Code.NO_BEGINNING, text, [first], Severity.NOTICE)
@@ -81,15 +83,20 @@ def clocks(leg: Leg, _: Known) -> Iterator[Statement]:
         if len(nodes) < 2:
             text = f"{_what(effect)} was captured {span(early)} before {_what(cause)} that it "
             text += "follows from: times in this call cannot be relied on."
-        yield state(Code.CLOCKS, text, [cause, effect], Severity.NOTICE, Certainty.LIKELY)
+        yield state(Code.CLOCKS, text, [effect, cause], Severity.NOTICE, Certainty.LIKELY)
 
 
 def not_a_call(leg: Leg, _: Known) -> Iterator[Statement]:
     """Messages of another sort, to say so instead of nothing."""
     methods = sorted({message.method for message in leg.messages if message.method})
-    if leg.messages and not set(methods) & {"INVITE", "ACK", "BYE", "CANCEL", "PRACK", "UPDATE"}:
-        text = f"This is no call: {quote(', '.join(methods[:10]) or 'nothing readable')}."
+    if leg.messages and not _is_call(leg):
+        names = quote(", ".join(methods[:10]), marks=False) or "nothing that can be read"
+        text = f"This is no call; captured were only messages of the sort {names}."
         yield state(Code.NOT_A_CALL, text, leg.messages, Severity.NOTICE)
+
+
+def _is_call(leg: Leg) -> bool:
+    return any(message.method in _OF_CALLS for message in leg.messages)
 
 
 def _what(message: Message) -> str:

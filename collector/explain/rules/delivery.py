@@ -12,7 +12,7 @@ from collector.explain.leg import Leg
 from collector.explain.message import Message
 from collector.explain.rules.silence import GIVE_UP_S
 from collector.explain.statement import Certainty, Severity, Statement, state
-from collector.explain.words import between, span, times
+from collector.explain.words import between, span, status_words, times
 
 _ONCE_IS_LUCK: Final = 2
 """Sendings of an answer from which on a missing ACK is more than one lost packet."""
@@ -79,6 +79,18 @@ def retransmitted(leg: Leg, _: Known) -> Iterator[Statement]:
             yield state(Code.RETRANSMITTED, f"{text}.", proofs, Severity.NOTICE)
 
 
+def repeated_response(leg: Leg, _: Known) -> Iterator[Statement]:
+    """A final response that came again, although its ACK was captured in the end."""
+    for hop in leg.initial:
+        sent = [m for m in hop.finals if hop.final and m.status == hop.final.status]
+        acks = hop.acks or [ack for ack in leg.acks if ack.cseq == hop.cseq]
+        lost = [m for m in sent if acks and m.order > acks[0].order]
+        if len(sent) > 1 and acks and len(lost) < _ONCE_IS_LUCK:
+            text = f"{hop.dst} sent {status_words(sent[0])} to {hop.src} {times(len(sent))}: "
+            text += "it, or the ACK to it, got lost."
+            yield state(Code.RETRANSMITTED, text, sent, Severity.NOTICE)
+
+
 def _acks(leg: Leg, answer: Message) -> list[Message]:
     """ACKs of the dialog that the answer began, in order."""
     return [
@@ -99,4 +111,4 @@ def _until(sent: list[Message], source: str) -> str:
     return f", until the sender gave up after 64*T1 = 32 s ({source})"
 
 
-RULES = (ack_missing, ack_lost, refusal_unacknowledged, retransmitted)
+RULES = (ack_missing, ack_lost, refusal_unacknowledged, retransmitted, repeated_response)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from collector.explain.code import Code
 from collector.explain.known import Known
-from collector.explain.leg import Leg, Transaction
+from collector.explain.leg import CHALLENGES, Leg, Transaction
 from collector.explain.message import Message
 from collector.explain.statement import Certainty, Severity, Statement, state
-from collector.explain.words import plural, status_words
+from collector.explain.words import because, name, plural, status_words, target_of
 
 
 def forked(leg: Leg, _: Known) -> Iterator[Statement]:
@@ -38,20 +38,29 @@ def tried_next(leg: Leg, _: Known) -> Iterator[Statement]:
             for before, after in itertools.pairwise(tried):
                 failed = before.refusal
                 why = f"answered {status_words(failed)}" if failed else "had not answered"
+                if failed and failed.status == 487:
+                    why = "was cancelled"
                 text = f"{after.src} tried {after.dst}, because {before.dst} {why}."
                 proofs = [after.first, failed or before.first]
                 certainty = Certainty.CERTAIN if failed else Certainty.LIKELY
                 yield state(Code.TRIED_NEXT, text, proofs, Severity.NOTICE, certainty)
 
 
-def redirected_again(leg: Leg, _: Known) -> Iterator[Statement]:
-    """The caller followed a redirection with another INVITE."""
+def tried_again(leg: Leg, _: Known) -> Iterator[Statement]:
+    """The caller followed a redirection with another INVITE, or tried again after a refusal."""
     for before, after in zip(leg.attempts, leg.attempts[1:], strict=False):
         final = before.final
-        if final and 300 <= final.status < 400 and after.request.is_request:
-            text = f"{after.request.src} followed the {status_words(final)} and called "
-            text += f"{after.request.dst}."
-            yield state(Code.REDIRECT_FOLLOWED, text, [final, after.request])
+        if not final or final.status in CHALLENGES or not after.request.is_request:
+            continue
+        request, source = after.request, leg.origin(final)
+        if 300 <= final.status < 400:
+            text = f"{source.src} answered {status_words(source)}, to {target_of(source)}; "
+            text += f"{name(leg.caller)} followed that and called {request.dst}."
+            yield state(Code.REDIRECT_FOLLOWED, text, [request, source, final])
+        else:
+            text = f"{source.src} answered {status_words(source)}{because(source)}; "
+            text += f"{name(leg.caller)} called again."
+            yield state(Code.TRIED_AGAIN, text, [request, source, final], Severity.NOTICE)
 
 
 def early_dialogs(leg: Leg, _: Known) -> Iterator[Statement]:
@@ -92,4 +101,4 @@ def _one_after_the_other(hops: list[Transaction]) -> bool:
     return True
 
 
-RULES = (forked, tried_next, redirected_again, early_dialogs, several_answers)
+RULES = (forked, tried_next, tried_again, early_dialogs, several_answers)

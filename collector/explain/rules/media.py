@@ -41,6 +41,7 @@ def described(leg: Leg) -> list[Described]:
         return []
     found = []
     offers = [m for hop in attempt.hops for m in hop.requests[:1] if m.audio]
+    offers = offers or [ack for ack in _acks(leg) if ack.audio]
     if offers:
         far = max(offers, key=lambda m: (len(m.branches), m.order))
         found.append(Described(name(leg.caller), offers[0], far))
@@ -135,9 +136,11 @@ def one_way(leg: Leg, _: Known) -> Iterator[Statement]:
 def codecs(leg: Leg, _: Known) -> Iterator[Statement]:
     """An answer without any of the codecs that were offered."""
     both = described(leg)
-    if len(both) < 2 or leg.last is None or not both[0].sent.is_request:
+    if len(both) < 2:
         return
     offer, answer = both[0].arrived, both[1].sent
+    if offer.method == "ACK":  # the answer to what the 2xx offered (RFC 3261 §13.2.1)
+        offer, answer = both[1].arrived, both[0].sent
     offered, taken = _codecs(offer), _codecs(answer)
     if offered and taken and not {c.lower() for c in offered} & {c.lower() for c in taken}:
         text = (
@@ -170,7 +173,7 @@ def agreed(leg: Leg, _: Known) -> Iterator[Statement]:
         taken = _codecs(both[1].sent)
         if taken and all(d.sent.media_ip for d in both):
             text = f"Audio: {taken[0]} between {' and '.join(ends)}."
-            yield state(Code.AUDIO, text, [both[0].sent, both[1].sent])
+            yield state(Code.AUDIO, text, [leg.answer, both[0].sent, both[1].sent])
 
 
 def offerless(leg: Leg, _: Known) -> Iterator[Statement]:
@@ -179,7 +182,7 @@ def offerless(leg: Leg, _: Known) -> Iterator[Statement]:
     if not answer or not leg.last or not answer.audio:
         return
     request = leg.last.request
-    acks = [m for m in leg.acks if m.cseq == answer.cseq and m.to_tag == answer.to_tag]
+    acks = _acks(leg)
     if request.is_request and not request.body and acks and not any(m.body for m in acks):
         text = f"{side(leg, request)} sent no SDP, neither in the INVITE nor in the ACK: it did "
         yield state(
@@ -204,6 +207,12 @@ def _within(ip: str, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Netwo
     except ValueError:
         return False
     return any(parsed in network for network in networks)
+
+
+def _acks(leg: Leg) -> list[Message]:
+    """ACKs to the answer."""
+    known = (leg.answer.cseq, leg.answer.to_tag) if leg.answer else None
+    return [ack for ack in leg.acks if (ack.cseq, ack.to_tag) == known]
 
 
 def _codecs(message: Message) -> list[str]:

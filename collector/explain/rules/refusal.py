@@ -11,7 +11,7 @@ from collector.explain.known import Known
 from collector.explain.leg import CHALLENGES, Leg, Transaction
 from collector.explain.message import Message
 from collector.explain.statement import Severity, Statement, state
-from collector.explain.words import because, quote, span, status_words, who
+from collector.explain.words import because, quote, span, status_words, target_of, who
 
 _BY_STATUS: Final = {
     **dict.fromkeys((404, 410, 484, 485, 604), Code.NOT_FOUND),
@@ -64,8 +64,7 @@ def refusal_words(leg: Leg, final: Message) -> str:
     code = refusal_code(final.status)
     by = who(leg, source.src, source)
     if code is Code.REDIRECTED:
-        target = source.header("contact")
-        to = quote(target) if target else "an address that it does not name"
+        to = target_of(source)
         return f"{by} redirected the call with {status_words(source)} to {to}{because(source)}"
     return f"{by} {_WORDS[code]}: {status_words(source)}{because(source)}"
 
@@ -99,7 +98,7 @@ def translated(leg: Leg, _: Known) -> Iterator[Statement]:
             f"{source.src} answered {status_words(source)} after {refusal.src} "
             f"had answered it {status_words(refusal)}{because(refusal)}."
         )
-        yield state(Code.TRANSLATED, text, [refusal, source], Severity.NOTICE)
+        yield state(Code.TRANSLATED, text, [source, refusal], Severity.NOTICE)
 
 
 def retry_after(leg: Leg, _: Known) -> Iterator[Statement]:

@@ -44,7 +44,7 @@ def session_expired(leg: Leg, _: Known) -> Iterator[Statement]:
         f"{'stopped refreshing' if stopped else 'refreshed'} the session (RFC 4028 §10)."
     )
     yield state(
-        *(Code.SESSION_EXPIRED, text, [refreshed, ending.bye]),
+        *(Code.SESSION_EXPIRED, text, [ending.bye, refreshed]),
         *(Severity.PROBLEM, Certainty.LIKELY),
     )
 
@@ -67,7 +67,7 @@ def change_refused(leg: Leg, _: Known) -> Iterator[Statement]:
             text += "; that ends the call (RFC 3261 §12.2.1.2)"
         elif refusal.status in (488, 606):
             text += "; what it offers cannot be done there"
-        yield state(code, f"{text}.", [hop.requests[0], source, refusal], severity)
+        yield state(code, f"{text}.", [source, hop.requests[0], refusal], severity)
 
 
 def change_unanswered(leg: Leg, _: Known) -> Iterator[Statement]:

@@ -11,10 +11,12 @@ from collector.explain.known import Known
 from collector.explain.leg import Leg, Transaction
 from collector.explain.message import Message
 from collector.explain.statement import Certainty, Severity, Statement, state
-from collector.explain.words import because, between, span, times, who
+from collector.explain.words import because, between, span, status_words, times, who
 
 GIVE_UP_S: Final = 31.0
 """64*T1 = 32 s end a transaction (timers B, F, H); less what the last interval may lack."""
+_T2_S: Final = 4.0
+"""The longest interval of Timer E: the last retransmission is so long before Timer F at most."""
 _STREAMS: Final = ("TCP", "TLS", "WS", "WSS", "SCTP")
 
 
@@ -46,7 +48,7 @@ def gave_up(leg: Leg, _: Known) -> Iterator[Statement]:
         return
     source = leg.origin(final)
     hop = leg.hop_of(source)
-    text = f"{who(leg, source.src, source)} gave up with 408"
+    text = f"{who(leg, source.src, source)} gave up with {status_words(source)}"
     proofs = [source, final]
     certainty = Certainty.CERTAIN
     open_ = [h for h in hop.children if not h.final_before(source)] if hop else []
@@ -55,11 +57,13 @@ def gave_up(leg: Leg, _: Known) -> Iterator[Statement]:
     if rang:
         proofs += [rang[0].first, rang[0].provisional[0]]
         waited = span(between(rang[0].first, source))
-        text += f": {rang[0].dst} rang, and no final response came within {waited}"
+        text += f" of its own: {rang[0].dst} rang, and no final response came within {waited}"
         text += " (Timer C, RFC 3261 §16.8, or its own limit for ringing)"
     elif silent:
         proofs += silent[0].requests
-        text += f" itself: {silent[0].dst} had not answered at all (Timer B, RFC 3261 §17.1.1.2)"
+        text += (
+            f" of its own: {silent[0].dst} had not answered at all (Timer B, RFC 3261 §17.1.1.2)"
+        )
     else:
         certainty = Certainty.UNKNOWN
         text += "; what it waited for was not captured"
@@ -81,19 +85,30 @@ def no_final(leg: Leg, known: Known) -> Iterator[Statement]:
 
 
 def bye_unanswered(leg: Leg, _: Known) -> Iterator[Statement]:
-    """A BYE without a response (Timer F, RFC 3261 §17.1.2.2)."""
+    """A BYE without a response (timers E and F, RFC 3261 §17.1.2)."""
     for hop in leg.of("BYE"):
-        if hop.requests and not hop.finals:
-            text = f"Nobody answered the BYE to {hop.dst}: {_sent(hop)}"
-            if between(hop.requests[0], hop.requests[-1]) >= GIVE_UP_S - 4:
-                text += ", until the sender gave up (Timer F, RFC 3261 §17.1.2.2)"
-            repeated = len(hop.requests) > 1
-            certainty = Certainty.CERTAIN if repeated else Certainty.UNKNOWN
-            text += (
-                "." if repeated else "; it was not repeated, so the response may be missing here."
-            )
-            severity = Severity.PROBLEM if repeated else Severity.NOTICE
-            yield state(Code.BYE_UNANSWERED, text, hop.requests, severity, certainty)
+        if not hop.requests or hop.finals:
+            continue
+        text = f"Nobody answered the BYE to {hop.dst}: {_sent(hop)}"
+        lasted = between(hop.requests[0], hop.requests[-1])
+        severity, certainty = Severity.PROBLEM, Certainty.CERTAIN
+        if lasted >= GIVE_UP_S - _T2_S:
+            text += ", until the sender gave up (Timer F, RFC 3261 §17.1.2.2)."
+        elif lasted >= _T2_S:
+            text += ", nothing came back."
+        else:
+            severity, certainty = Severity.NOTICE, Certainty.UNKNOWN
+            text += "; what followed may be missing here."
+        yield state(Code.BYE_UNANSWERED, text, hop.requests, severity, certainty)
+
+
+def cancel_unanswered(leg: Leg, _: Known) -> Iterator[Statement]:
+    """A CANCEL without a response."""
+    for hop in leg.transactions:
+        if hop.method == "CANCEL" and hop.requests and not hop.responses:
+            text = f"Nobody answered the CANCEL to {hop.dst}: {_sent(hop)}, nothing came back."
+            certainty = Certainty.CERTAIN if len(hop.requests) > 1 else Certainty.UNKNOWN
+            yield state(Code.CANCEL_UNANSWERED, text, hop.requests, Severity.NOTICE, certainty)
 
 
 def unanswered(leg: Leg) -> list[Transaction]:
@@ -118,4 +133,4 @@ def _sent(hop: Transaction) -> str:
     return f"sent {times(count)} in {lasted} (Timer {timer})"
 
 
-RULES = (no_response, gave_up, no_final, bye_unanswered)
+RULES = (no_response, gave_up, no_final, bye_unanswered, cancel_unanswered)

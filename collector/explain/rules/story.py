@@ -29,25 +29,27 @@ def progress(leg: Leg, _: Known) -> Iterator[Statement]:
             for message in hop.provisional[:1]:
                 source = leg.origin(message)
                 text = f"{who(leg, source.src, source)} said {status_words(message)}"
-                yield state(Code.PROGRESS, f"{text}, without ringing.", [message, source])
+                yield state(Code.PROGRESS, f"{text}, without ringing.", [source, message])
 
 
 def rang(leg: Leg, _: Known) -> Iterator[Statement]:
-    """How long it took until it rang, and how long it rang."""
-    ringing = first_ringing(leg)
-    if not ringing or not leg.last:
-        return
-    source = leg.origin(ringing)
-    proofs = [ringing, source]
-    text = f"{who(leg, source.src, source)} rang"
-    if leg.attempts[0].request.is_request:
-        proofs.append(leg.attempts[0].request)
-        text += f" {span(between(leg.attempts[0].request, ringing))} after the INVITE"
-    end = leg.answer or leg.last.final
-    if end and end.order > ringing.order:
-        proofs.append(end)
-        text += f", for {span(between(ringing, end))}"
-    yield state(Code.RANG, f"{text}.", proofs)
+    """Each phone: how long it took until it rang, and how long it rang."""
+    told = set()
+    for hop in leg.last.hops if leg.last else ():
+        ringing = next((m for m in hop.provisional if m.status == 180), None)
+        if not ringing or leg.origin(ringing) is not ringing or ringing.src in told:
+            continue
+        told.add(ringing.src)
+        proofs = [ringing]
+        text = f"{who(leg, ringing.src, ringing)} rang"
+        first = leg.attempts[0].request
+        if first.is_request:
+            proofs.append(first)
+            text += f" {span(between(first, ringing))} after the INVITE"
+        if hop.final and hop.final.order > ringing.order:
+            proofs.append(hop.final)
+            text += f", for {span(between(ringing, hop.final))}"
+        yield state(Code.RANG, f"{text}.", proofs)
 
 
 def early_media(leg: Leg, _: Known) -> Iterator[Statement]:
@@ -59,7 +61,7 @@ def early_media(leg: Leg, _: Known) -> Iterator[Statement]:
         yield state(
             Code.EARLY_MEDIA,
             f"{text}: the caller heard audio of the far side before the answer.",
-            [found, source],
+            [source, found],
             certainty=Certainty.LIKELY,
         )
 
@@ -68,7 +70,7 @@ def answered(leg: Leg, _: Known) -> Iterator[Statement]:
     """Who answered, and after how long."""
     if leg.answer and leg.last:
         source = leg.origin(leg.answer)
-        proofs = [leg.answer, source]
+        proofs = [source, leg.answer]
         text = f"{who(leg, source.src, source)} answered with {status_words(leg.answer)}"
         first = leg.attempts[0].request
         if first.is_request:
@@ -82,7 +84,7 @@ def talked(leg: Leg, _: Known) -> Iterator[Statement]:
     ending = Ending.of(leg)
     if leg.answer and ending:
         text = f"The call lasted {span(between(leg.answer, ending.bye))}."
-        yield state(Code.TALKED, text, [leg.answer, ending.bye])
+        yield state(Code.TALKED, text, [ending.bye, leg.answer])
 
 
 def hung_up(leg: Leg, _: Known) -> Iterator[Statement]:
@@ -90,7 +92,8 @@ def hung_up(leg: Leg, _: Known) -> Iterator[Statement]:
     ending = Ending.of(leg)
     if ending:
         bye = ending.bye
-        text = f"{ending.who} hung up (BYE from {bye.src}){because(bye)}."
+        early = "" if leg.answer or not leg.last else " before the answer"
+        text = f"{ending.who} hung up{early} (BYE from {bye.src}){because(bye)}."
         yield state(Code.HUNG_UP, text, [bye], certainty=ending.certainty)
 
 
@@ -104,7 +107,7 @@ def no_end(leg: Leg, known: Known) -> Iterator[Statement]:
         else:
             text += "the call may be going on, or its end went another way."
         severity = Severity.NOTICE if known.given_up else Severity.INFO
-        yield state(Code.NO_END, text, [leg.answer, last], severity, Certainty.UNKNOWN)
+        yield state(Code.NO_END, text, [last, leg.answer], severity, Certainty.UNKNOWN)
 
 
 def first_ringing(leg: Leg) -> Message | None:

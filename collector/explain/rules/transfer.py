@@ -12,7 +12,7 @@ from collector.explain.known import Known
 from collector.explain.leg import Leg
 from collector.explain.message import Message
 from collector.explain.statement import Certainty, Severity, Statement, state
-from collector.explain.words import quote, side, status_words
+from collector.explain.words import quote, side, status_words, uri_of
 
 _FRAGMENT: Final = re.compile(rb"SIP/2\.0 ([1-6]\d\d)(?: ([^\r\n]{0,80}))?")
 _REPLACES: Final = re.compile(r"[?&]replaces=", re.IGNORECASE)
@@ -25,7 +25,7 @@ def transfer(leg: Leg, _: Known) -> Iterator[Statement]:
             target = request.header("refer-to")
             attended = bool(_REPLACES.search(target))
             text = f"{side(leg, request)} transferred the call to "
-            text += quote(target.partition("?")[0].strip("<> ")) if target else "nowhere"
+            text += uri_of(target) or "an address that it does not name"
             text += ", in the place of a call that it had there (attended)" if attended else ""
             yield state(Code.TRANSFER, f"{text}.", [request])
 
@@ -36,7 +36,7 @@ def transfer_refused(leg: Leg, _: Known) -> Iterator[Statement]:
         if hop.refusal and hop.requests:
             text = f"{hop.refusal.src} refused the transfer: {status_words(hop.refusal)}."
             yield state(
-                Code.TRANSFER_REFUSED, text, [hop.requests[0], hop.refusal], Severity.PROBLEM
+                Code.TRANSFER_REFUSED, text, [hop.refusal, hop.requests[0]], Severity.PROBLEM
             )
 
 
