@@ -99,8 +99,9 @@ class Attempt:
     def __init__(self, hops: list[Transaction]) -> None:
         self.hops = hops
         """In the order in which they were captured, those nearer to the caller first."""
-        self.entries = [hop for hop in hops if hop.parent is None]
-        """The hops that come from outside of what was captured; mostly one."""
+        within = {id(hop) for hop in hops}
+        self.entries = [hop for hop in hops if id(hop.parent) not in within]
+        """The hops that come from outside of what was captured; mostly one, never none."""
 
     @property
     def entry(self) -> Transaction:
