@@ -113,11 +113,12 @@ def _without_invite(leg: Leg, statements: Sequence[Statement]) -> Statement:
     if found:
         return found
     ending = Ending.of(leg)
-    text = "Only a part of the call was captured, without its beginning"
     if ending:
-        text += f"; {ending.who} hung up{because(ending.bye)}"
-    proofs = [leg.messages[0], ending.bye if ending else leg.messages[-1]]
-    return state(Code.UNKNOWN, f"{text}.", proofs, Severity.NOTICE, Certainty.UNKNOWN)
+        text = f"{ending.who} hung up{because(ending.bye)}; what was before is unknown."
+        return state(Code.COMPLETED, text, [ending.bye], Severity.NOTICE, ending.certainty)
+    text = "Only a part of the call was captured, without its beginning and without its end."
+    proofs = [leg.messages[0], leg.messages[-1]]
+    return state(Code.UNKNOWN, text, proofs, Severity.NOTICE, Certainty.UNKNOWN)
 
 
 def _because_of(

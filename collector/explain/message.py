@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -99,7 +100,8 @@ class Message:
     @cached_property
     def branches(self) -> list[str]:
         """Branch of each Via from the top one down: the way from here back to the caller."""
-        values = ",".join(self.headers("via")).split(",", MAX_VIAS)[:MAX_VIAS]
+        listed = ",".join(self.headers("via"))
+        values = listed.split(",", MAX_VIAS)[:MAX_VIAS] if listed else []
         found = [_BRANCH.search(value) for value in values]
         return [match[1] if match else "" for match in found]
 
@@ -195,4 +197,6 @@ def fold(rows: list[Message]) -> list[Message]:
 
 def _nearest(sent: list[Message], message: Message) -> Message:
     """The sending that a copy is most likely of."""
-    return min(sent, key=lambda m: abs((m.ts - message.ts).total_seconds()))
+    after = bisect_left(sent, message.ts, key=lambda m: m.ts)
+    around = sent[max(0, after - 1) : after + 1]
+    return min(around, key=lambda m: abs((m.ts - message.ts).total_seconds()))

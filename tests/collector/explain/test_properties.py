@@ -57,7 +57,7 @@ def damaged(draw: st.DrawFn) -> list[Row]:
     return rows
 
 
-@given(messages.flatmap(lambda m: st.permutations(m)), st.data())
+@given(messages.flatmap(st.permutations), st.data())
 def test_any_order_says_the_same(shuffled: list[Message], data: st.DataObject) -> None:
     """And any part of the messages says something."""
     part = shuffled[: data.draw(st.integers(0, len(shuffled)))]
