@@ -87,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     list_causes.add_argument("--markdown", action="store_true", help="the page docs/causes.md")
     list_causes.set_defaults(run=_causes)
 
+    tell = commands.add_parser("explain", help="what happened in a call, and why it ended so")
+    tell.add_argument("call_id", metavar="CALL-ID", help="the Call-ID of its SIP messages")
+    tell.add_argument("--json", action="store_true", help="print the statements as JSON")
+    tell.set_defaults(run=_explain)
+
     examine = commands.add_parser("doctor", help='why is there no data? "ok" or what to do')
     examine.add_argument("--json", action="store_true", help="print the findings as JSON")
     examine.set_defaults(run=_doctor)
@@ -222,6 +227,12 @@ def _causes(options: argparse.Namespace) -> int:
         for cause in CAUSES:
             sys.stdout.write(f"{cause.outcome:<10} {cause.label:<16} {cause.help}\n")
     return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from collector.explain import command  # noqa: PLC0415 (no other command needs it)
+
+    return command.run(_with_dsn(options), options.call_id, as_json=options.json)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -229,15 +229,20 @@ def find_headers(message: bytes, wanted: frozenset[bytes]) -> dict[bytes, bytes]
     Names are in lower case and written out; any spelling in the message, compact form and folded
     value is found.
     """
+    return {name: values[0] for name, values in find_all_headers(message, wanted).items()}
+
+
+def find_all_headers(message: bytes, wanted: frozenset[bytes]) -> dict[bytes, list[bytes]]:
+    """The same with all values in their order; a value may be a list with commas of its own."""
     head, _ = _split_body(message)
-    found: dict[bytes, bytes] = {}
+    found: dict[bytes, list[bytes]] = {}
     for line in FOLD.sub(b" ", head).split(b"\r\n")[1:]:
         name, colon, value = line.partition(b":")
         if colon:
             lower = name.strip().lower()
             lower = COMPACT_NAMES.get(lower, lower)
-            if lower in wanted and lower not in found:
-                found[lower] = value.strip()
+            if lower in wanted:
+                found.setdefault(lower, []).append(value.strip())
     return found
 
 
