@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncCursor
 from psycopg.rows import TupleRow
@@ -23,7 +23,7 @@ LATE: Final = timedelta(seconds=60)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # The call that has more of the addresses wins, then the one that began last: ports are used again.
-_FIND: Final = """
+FIND: Final = """
     SELECT DISTINCT ON (number) number, call_id, ts
       FROM (
         SELECT number, found.call_id, found.ts, found.started_at, count(*) AS addresses
@@ -43,6 +43,7 @@ _FIND: Final = """
          GROUP BY number, found.call_id, found.ts, found.started_at
       ) AS ranked
      ORDER BY number, addresses DESC, started_at DESC, call_id"""
+"""With ``parameters``: number of each stream that was found, its call and what files it."""
 
 
 class Endpoint(NamedTuple):
@@ -75,10 +76,20 @@ async def find(cursor: AsyncCursor[TupleRow], wanted: Iterable[Wanted]) -> list[
     The port of an endpoint may be that of RTP, or of RTCP as the port after it (RFC 3550 §11). One
     endpoint that a call names is enough: the other may be behind NAT. Raises what psycopg raises.
     """
+    streams = list(wanted)
+    answers: list[Found | None] = [None] * len(streams)
+    values = parameters(streams)
+    if values["number"]:
+        await cursor.execute(FIND, values)
+        for number, call_id, ts in await cursor.fetchall():
+            answers[number] = Found(call_id, ts)
+    return answers
+
+
+def parameters(wanted: Sequence[Wanted]) -> dict[str, Any]:
+    """What ``FIND`` is asked with: an entry for each port that may be one of RTP."""
     rows: list[tuple[int, str, int, datetime]] = []
-    answers: list[Found | None] = []
     for number, (endpoints, at) in enumerate(wanted):
-        answers.append(None)
         moment = _EPOCH + timedelta(microseconds=at)
         for ip, port in endpoints:
             if ip not in UNKNOWN_ADDRESSES and port:
@@ -86,21 +97,6 @@ async def find(cursor: AsyncCursor[TupleRow], wanted: Iterable[Wanted]) -> list[
                 rows.append((number, text, port, moment))
                 if port % 2:
                     rows.append((number, text, port - 1, moment))
-    if not rows:
-        return answers
-    numbers, ips, ports, moments = zip(*rows, strict=True)
-    await cursor.execute(
-        _FIND,
-        {
-            "number": list(numbers),
-            "ip": list(ips),
-            "port": list(ports),
-            "at": list(moments),
-            "lookback": LOOKBACK,
-            "early": EARLY,
-            "late": LATE,
-        },
-    )
-    for number, call_id, ts in await cursor.fetchall():
-        answers[number] = Found(call_id, ts)
-    return answers
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 4
+    values = dict(zip(("number", "ip", "port", "at"), columns, strict=True))
+    return {**values, "lookback": LOOKBACK, "early": EARLY, "late": LATE}

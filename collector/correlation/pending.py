@@ -66,7 +66,9 @@ class Pending:
             parts[number % 2].legs[call_id] = found
         for number, (key, known) in enumerate(self.registrations.items(), len(self.legs)):
             parts[number % 2].registrations[key] = known
-        for number, (stream, said) in enumerate(self.streams.items(), len(self)):
+        for number, (stream, said) in enumerate(
+            self.streams.items(), len(self.legs) + len(self.registrations)
+        ):
             parts[number % 2].streams[stream] = said
         for place, edge in self.edges.items():
             part = parts[0] if place[0] in parts[0].legs else parts[1]
