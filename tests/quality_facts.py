@@ -19,7 +19,7 @@ from collector.hep import PROTOCOL_UDP, TYPE_RTCP, Hep
 from collector.hop import Batch, Options
 from collector.journal import record
 from collector.quality import rows
-from tests.sip_text import packet, request
+from tests.sip_text import DESTINATION, SOURCE, packet, request
 
 ALICE, BOB = bytes((192, 0, 2, 1)), bytes((198, 51, 100, 2))
 ALICE_RTCP, BOB_RTCP = 40_001, 50_001
@@ -80,36 +80,29 @@ def call_facts(
     ended: bool = False,
     family: int = 4,
 ) -> list[Fact | ReportFact]:
-    """An answered call with audio at these addresses, answered 2 s later, and BYE after 3."""
-    invite = request(call_id=call_id, body=_sdp(*caller, family), headers=_SDP)
-    answer = (
-        invite.partition(b"\r\n")[2]
-        .partition(b"Content-Type")[0]
-        .replace(b"bob@example.com>", b"bob@example.com>;tag=b")
+    """An answered call with audio at these addresses: 200 after 2 s, BYE after 4 if it ended."""
+    offer, answer = _sdp(*caller, family), _sdp(*callee, 4)
+    head = (
+        "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-1\r\n"
+        "From: <sip:alice@example.com>;tag=a\r\n"
+        f"To: <sip:bob@example.com>;tag=b\r\nCall-ID: {call_id}\r\nCSeq: 1 INVITE\r\n"
+        f"Content-Type: application/sdp\r\nContent-Length: {len(answer)}\r\n\r\n"
     )
-    body = _sdp(*callee, 4)
-    ok = (
-        b"SIP/2.0 200 OK\r\n"
-        + answer
-        + f"{_SDP}Content-Length: {len(body)}\r\n\r\n".encode()
-        + body
-    )
-    messages = [invite, ok]
+    back = {"src_ip": DESTINATION, "dst_ip": SOURCE}
+    messages: list[tuple[bytes, dict[str, Any]]] = [
+        (request(call_id=call_id, body=offer, headers="Content-Type: application/sdp\r\n"), {}),
+        (f"SIP/2.0 200 OK\r\n{head}".encode() + answer, back),
+    ]
     if ended:
-        messages.append(request("BYE", call_id, number=2))
+        messages.append((request("BYE", call_id, number=2), {}))
+    records = b""
+    for number, (message, fields) in enumerate(messages):
+        us = at + number * 2_000_000
+        sent = packet(message, at=us / 1e6, **fields)
+        records += record.pack(us * 1000, bytes(16), 0, 0, sent)
     batch = Batch()
-    records = b"".join(
-        record.pack(
-            (at + number * 2_000_000) * 1000,
-            bytes(16),
-            0,
-            0,
-            packet(message, at=at / 1e6 + number * 2),
-        )
-        for number, message in enumerate(messages)
-    )
     options = Options(accept_past=1 << 60, accept_future=1 << 60, correlate=True)
-    hop.encode(records, batch, options, 10)
+    hop.encode(records, batch, options, len(messages))
     assert len(batch.facts) == len(messages)
     return batch.facts
 
@@ -133,9 +126,6 @@ async def write_more(
     pending = Pending()
     pending.add(batch)
     await writer.write(connection, pending, [])
-
-
-_SDP = "Content-Type: application/sdp\r\n"
 
 
 def _sdp(ip: str, port: int, family: int) -> bytes:
