@@ -14,7 +14,7 @@ from collector import event, hep, opensips, protobuf, row, sip
 from collector.causes import CAUSES, Cause
 from collector.columns import EVENT, REPORT, TABLES
 from collector.copy_binary import clean_text
-from collector.correlation.fact import Fact
+from collector.correlation.fact import Fact, ReportFact
 from collector.hep import Hep
 from collector.journal import record
 from collector.journal.record import Record
@@ -53,7 +53,7 @@ class Options(NamedTuple):
     selection: Selection | None = None
     """What is kept; None keeps everything as it comes."""
     correlate: bool = False
-    """Whether to collect the facts of calls and registrations."""
+    """Whether to collect the facts of calls, registrations and streams."""
 
 
 class Refused(NamedTuple):
@@ -115,8 +115,8 @@ class Batch:
     stats: dict[StatKey, StatTally] = field(default_factory=dict)
     senders: dict[SenderKey, SenderTally] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
-    """Of the messages of calls and registrations among the rows."""
+    facts: list[Fact | ReportFact] = field(default_factory=list)
+    """Of the messages of calls and registrations, and of the quality reports, among the rows."""
 
 
 def encode(buffer: bytes, batch: Batch, options: Options, max_records: int) -> int:
@@ -242,16 +242,21 @@ def _store_other(
     """A packet that is not SIP: a quality report, or an event."""
     fault = None
     if packet.type in hep.TYPES_QUALITY:
-        encoded = quality_rows.encode(
-            packet,
-            ts=ts,
-            record_id=record_id,
-            sender_ts=sender_ts,
-            node=node,
-            max_field_bytes=options.max_field_bytes,
-        )
-        if encoded:
+        reports = quality_rows.read(packet)
+        if reports:
+            encoded = quality_rows.encode(
+                packet,
+                reports,
+                ts=ts,
+                record_id=record_id,
+                sender_ts=sender_ts,
+                node=node,
+                max_field_bytes=options.max_field_bytes,
+            )
             _add(batch.rows[REPORT], encoded, ts)
+            if options.correlate:
+                call_id = clean_text(packet.correlation_id, options.max_field_bytes)
+                batch.facts.append(ReportFact(ts, record_id, call_id, packet, reports))
             return
         fault = ReportFault.PAYLOAD
     encoded = event.encode(

@@ -12,6 +12,8 @@ from collector.correlation.columns import (
     CALL_GENERATED,
     CALL_LATER,
     CALL_LINK,
+    STREAM,
+    STREAM_FILING,
     flat,
 )
 
@@ -25,7 +27,14 @@ CALL_TABLE: Final = Table(
     fillfactor=60,
 )
 CALL_LINK_TABLE: Final = Table("call_link", RECORD, CALL_LINK)
+STREAM_TABLE: Final = Table(
+    "rtp_stream",
+    RECORD,
+    (*STREAM_FILING, *flat(STREAM)),
+    # With every report, as a rule each 5 s (RFC 3550 §6.2).
+    fillfactor=60,
+)
 
-PARTITIONED: Final = (*TABLES, CALL_TABLE, CALL_LINK_TABLE)
+PARTITIONED: Final = (*TABLES, CALL_TABLE, CALL_LINK_TABLE, STREAM_TABLE)
 KINDS: Final = tuple(dict.fromkeys(table.kind for table in PARTITIONED))
 """What settings, retention and statistics tell apart."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The columns of ``call`` and ``registration``, and how facts about one leg are merged in each.
+"""The columns of ``call``, ``registration`` and ``rtp_stream``, and how facts are merged in each.
 
 Every rule gives the same in any order and any grouping of the messages. That is what makes one row
 out of messages that come late, twice, or through several capture nodes. ``sql/`` creates the same
@@ -321,6 +321,68 @@ CALL_LINK: Final = (
     Column("reason", "text", "header, hep, session, replaces, refer or numbers"),
     Column("detail", "text", "the header and its value, or the rule"),
     Column("confidence", "text", "certain, likely or guess"),
+)
+
+
+def _measure(name: str, meaning: str) -> tuple[Group, Group, Group]:
+    """What a mean and the worst are made of. Whole numbers: their sum is the same in any order."""
+    return (
+        _single(Rule.SUM, f"{name}_reports", "bigint", f"reports with {name}; 0: nobody said it"),
+        _single(Rule.SUM, f"{name}_sum", "bigint", f"sum over them of {meaning}"),
+        _single(Rule.MAX, f"{name}_max", "bigint", "the largest"),
+    )
+
+
+STREAM: Final = (
+    _single(Rule.MIN, "first_at", _TIME, "time of the first report"),
+    _single(Rule.MAX, "last_at", _TIME, "time of the last report"),
+    _single(Rule.SUM, "reports", "bigint", "reports of how it was received"),
+    _single(Rule.SUM, "faults", "bigint", "reports with a value that cannot be"),
+    _single(Rule.MAX, "packets", "bigint", "packets: sent (RTCP), or seen on the way"),
+    _single(Rule.MAX, "packets_lost", "bigint", "packets lost, the largest number in a report"),
+    *_measure("loss", "the fraction lost, millionths"),
+    *_measure("discard", "the fraction dropped by the jitter buffer, millionths"),
+    *_measure("jitter_ticks", "the jitter in RTP timestamp units"),
+    *_measure("jitter_us", "the jitter from sources that give a time, µs"),
+    *_measure("rtt_us", "the round trip time, µs"),
+    *_measure("delay_us", "the one-way delay from sources that give it, µs"),
+    _single(Rule.SUM, "mos_reports", "bigint", "reports with a MOS"),
+    _single(Rule.SUM, "mos_sum", "bigint", "sum over them of the MOS, thousandths"),
+    _single(Rule.MIN, "mos_min", "bigint", "the smallest"),
+    Group(
+        "worst",
+        Rule.FIRST,
+        (
+            Column(
+                "worst_r",
+                "integer",
+                "smallest R-factor that the E-model gives for a report, hundredths, as if the "
+                "codec were G.711 with a clock of 8000 Hz",
+            ),
+            *_message("worst_at", "worst_id", "time of that report"),
+            Column("worst_loss", "bigint", "its fraction lost and dropped, millionths"),
+            Column("worst_jitter_ticks", "bigint", "its jitter in RTP timestamp units"),
+            Column("worst_jitter_us", "bigint", "its jitter, µs"),
+            Column("worst_delay_us", "bigint", "its one-way delay, µs"),
+        ),
+        keys=3,
+    ),
+)
+"""What quality reports say of one RTP stream."""
+
+STREAM_KEY: Final = (
+    Column("call_id", "text", "the call; else the HEP correlation id; empty when there is neither"),
+    Column("type", "smallint", "HEP protocol type of the reports, as in rtcp_report"),
+    Column("ssrc", "bigint", "SSRC; null when the source does not say"),
+    Column("src_port", "integer", "port it comes from; in RTCP that of RTCP"),
+    Column("dst_port", "integer", "port it goes to; in RTCP that of RTCP"),
+    Column("src_ip", "inet", "where it comes from; null when unknown"),
+    Column("dst_ip", "inet", "where it is received; null when unknown"),
+    Column("direction", "text", "as in rtcp_report; addresses are those of the HEP packet then"),
+)
+STREAM_FILING: Final = (
+    Column("ts", _TIME, "files the row: ts of the call, else the hour of the first report"),
+    *STREAM_KEY,
 )
 
 

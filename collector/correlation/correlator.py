@@ -16,7 +16,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from collector import hop
-from collector.correlation.fact import Fact
+from collector.correlation.fact import Fact, ReportFact
 from collector.correlation.pending import Pending
 from collector.correlation.writer import Mark, Writer
 from collector.hop import Batch, Options
@@ -53,7 +53,7 @@ class Correlator:
         if self.enabled:
             await self._writer.prepare(connection)
 
-    def add(self, facts: Iterable[Fact]) -> None:
+    def add(self, facts: Iterable[Fact | ReportFact]) -> None:
         """Take over the facts of messages whose rows are committed."""
         self._pending.add(facts)
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One stored message as correlation gets it."""
+"""One stored message or packet of quality reports as correlation gets it."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 from collector.hep import Hep
+from collector.quality.report import Report
 from collector.sip import Sip
 
 
@@ -27,6 +28,19 @@ class Fact(NamedTuple):
     """The custom headers as a JSON object; ``b""`` when there are none."""
     aleg_header: str = ""
     """The header that gave ``aleg_id``."""
+
+
+class ReportFact(NamedTuple):
+    """A packet of quality reports whose rows are committed."""
+
+    ts: int
+    """When its rows are filed, µs since 1970."""
+    record_id: int
+    """The id of its rows."""
+    call_id: bytes
+    """The HEP correlation id as in its rows."""
+    packet: Hep
+    reports: list[Report]
 
 
 def is_earlier(have: tuple[Any, ...] | None, fact: Fact) -> bool:

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from collector.correlation import leg, links, registration
-from collector.correlation.fact import Fact
+from collector.correlation import leg, links, registration, streams
+from collector.correlation.fact import Fact, ReportFact
 from collector.correlation.leg import Leg
 from collector.correlation.links import Edge, Reason
 from collector.correlation.registration import Registration
+from collector.correlation.streams import Stream, StreamKey
 from collector.sip import Kind
 
 
 class Pending:
-    """Facts about legs and registrations, merged as far as one process knows them.
+    """Facts about legs, registrations and streams, merged as far as one process knows them.
 
     Nothing here depends on the order of the messages: what several of these say about one leg is
     merged in the database by the same rules.
@@ -27,15 +28,18 @@ class Pending:
         """By Call-ID and address of record."""
         self.edges: dict[tuple[bytes, bytes, Reason], Edge] = {}
         """By Call-ID, linked id and reason."""
+        self.streams: dict[StreamKey, Stream] = {}
 
     def __len__(self) -> int:
         """Rows to write, about."""
-        return len(self.legs) + len(self.registrations)
+        return len(self.legs) + len(self.registrations) + len(self.streams)
 
-    def add(self, facts: Iterable[Fact]) -> None:
-        """Take stored messages into account."""
+    def add(self, facts: Iterable[Fact | ReportFact]) -> None:
+        """Take stored messages and reports into account."""
         for fact in facts:
-            if fact.message.kind is Kind.REGISTRATION:
+            if isinstance(fact, ReportFact):
+                streams.add(self.streams, fact)
+            elif fact.message.kind is Kind.REGISTRATION:
                 key = fact.call_id, registration.aor(fact)
                 self.registrations[key] = registration.add(self.registrations.get(key), fact)
             elif fact.message.method in leg.METHODS:
@@ -62,6 +66,10 @@ class Pending:
             parts[number % 2].legs[call_id] = found
         for number, (key, known) in enumerate(self.registrations.items(), len(self.legs)):
             parts[number % 2].registrations[key] = known
+        for number, (stream, said) in enumerate(
+            self.streams.items(), len(self.legs) + len(self.registrations)
+        ):
+            parts[number % 2].streams[stream] = said
         for place, edge in self.edges.items():
             part = parts[0] if place[0] in parts[0].legs else parts[1]
             part.edges[place] = edge
@@ -72,3 +80,4 @@ class Pending:
         self.legs.clear()
         self.registrations.clear()
         self.edges.clear()
+        self.streams.clear()

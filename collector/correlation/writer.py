@@ -31,6 +31,8 @@ from collector.correlation.leg import STARTED
 from collector.correlation.links import CONFIDENCE
 from collector.correlation.merge import merge_assignments
 from collector.correlation.pending import Pending
+from collector.correlation.stream_writer import PREPARE, StreamWriter
+from collector.correlation.streams import FIRST_AT
 from collector.errors import ProgressConflictError
 from collector.log import LimitedLog
 from collector.partitions import Partitions
@@ -188,6 +190,7 @@ class Writer:
         self._calls = RowEncoder(1, CALL)
         self._registrations = RowEncoder(2, REGISTRATION)
         self._links = RowEncoder(len(_LINK_FACT), ())
+        self._streams = StreamWriter()
         self._limited = LimitedLog()
         self.refused = 0
         """Rows that PostgreSQL did not take, since the start."""
@@ -199,6 +202,7 @@ class Writer:
         await connection.execute("SET jit = off")
         for name, columns in _TABLES:
             await connection.execute(_temporary(name, columns))
+        await connection.execute(PREPARE)
 
     async def write(
         self, connection: AsyncConnection[TupleRow], pending: Pending, marks: Sequence[Mark]
@@ -208,8 +212,9 @@ class Writer:
         A row that PostgreSQL refuses is left out, logged and counted. Raises
         ProgressConflictError if another process has been there, and what psycopg raises.
         """
-        if pending.legs:
-            starts = [leg[STARTED] for leg in pending.legs.values()]
+        starts = [leg[STARTED] for leg in pending.legs.values()]
+        starts += [stream[FIRST_AT] for stream in pending.streams.values()]
+        if starts:
             await self._make_partitions(connection, _moment(min(starts)), _moment(max(starts)))
         try:
             await self._write(connection, pending, marks, alone=False)
@@ -251,7 +256,9 @@ class Writer:
                 raise
             if len(pending) <= 1:
                 self.refused += 1
-                self._limited.warn("refused", f"a call or registration was left out: {error}")
+                self._limited.warn(
+                    "refused", f"a call, registration or stream was left out: {error}"
+                )
                 return []
         found = []
         for half in pending.halves():
@@ -280,6 +287,8 @@ class Writer:
             ]
             await self._fill(cursor, "registration_fact", rows)
             await cursor.execute(_REGISTRATIONS)
+        if pending.streams:
+            await self._streams.write(cursor, pending.streams)
         return late
 
     def _edge_rows(self, pending: Pending) -> list[bytes]:
@@ -329,7 +338,7 @@ class Writer:
     async def _make_partitions(
         self, connection: AsyncConnection[TupleRow], first: datetime, last: datetime
     ) -> None:
-        for table in ("call", "call_link"):
+        for table in ("call", "call_link", "rtp_stream"):
             await self._partitions.prepare(connection, table, first, last)
 
 

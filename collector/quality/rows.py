@@ -57,8 +57,16 @@ _FIGURES: Final = tuple(
 """Positions in ``Report`` of the columns between vlan and src_ip, in the order of the table."""
 
 
+def read(packet: Hep) -> list[Report]:
+    """A packet's reports, with what the packet around the payload says; none when it has none."""
+    return [
+        _with_chunks(_with_rtt(found, packet), packet) for found in quality.parse(packet.payload)
+    ]
+
+
 def encode(
     packet: Hep,
+    reports: list[Report],
     *,
     ts: int,
     record_id: int,
@@ -66,13 +74,10 @@ def encode(
     node: bytes,
     max_field_bytes: int,
 ) -> bytes:
-    """COPY rows, without header and trailer, one for each report; none when there is no report.
+    """COPY rows, without header and trailer, one for each of its ``reports``, which ``read`` gives.
 
-    Arguments as in ``row.encode``.
+    The other arguments as in ``row.encode``.
     """
-    reports = quality.parse(packet.payload)
-    if not reports:
-        return b""
     (call_id, name), text_fault = clean((packet.correlation_id, node), max_field_bytes)
     begin = row_start(_COLUMNS, 8, ts - POSTGRES_EPOCH_US, 8, record_id) + b"".join(
         (
@@ -93,8 +98,7 @@ def encode(
     payload = pack_length(len(packet.payload)) + packet.payload
     extra = jsonb(chunks.to_json(packet.extra, max_field_bytes)) if packet.extra else NULL
     rows: list[bytes] = []
-    for block, found in enumerate(reports):
-        report = _with_chunks(_with_rtt(found, packet), packet)
+    for block, report in enumerate(reports):
         figures = b"".join(
             NULL if (value := report[index]) is None else pack(value) for index, pack in _FIGURES
         )

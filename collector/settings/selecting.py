@@ -37,8 +37,8 @@ class Correlation(Section, frozen=True):
     calls: Annotated[
         bool,
         setting(
-            "Keep the tables call, call_link and registration. Without it only messages are "
-            "stored, at about three quarters of the cost."
+            "Keep the tables call, call_link, registration and rtp_stream. Without it only "
+            "messages and reports are stored, at about three quarters of the cost."
         ),
     ] = True
     interval: Annotated[

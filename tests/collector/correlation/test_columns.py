@@ -12,11 +12,12 @@ from collector.correlation.columns import (
     REGISTRATION,
     REGISTRATION_FILING,
     REGISTRATION_GENERATED,
+    STREAM,
     Group,
     Rule,
     flat,
 )
-from collector.tables import CALL_LINK_TABLE, CALL_TABLE
+from collector.tables import CALL_LINK_TABLE, CALL_TABLE, STREAM_TABLE
 from tests.fix_database import Database
 
 REGISTRATION_COLUMNS = (*REGISTRATION_FILING, *flat(REGISTRATION), *REGISTRATION_GENERATED)
@@ -28,6 +29,7 @@ REGISTRATION_COLUMNS = (*REGISTRATION_FILING, *flat(REGISTRATION), *REGISTRATION
         ("call", CALL_TABLE.columns),
         ("call_link", CALL_LINK_TABLE.columns),
         ("registration", REGISTRATION_COLUMNS),
+        ("rtp_stream", STREAM_TABLE.columns),
     ],
 )
 def test_names_types_and_order_are_those_of_the_database(
@@ -46,7 +48,7 @@ def test_names_types_and_order_are_those_of_the_database(
     assert all(column.meaning for column in columns)
 
 
-@pytest.mark.parametrize("group", [*CALL, *REGISTRATION], ids=lambda group: group.name)
+@pytest.mark.parametrize("group", [*CALL, *REGISTRATION, *STREAM], ids=lambda group: group.name)
 def test_a_group_has_a_key_that_no_two_messages_share(group: Group) -> None:
     """FIRST and LAST need one: time and id of the message. The other rules have one column."""
     if group.rule in (Rule.FIRST, Rule.LAST):

@@ -30,6 +30,7 @@ RTCP = Hep(
 def _rows(packet: Hep, max_field_bytes: int = 512) -> list[Row]:
     encoded = rows.encode(
         packet,
+        rows.read(packet),
         ts=TS,
         record_id=2**62,
         sender_ts=TS - 1,

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Brings streams to PostgreSQL, each to the call that it belongs to.
+
+A report's HEP correlation id is a Call-ID as a rule. Where it is none that is known, the call is
+found by the media addresses in its SDP. What belongs to no known call keeps its id and is filed by
+the hour of its first report.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import UTC, datetime, timedelta
+from struct import Struct
+from typing import Final
+
+from psycopg import AsyncCursor, sql
+from psycopg.rows import TupleRow
+
+from collector.copy_binary import (
+    COPY_HEADER,
+    COPY_TRAILER,
+    NULL,
+    inet,
+    pack_int2,
+    pack_int4,
+    timestamp,
+)
+from collector.correlation import media, streams
+from collector.correlation.columns import STREAM, STREAM_FILING, flat
+from collector.correlation.encode import RowEncoder, optional_text, required_text
+from collector.correlation.media import Endpoint, Wanted
+from collector.correlation.merge import merge_assignments
+from collector.correlation.streams import FIRST_AT, LAST_AT, Stream, StreamKey
+
+MAX_REMEMBERED: Final = 20_000
+"""Streams whose call was looked for; beyond that all are forgotten and looked for again."""
+MAX_LOOKED_FOR: Final = 1000
+"""Streams whose call is looked for in one transaction; the others count as not found."""
+ASK_AGAIN_S: Final = 20.0
+"""A stream without a call is looked for again after this time."""
+
+_US_PER_HOUR: Final = 3_600_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_pack_int8: Final = Struct(">iq").pack
+_COLUMNS: Final = (*STREAM_FILING, *flat(STREAM))
+_NAMES: Final = sql.SQL(", ").join(sql.Identifier(column.name) for column in _COLUMNS)
+_KEY: Final = sql.SQL(", ").join(sql.Identifier(column.name) for column in STREAM_FILING)
+
+PREPARE: Final = sql.SQL(
+    "CREATE TEMP TABLE IF NOT EXISTS rtp_stream_fact ({}) ON COMMIT DELETE ROWS"
+).format(
+    sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
+        for column in _COLUMNS
+    )
+)
+"""Makes a new connection ready."""
+_EMPTY: Final = "DELETE FROM rtp_stream_fact"
+_COPY: Final = sql.SQL("COPY rtp_stream_fact ({}) FROM STDIN (FORMAT BINARY)").format(_NAMES)
+_MERGE: Final = sql.SQL(
+    """
+    INSERT INTO rtp_stream AS have ({names})
+    SELECT {names} FROM rtp_stream_fact ORDER BY {key}
+    ON CONFLICT ({key}) DO UPDATE SET {assignments}
+    """
+).format(names=_NAMES, key=_KEY, assignments=merge_assignments(STREAM))
+_FILED: Final = "SELECT call_id, ts FROM call_key WHERE call_id = ANY(%s)"
+
+
+class StreamWriter:
+    """Writes the streams of one ingest process."""
+
+    def __init__(self) -> None:
+        self._encoder = RowEncoder(len(STREAM_FILING), STREAM)
+        self._asked: dict[StreamKey, tuple[str, float]] = {}
+        """Call-ID of streams that were looked for, ``""`` for none, and until when that holds."""
+
+    async def write(self, cursor: AsyncCursor[TupleRow], found: dict[StreamKey, Stream]) -> None:
+        """Merge streams into their rows, after the calls were. Raises what psycopg raises."""
+        filed: dict[tuple[int, StreamKey], Stream] = {}
+        places = await self._places(cursor, found)
+        for key, stream in found.items():
+            call_id, ts = places[key]
+            if ts is None:
+                ts = stream[FIRST_AT] // _US_PER_HOUR * _US_PER_HOUR
+            place = ts, key._replace(call_id=call_id)
+            filed[place] = streams.merge(filed.get(place), stream.copy())
+        rows = [self._row(ts, key, stream) for (ts, key), stream in filed.items()]
+        await cursor.execute(_EMPTY)
+        async with cursor.copy(_COPY) as copy:
+            await copy.write(b"".join((COPY_HEADER, *rows, COPY_TRAILER)))
+        await cursor.execute(_MERGE)
+
+    async def _places(
+        self, cursor: AsyncCursor[TupleRow], found: dict[StreamKey, Stream]
+    ) -> dict[StreamKey, tuple[bytes, int | None]]:
+        """Call-ID and, where its call is known, filing time of each, µs since 1970."""
+        named = {key: key.call_id.decode() for key in found}
+        filed = await self._filed(cursor, {*named.values()} - {""})
+        now = time.monotonic()
+        wanted: list[StreamKey] = []
+        for key, call_id in named.items():
+            if call_id not in filed:
+                known, until = self._asked.get(key, ("", 0.0))
+                if until > now:
+                    named[key] = known or call_id
+                elif len(wanted) < MAX_LOOKED_FOR:
+                    wanted.append(key)
+        answers = await media.find(cursor, [_wanted(key, found[key]) for key in wanted])
+        for key, answer in zip(wanted, answers, strict=True):
+            if answer is not None:
+                named[key] = answer.call_id
+                filed[answer.call_id] = _us(answer.ts)
+            # An SSRC is not used again (RFC 3550 §8), while addresses are.
+            forever = answer is not None and key.ssrc is not None
+            self._remember(
+                key, answer.call_id if answer else "", math.inf if forever else now + ASK_AGAIN_S
+            )
+        filed |= await self._filed(cursor, {*named.values()} - filed.keys() - {""})
+        return {key: (call_id.encode(), filed.get(call_id)) for key, call_id in named.items()}
+
+    async def _filed(self, cursor: AsyncCursor[TupleRow], call_ids: set[str]) -> dict[str, int]:
+        if not call_ids:
+            return {}
+        await cursor.execute(_FILED, (list(call_ids),))
+        return {call_id: _us(ts) for call_id, ts in await cursor.fetchall()}
+
+    def _remember(self, key: StreamKey, call_id: str, until: float) -> None:
+        if len(self._asked) >= MAX_REMEMBERED:
+            self._asked.clear()
+        self._asked[key] = call_id, until
+
+    def _row(self, ts: int, key: StreamKey, stream: Stream) -> bytes:
+        return self._encoder.row(
+            (
+                timestamp(ts),
+                required_text(key.call_id),
+                pack_int2(2, key.type),
+                NULL if key.ssrc is None else _pack_int8(8, key.ssrc),
+                pack_int4(4, key.src_port),
+                pack_int4(4, key.dst_port),
+                inet(key.src_ip),
+                inet(key.dst_ip),
+                optional_text(key.direction),
+            ),
+            stream,
+        )
+
+
+def _us(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _wanted(key: StreamKey, stream: Stream) -> Wanted:
+    endpoints = Endpoint(key.src_ip, key.src_port), Endpoint(key.dst_ip, key.dst_port)
+    return Wanted(endpoints, stream[LAST_AT])
