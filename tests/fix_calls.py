@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow, dict_row
 
 from collector import hop
-from collector.correlation.fact import Fact
+from collector.correlation.fact import Fact, ReportFact
 from collector.correlation.pending import Pending
 from collector.correlation.writer import Writer
 from collector.hop import Batch
@@ -53,7 +53,7 @@ class Ingesting:
         """Make the connection ready."""
         await self.writer.prepare(self._connection)
 
-    async def store(self, messages: Iterable[Message]) -> list[Fact]:
+    async def store(self, messages: Iterable[Message]) -> list[Fact | ReportFact]:
         """Commit the rows of messages, in this order; returns their facts, which are pending."""
         packets = [(message.id, message.packet) for message in messages]
         buffer = b"".join(record.pack(id_, PEER, 9060, 0, packet) for id_, packet in packets)
