@@ -18,8 +18,11 @@ from collector.selection import Selection
 from collector.settings import Settings, show
 from collector.settings.sending import LOKI_FIELDS
 from stack.service import ROOT
+from webapi import kpi, stats
 from webapi.app import ROUTES
-from webapi.subject import SUBJECTS
+from webapi.registration import STATES as REGISTRATION_STATES
+from webapi.rows import INTERNAL
+from webapi.subject import CALLS, SUBJECTS
 
 
 @pytest.mark.parametrize(
@@ -41,8 +44,11 @@ def test_the_api_page_names_every_route_parameter_and_column() -> None:
     for path, _ in ROUTES:
         assert f"`GET {path}`" in page
     for subject in SUBJECTS:
-        for name in {*subject.parameters, *subject.sorts, *subject.columns}:
+        shown = {*subject.columns} - (INTERNAL if subject is CALLS else set())
+        for name in {*subject.parameters, *subject.sorts, *shown}:
             assert f"`{name}`" in page, name
+    for name in (*stats.PARAMETERS, *stats.BY, *kpi.SHOWN, *REGISTRATION_STATES):
+        assert f"`{name}`" in page, name
 
 
 def test_the_page_of_the_outputs_names_every_fate_label_and_metric() -> None:

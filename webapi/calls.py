@@ -10,6 +10,10 @@ from aiohttp import web
 from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
 
+from collector.explain import explain
+from collector.explain import to_json as explain_json
+from collector.quality.verdict import audible, to_json, verdict
+from collector.tables import STREAM_TABLE
 from webapi import export, rows
 from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import ApiError, bad_parameter
@@ -29,6 +33,12 @@ QUERIES: Final = {
 CALL: Final = sql.SQL(
     "SELECT {} FROM call WHERE call_id = %s ORDER BY started_at DESC LIMIT 1"
 ).format(CALLS.select(payload=False))
+STREAMS: Final = sql.SQL("SELECT {} FROM rtp_stream WHERE call_id = %s LIMIT %s").format(
+    sql.SQL(", ").join(sql.Identifier(column.name) for column in STREAM_TABLE.columns)
+)
+MAX_EXPLAINED: Final = 1000
+"""Messages from the beginning on that an explanation looks at."""
+_MAX_STREAMS: Final = 1000
 _WHOSE: Final = ("one", "all", "guessed")
 """Whose messages are shown: this leg's, those of all that links lead to, of the guessed too."""
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._@-]+")
@@ -47,13 +57,22 @@ async def show_call(request: web.Request) -> web.Response:
         legs = await find(context, connection, call) if call else Legs()
         ids = _ids(request, legs, whose)
         found, complete = await _read(context, connection, ids, OF_CALL_ID)
+        asked = request.match_info["call_id"]
+        streams = await context.query(connection, STREAMS, (asked, _MAX_STREAMS))
+    quality = verdict(streams, call)
+    explanation = explain(
+        [row for row in found[0] if row["call_id"] == asked][:MAX_EXPLAINED],
+        call=call,
+        streams=audible(quality),
+        links=[link for link in legs.links if link["call_id"] == asked],
+    )
     moments = [row["ts"] for listed in found for row in listed]
     moments += [call["started_at"], call["last_at"]] if call else []
     if not moments:
         raise ApiError(404, "not_found", "nothing has this Call-ID", "call_id")
     return json_response(
         {
-            "call_id": request.match_info["call_id"],
+            "call_id": asked,
             "from": rows.format_moment(min(moments)),
             "to": rows.format_moment(max(moments)),
             "complete": complete,
@@ -63,6 +82,8 @@ async def show_call(request: web.Request) -> web.Response:
             "links": legs.links,
             "hubs": legs.hubs,
             "legs_complete": legs.complete,
+            "quality": rows.document(to_json(quality)),
+            "explanation": explain_json(explanation) if found[0] else None,
             **{
                 subject.name: [subject.show(row) for row in listed]
                 for subject, listed in zip(OF_CALL_ID, found, strict=True)

@@ -22,6 +22,7 @@ Condition = tuple[sql.Composable, list[Any]]
 Filter = Callable[[str, str], Condition]
 """From a parameter's name and value; raises ApiError when the value breaks the rule."""
 
+_TRIGRAM: Final = 3
 _STATUS: Final = re.compile(r"[1-6]([0-9]{2}|xx)\Z")
 _METHOD: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}\Z")
 _SSRC: Final = re.compile(r"[0-9]{1,10}\Z|0[xX][0-9A-Fa-f]{1,8}\Z")
@@ -53,16 +54,18 @@ def _like(value: str) -> str:
     return re.sub(r"([\\%_])", r"\\\1", value).replace("*", "%")
 
 
-def is_inner(value: str) -> bool:
-    """Whether a pattern fixes neither the beginning nor the end: no index helps."""
-    return value.startswith("*") and value.endswith("*")
+def is_narrow(value: str) -> bool:
+    """Whether an index helps with a pattern for a number: its beginning, its end, or three
+    characters within it are known."""
+    parts = value.split("*")
+    return bool(parts[0] or parts[-1]) or any(len(part) >= _TRIGRAM for part in parts)
 
 
 def _number(*names: str) -> Filter:
     """A pattern for a number; one that fixes the end only is looked for from the end."""
 
     def condition(_name: str, value: str) -> Condition:
-        if value.startswith("*") and not is_inner(value):
+        if value.startswith("*") and not value.endswith("*"):
             # LIKE's escapes must stand before what they escape.
             form, bound = sql.SQL("reverse({}) LIKE %s"), _like(value[::-1])
         elif "*" in value:

@@ -40,6 +40,8 @@ AGGREGATES: Final = sql.SQL(", ").join(
 
 RATIOS: Final = ("asr", "ner", "ser", "seer", "isa")
 AVERAGES: Final = ("pdd_ms", "setup_ms", "acd_ms")
+SHOWN: Final = (*(name for name in COUNTS if name not in _INTERNAL), *RATIOS, *AVERAGES)
+"""The names of all figures."""
 
 
 def figures(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def figures(row: Mapping[str, Any]) -> dict[str, Any]:
     established = decided - row["redirected"]
     answered = row["answered"]
     return {
-        **{name: row[name] for name in COUNTS if name not in _INTERNAL},
+        **{name: row[name] for name in SHOWN if name in COUNTS},
         "asr": _percent(answered, decided),
         "ner": _percent(answered + row["people"], decided),
         "ser": _percent(answered, established),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
 
 from collector.correlation.repeats import repeats
@@ -14,7 +15,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PAYLOADS: Final = ("raw", "payload")
 _SHOWN_APART: Final = frozenset({"ts", "id", *_PAYLOADS})
 _NOT_SHOWN: Final = frozenset({"sort_key"})
-_INTERNAL: Final = frozenset(
+INTERNAL: Final = frozenset(
     {
         *("ts", "seen", "first_rank", "first_at", "attempt_order", "attempt_branch"),
         *("challenge_cseq", "cancel_branch", "caller_media_rank", "callee_media_rank"),
@@ -49,7 +50,7 @@ def call(row: Mapping[str, Any]) -> dict[str, Any]:
     """A leg, with what ``seen`` says: retransmissions and duplicates."""
     retransmissions, copies = repeats(row["seen"] or b"")
     return {
-        **shown(row, _INTERNAL),
+        **shown(row, INTERNAL),
         "retransmissions": retransmissions,
         "duplicates": copies,
     }
@@ -79,6 +80,17 @@ def plain(row: Mapping[str, Any]) -> dict[str, Any]:
         name: format_moment(value) if isinstance(value, datetime) else value
         for name, value in row.items()
     }
+
+
+def document(value: Any) -> Any:
+    """Objects and arrays with their moments and addresses as text."""
+    if isinstance(value, Mapping):
+        return {name: document(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [document(part) for part in value]
+    if isinstance(value, datetime):
+        return format_moment(value)
+    return str(value) if isinstance(value, IPv4Address | IPv6Address) else value
 
 
 def format_moment(value: datetime) -> str:

@@ -21,7 +21,7 @@ from psycopg.rows import DictRow
 
 from webapi.context import fetch
 from webapi.errors import ApiError, bad_parameter
-from webapi.filters import Condition, conditions, is_inner
+from webapi.filters import Condition, conditions, is_narrow
 from webapi.parameters import EARLIEST, flag, integer, time_range
 from webapi.subject import Subject
 
@@ -118,8 +118,7 @@ class Search:
             flag(subject.payload, parameters.get(subject.payload, "false")),
             sliced=name == subject.time and not everywhere,
             indexed=any(
-                name in subject.indexed and not is_inner(value)
-                for name, value in parameters.items()
+                name in subject.indexed and is_narrow(value) for name, value in parameters.items()
             ),
         )
 
