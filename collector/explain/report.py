@@ -36,8 +36,12 @@ def report(call_id: str, explanation: Explanation, messages: Sequence[Message]) 
     for statement in explanation.statements:
         lines += _statement(statement, numbers, begin)
     if begin and messages:
+        ways = [one_line(f"{message.src} → {message.dst}") for message in messages]
+        width = max(map(len, ways))
         lines += ["", "Messages"]
-        lines += [_message(number, m, begin) for number, m in enumerate(messages, 1)]
+        for number, (message, way) in enumerate(zip(messages, ways, strict=True), 1):
+            what = _what(message)
+            lines.append(f"{number:>4} {_ms(message.ts, begin):>11}  {way:<{width}}  {what}")
     return "\n".join(lines) + "\n"
 
 
@@ -50,22 +54,17 @@ def _statement(
     proofs = ", ".join(map(str, named[:_NAMED]))
     if len(named) > _NAMED:
         proofs = ", ".join(map(str, named[: _NAMED - 1])) + f" … {named[-1]}"
-    first = f"{at:>10} {_MARKS[statement.severity]} "
+    first = f"{at:>11} {_MARKS[statement.severity]} "
     if proofs:
         text += f" [{proofs}]"
     return textwrap.wrap(text, _WIDTH, initial_indent=first, subsequent_indent=" " * len(first))
 
 
-def _message(number: int, message: Message, begin: datetime) -> str:
-    if message.is_request:
-        what = message.method or "?"
-    else:
-        what = f"{message.status} {message.reason} ({message.method})"
-    copies = f"  x{len(message.copies) + 1}" if message.copies else ""
-    way = f"{message.src} → {message.dst}"
-    return (
-        f"{number:>4} {_ms(message.ts, begin):>12}  {one_line(way):<45}  {one_line(what)}{copies}"
-    )
+def _what(message: Message) -> str:
+    text = message.method or "?"
+    if message.status:
+        text = f"{message.status} {message.reason} ({text})"
+    return one_line(text) + (f"  x{len(message.copies) + 1}" if message.copies else "")
 
 
 def _ms(moment: datetime, begin: datetime) -> str:

@@ -30,7 +30,6 @@ from collector.explain.rules import (
 from collector.explain.statement import Statement
 
 RULES: Final[tuple[Callable[[Leg, Known], Iterator[Statement]], ...]] = (
-    *capture.RULES,
     *story.RULES,
     *fork.RULES,
     *authentication.RULES,
@@ -42,6 +41,7 @@ RULES: Final[tuple[Callable[[Leg, Known], Iterator[Statement]], ...]] = (
     *media.RULES,
     *session.RULES,
     *transfer.RULES,
+    *capture.RULES,
     *beside.RULES,
 )
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from collector.explain.address import is_private, is_public
 from collector.explain.code import Code
 from collector.explain.known import Known
 from collector.explain.leg import Leg
 from collector.explain.message import Message
 from collector.explain.rules.silence import GIVE_UP_S
 from collector.explain.statement import Certainty, Severity, Statement, state
-from collector.explain.words import between, span, status_words, times
+from collector.explain.words import between, span, status_words, times, who
 
 _ONCE_IS_LUCK: Final = 2
 """Sendings of an answer from which on a missing ACK is more than one lost packet."""
@@ -43,9 +44,11 @@ def ack_lost(leg: Leg, _: Known) -> Iterator[Statement]:
     late = [m for m in hop.finals if m.status < 300 and m.order > acks[0].order]
     if len(late) >= _ONCE_IS_LUCK:
         reached = max(acks, key=lambda m: len(m.branches))
-        text = f"{source.src} repeated its answer {times(len(late))} after the ACK"
-        text += f", which was last seen on its way to {reached.dst}: it does not arrive"
+        text = f"{who(leg, source.src)} repeated the answer {times(len(late))} after the ACK"
         text += _until(late, "RFC 3261 §13.3.1.4")
+        text += f": the ACK does not arrive; it was last seen on its way to {reached.dst}"
+        if is_private(reached.dst.ip) and is_public(source.src.ip):
+            text += ", a private address, so the Contact of the answer is behind NAT"
         yield state(
             *(Code.ACK_LOST, f"{text}.", [*late, reached], Severity.PROBLEM, Certainty.LIKELY)
         )

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
+from collector.explain.address import is_local, is_private, is_public
 from collector.explain.code import Code
 from collector.explain.known import Known
 from collector.explain.leg import Leg
@@ -14,16 +14,6 @@ from collector.explain.message import Message
 from collector.explain.statement import Certainty, Severity, Statement, state
 from collector.explain.words import name, side
 from collector.sdp import Direction
-
-_PRIVATE: Final = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),  # RFC 1918
-        *("100.64.0.0/10", "169.254.0.0/16"),  # RFC 6598, RFC 3927
-        *("fc00::/7", "fe80::/10"),  # RFC 4193, RFC 4291
-    )
-)
-_LOCAL: Final = tuple(ipaddress.ip_network(text) for text in ("127.0.0.0/8", "::1/128"))
 
 
 class Described(NamedTuple):
@@ -82,7 +72,7 @@ def nat(leg: Leg, _: Known) -> Iterator[Statement]:
 def unroutable(leg: Leg, _: Known) -> Iterator[Statement]:
     """A loopback or zero address that is no use to anybody else."""
     for party, _sent, arrived in described(leg):
-        local = _within(arrived.media_ip, _LOCAL) and not _within(arrived.dst.ip, _LOCAL)
+        local = is_local(arrived.media_ip) and not is_local(arrived.dst.ip)
         if local:
             text = f"{party}'s audio should go to {arrived.media_ip}, which means everybody's own"
             text += f" machine, not one that {arrived.dst} could reach."
@@ -189,24 +179,6 @@ def offerless(leg: Leg, _: Known) -> Iterator[Statement]:
             *(Code.NO_ANSWER_SDP, f"{text}not say where its audio goes.", [request, *acks[:1]]),
             Severity.PROBLEM,
         )
-
-
-def is_private(ip: str) -> bool:
-    """Whether an address is one of a private network."""
-    return _within(ip, _PRIVATE)
-
-
-def is_public(ip: str) -> bool:
-    """Whether an address is one of the Internet, as far as its form tells."""
-    return bool(ip) and not _within(ip, (*_PRIVATE, *_LOCAL))
-
-
-def _within(ip: str, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]) -> bool:
-    try:
-        parsed = ipaddress.ip_address(ip)
-    except ValueError:
-        return False
-    return any(parsed in network for network in networks)
 
 
 def _acks(leg: Leg) -> list[Message]:

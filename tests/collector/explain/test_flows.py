@@ -61,10 +61,12 @@ def expected(read: Flow) -> list[Expected]:
     """Its ``explain`` section."""
     lines = []
     for line in read.sections["explain"]:
-        facts, _, text = line.partition(": ")
-        place = "headline" if facts.startswith("headline ") else ""
-        code, severity, certainty, *labels = facts.removeprefix("headline ").split()
-        lines.append(Expected(place, Code(code), severity, certainty, tuple(labels), text.strip()))
+        said, _, text = line.partition(": ")
+        place = "headline" if said.startswith("headline ") else ""
+        code, severity, certainty, *labels = said.removeprefix("headline ").split()
+        lines.append(
+            Expected(place, Code[code.upper()], severity, certainty, tuple(labels), text.strip())
+        )
     return lines
 
 
