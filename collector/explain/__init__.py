@@ -19,6 +19,7 @@ from collector.explain.leg import Leg
 from collector.explain.message import fold, from_row
 from collector.explain.rules import statements_of
 from collector.explain.statement import Certainty, Explanation, Severity, Statement
+from collector.quality.verdict import verdict
 
 __all__ = ["Certainty", "Code", "Explanation", "Severity", "Statement", "explain", "to_json"]
 
@@ -33,11 +34,11 @@ def explain(
     """Explain one leg; never raises on what messages hold.
 
     ``messages`` are rows of ``sip_message`` with ``raw``, of one Call-ID, by column name, in any
-    order. ``call`` is its row of ``call``, ``links`` are rows of ``call_link`` about it, and
-    ``streams`` the quality of its audio; all of them add statements and may be absent.
+    order. ``call`` is its row of ``call``, ``streams`` are those of ``rtp_stream``, ``links`` those
+    of ``call_link`` about it; all of them add statements and may be absent.
     """
     leg = Leg(fold([from_row(row) for row in messages]))
-    known = Known(call or {}, streams, links)
+    known = Known(call or {}, verdict(streams, call) if streams else None, links)
     statements = statements_of(leg, known)
     return Explanation(
         headline_of(leg, known, statements),

@@ -116,6 +116,7 @@ class Code(StrEnum):
     NOT_A_CALL = "not_a_call", "the messages are no call: REGISTER, OPTIONS …"
     LINKED = "linked", "another leg that belongs to the call, and why"
     BAD_AUDIO = "bad_audio", "quality reports with loss or a low MOS"
+    ONE_SIDED = "one_sided", "quality reports of one way only: the other may have had no audio"
 
 
 def codes_markdown() -> str:

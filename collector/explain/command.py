@@ -23,6 +23,7 @@ _MESSAGES: Final = sql.SQL(
     "SELECT {} FROM sip_message WHERE call_id = %s ORDER BY ts, id LIMIT %s"
 ).format(sql.SQL(", ").join(sql.Identifier(column.name) for column in SIP_MESSAGE))
 _CALL: Final = "SELECT * FROM call WHERE call_id = %s LIMIT 1"
+_STREAMS: Final = "SELECT * FROM rtp_stream WHERE call_id = %s LIMIT %s"
 _LINKS: Final = "SELECT * FROM call_link WHERE call_id = %s ORDER BY reason, linked_id LIMIT 100"
 
 
@@ -31,6 +32,7 @@ class Stored(NamedTuple):
 
     messages: list[DictRow]
     call: DictRow | None
+    streams: list[DictRow]
     links: list[DictRow]
 
 
@@ -42,7 +44,9 @@ def run(settings: Settings, call_id: str, *, as_json: bool) -> int:
     if not stored.messages:
         sys.stderr.write(f"no message with the Call-ID {one_line(call_id)} is stored\n")
         return 1
-    explanation = explain(stored.messages, call=stored.call, links=stored.links)
+    explanation = explain(
+        stored.messages, call=stored.call, streams=stored.streams, links=stored.links
+    )
     if as_json:
         told: dict[str, Any] = {"call_id": call_id, **to_json(explanation)}
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
@@ -65,5 +69,6 @@ async def _read(settings: Settings, call_id: str, limit: int) -> Stored:
         async with connection.cursor(row_factory=dict_row) as cursor:
             messages = await (await cursor.execute(_MESSAGES, (call_id, limit))).fetchall()
             call = await (await cursor.execute(_CALL, (call_id,))).fetchone()
+            streams = await (await cursor.execute(_STREAMS, (call_id, limit))).fetchall()
             links = await (await cursor.execute(_LINKS, (call_id,))).fetchall()
-    return Stored(messages, call, links)
+    return Stored(messages, call, streams, links)

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is known of a leg beside its messages: its row of ``call``, its links, its audio streams."""
+"""What is known of a leg beside its messages: its row of ``call``, its quality, its links."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from collector.quality.verdict import Verdict
+
 
 class Known(NamedTuple):
-    """Rows by column name; empty where nothing is known."""
+    """Rows by column name; empty, or None, where nothing is known."""
 
     call: Mapping[str, Any]
-    streams: Sequence[Mapping[str, Any]]
+    quality: Verdict | None
     links: Sequence[Mapping[str, Any]]
 
     @property
