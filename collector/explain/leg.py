@@ -253,15 +253,24 @@ class Leg:
 def _transactions(messages: Iterable[Message]) -> list[Transaction]:
     """In the order of their first messages, each with the hop before it."""
     found: dict[_Key, Transaction] = {}
-    for message in messages:
+    by_ends: dict[_Key, Transaction] = {}
+    # What has lost its Via belongs to the transaction between the same addresses, if there is one.
+    for message in sorted(messages, key=lambda m: not m.branch):
         if message.method and message.method != "ACK":
-            key = _key(message, message.method)
-            transaction = found.get(key) or Transaction(message.method, message.cseq)
-            found[key] = transaction
+            key, ends = _keys(message, message.method)
+            have = found.get(key) if message.branch else by_ends.get(ends)
+            transaction = have or Transaction(message.method, message.cseq)
+            by_ends[ends] = transaction
+            if have is None:
+                found[key] = transaction
             (transaction.requests if message.is_request else transaction.responses).append(message)
+    for transaction in found.values():
+        transaction.requests.sort(key=lambda m: m.order)
+        transaction.responses.sort(key=lambda m: m.order)
     for message in messages:
         if message.method == "ACK" and message.is_request:
-            invite = found.get(_key(message, "INVITE"))
+            key, ends = _keys(message, "INVITE")
+            invite = found.get(key) if message.branch else by_ends.get(ends)
             if invite:
                 invite.acks.append(message)
     for (branch, cseq, method), transaction in found.items():
@@ -281,12 +290,10 @@ def _transactions(messages: Iterable[Message]) -> list[Transaction]:
     return ordered
 
 
-def _key(message: Message, method: str) -> _Key:
-    """What tells transactions apart (RFC 3261 §17.1.3); without a branch, the addresses do."""
-    if message.branch:
-        return message.branch, message.cseq, method
-    ends = frozenset((message.src, message.dst))
-    return ends, message.cseq, method
+def _keys(message: Message, method: str) -> tuple[_Key, _Key]:
+    """What tells transactions apart (RFC 3261 §17.1.3), and what does without a branch."""
+    ends = frozenset((message.src, message.dst)), message.cseq, method
+    return (message.branch, message.cseq, method) if message.branch else ends, ends
 
 
 def _by_via(

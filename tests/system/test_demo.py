@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collector.__main__ import main
 from stack.demo.calls import CALLS, Demo
 from stack.demo.show import ladder, summary
 from stack.trial import Trial
@@ -74,6 +76,36 @@ def test_the_final_status_is_there(calls: Calls, name: str, final: int) -> None:
     assert final in statuses
     if name == "registration":
         assert statuses == [401, 200]
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "also"),
+    [
+        ("answered", "completed", {"called", "rang", "answered", "talked", "hung_up", "audio"}),
+        ("busy", "busy", {"called", "busy"}),
+        ("cancelled", "cancelled", {"called", "rang", "cancelled"}),
+        ("not-found", "not_found", {"called", "not_found"}),
+        ("no-answer", "gave_up", {"called", "rang", "gave_up", "proxy_cancelled"}),
+        ("hold", "completed", {"called", "rang", "answered", "talked", "hung_up", "audio", "hold"}),
+        ("registration", "not_a_call", {"not_a_call"}),
+    ],
+)
+def test_why_a_call_ended(
+    running: Trial,
+    calls: Calls,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    code: str,
+    also: set[str],
+) -> None:
+    """What siptrace captures at one proxy is enough for `explain`, and nothing is made up."""
+    monkeypatch.setenv("KEMISCOPE_DATABASE_DSN", running.settings.database.dsn)
+    assert main(["explain", calls[name]["call_id"], "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["code"] == code
+    said = {statement["code"] for statement in told["statements"]}
+    assert said - {"linked"} == also
 
 
 def test_messages_are_in_microsecond_order(calls: Calls) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from collector.explain.code import Code
 from collector.explain.known import Known
@@ -12,6 +13,9 @@ from collector.explain.message import Message
 from collector.explain.rules.story import first_ringing
 from collector.explain.statement import Certainty, Severity, Statement, state
 from collector.explain.words import because, between, causes, name, span, status_words
+
+_AT_ONCE_S: Final = 0.1
+"""What a proxy passes on may be captured before what it has received."""
 
 
 def cancel_of(leg: Leg) -> Message | None:
@@ -97,7 +101,7 @@ def _elsewhere(cancel: Message) -> bool:
 def _asked_to(parent: Transaction, cancel: Message) -> bool:
     """Whether the CANCEL only passes on one that had come before."""
     before = parent.cancel.requests if parent.cancel else []
-    return any(message.order < cancel.order for message in before)
+    return any(between(cancel, message) < _AT_ONCE_S for message in before)
 
 
 def _decided(hop: Transaction, cancel: Message) -> Message | None:
