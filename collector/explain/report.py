@@ -28,7 +28,10 @@ def report(call_id: str, explanation: Explanation, messages: Sequence[Message]) 
     for number, message in enumerate(messages, 1):
         numbers |= dict.fromkeys((message.id, *(copy.id for copy in message.copies)), number)
     begin = explanation.started_at
-    lines = [*textwrap.wrap(one_line(explanation.headline.text), _WIDTH), ""]
+    headline = one_line(explanation.headline.text)
+    if explanation.headline.certainty is Certainty.LIKELY:  # what is unknown says so itself
+        headline += _HEDGES[Certainty.LIKELY]
+    lines = [*textwrap.wrap(headline, _WIDTH), ""]
     lines.append(f"Call-ID  {one_line(call_id)}")
     if begin:
         lines.append(f"from     {begin.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC, times in ms")

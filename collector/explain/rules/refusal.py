@@ -11,7 +11,7 @@ from collector.explain.known import Known
 from collector.explain.leg import CHALLENGES, Leg, Transaction
 from collector.explain.message import Message
 from collector.explain.statement import Severity, Statement, state
-from collector.explain.words import because, quote, span, status_words, target_of, who
+from collector.explain.words import because, name, quote, span, status_words, target_of, who
 
 _BY_STATUS: Final = {
     **dict.fromkeys((404, 410, 484, 485, 604), Code.NOT_FOUND),
@@ -24,17 +24,21 @@ _BY_STATUS: Final = {
     603: Code.DECLINED,
 }
 _WORDS: Final = {
-    Code.NOT_FOUND: "does not know the number",
-    Code.BUSY: "is busy",
-    Code.NOT_ACCEPTABLE: "cannot do what was offered",
-    Code.BAD_EXTENSION: "misses an extension of SIP",
-    Code.LOOP: "says that the call goes in circles",
-    Code.FORBIDDEN: "does not allow the call",
-    Code.UNAVAILABLE: "cannot be reached at the moment",
-    Code.DECLINED: "declined the call",
-    Code.SERVER_FAULT: "failed",
-    Code.REFUSED: "refused the call",
+    Code.NOT_FOUND: ("says that {} is not known", "does not know the number"),
+    Code.BUSY: ("says that {} is busy", "is busy"),
+    Code.NOT_ACCEPTABLE: (
+        "says that what was offered cannot be done",
+        "cannot do what was offered",
+    ),
+    Code.BAD_EXTENSION: ("says that an extension of SIP is missing", "misses an extension of SIP"),
+    Code.LOOP: ("says that the call goes in circles", "says that the call goes in circles"),
+    Code.FORBIDDEN: ("says that the call is not allowed", "does not allow the call"),
+    Code.UNAVAILABLE: ("says that {} cannot be reached now", "cannot be reached now"),
+    Code.DECLINED: ("says that {} declined the call", "declined the call"),
+    Code.SERVER_FAULT: ("says that it, or what is behind it, failed", "failed"),
+    Code.REFUSED: ("refused the call", "refused the call"),
 }
+"""Of an element that may speak for another one, and of the callee, who is known by its ringing."""
 _PEOPLE: Final = frozenset((Code.BUSY, Code.DECLINED, Code.UNAVAILABLE))
 """What happens every day, with nothing to mend."""
 EXPLAINED_ELSEWHERE: Final = CHALLENGES | {408, 487}
@@ -66,7 +70,9 @@ def refusal_words(leg: Leg, final: Message) -> str:
     if code is Code.REDIRECTED:
         to = target_of(source)
         return f"{by} redirected the call with {status_words(source)} to {to}{because(source)}"
-    return f"{by} {_WORDS[code]}: {status_words(source)}{because(source)}"
+    of_others, of_itself = _WORDS[code]
+    words = of_itself if source.src == leg.callee_end else of_others.format(name(leg.callee))
+    return f"{by} {words}: {status_words(source)}{because(source)}"
 
 
 def refused(leg: Leg, _: Known) -> Iterator[Statement]:

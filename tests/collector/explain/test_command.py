@@ -44,13 +44,13 @@ async def test_a_refused_call(
 
     assert await command(call_id) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == (
-        "alice called bob: 192.0.2.201:5060 is busy: 486 Busy Here; Reason: Q.850 cause 17, "
-        "user busy."
+    assert " ".join(lines[:2]) == (
+        "alice called bob: 192.0.2.201:5060 says that bob is busy: 486 Busy Here; "
+        "Reason: Q.850 cause 17, user busy."
     )
     assert f"Call-ID  {call_id}" in lines
     assert (
-        "     +50.0 - 192.0.2.201:5060 is busy: 486 Busy Here; Reason: Q.850 cause 17"
+        "     +50.0 - 192.0.2.201:5060 says that bob is busy: 486 Busy Here; Reason: Q.850 cause 17"
         in "\n".join(lines)
     )
     assert any(line.endswith("[6, 8, 10]") for line in lines)

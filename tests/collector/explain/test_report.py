@@ -21,7 +21,7 @@ def _page(name: str) -> str:
 def test_copies_are_folded() -> None:
     """With their number, and a reference to the message that they are copies of."""
     assert _page("copies").splitlines() == [
-        "alice called bob: 192.0.2.201:5060 is busy: 486 Busy Here.",
+        "alice called bob: 192.0.2.201:5060 says that bob is busy: 486 Busy Here.",
         "",
         "Call-ID  copies@atlanta.example.com",
         "from     2026-03-10 12:00:00.000000 UTC, times in ms",
@@ -32,7 +32,7 @@ def test_copies_are_folded() -> None:
             "2002); they"
         ),
         "              are not counted as retransmissions. [1, 2]",
-        "     +100.0 - 192.0.2.201:5060 is busy: 486 Busy Here. [2]",
+        "     +100.0 - 192.0.2.201:5060 says that bob is busy: 486 Busy Here. [2]",
         "",
         "Messages",
         "   1        +0.0  192.0.2.101:5060 → 192.0.2.201:5060  INVITE  x2",
