@@ -16,6 +16,8 @@ _PRIVATE: Final = tuple(
 )
 _LOCAL: Final = tuple(ipaddress.ip_network(text) for text in ("127.0.0.0/8", "::1/128"))
 
+_ALL: Final = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+
 
 def is_private(ip: str) -> bool:
     """Whether an address is one of a private network."""
@@ -24,7 +26,7 @@ def is_private(ip: str) -> bool:
 
 def is_public(ip: str) -> bool:
     """Whether an address is one of the Internet, as far as its form tells."""
-    return bool(ip) and not _within(ip, (*_PRIVATE, *_LOCAL))
+    return _within(ip, _ALL) and not _within(ip, (*_PRIVATE, *_LOCAL))
 
 
 def is_local(ip: str) -> bool:

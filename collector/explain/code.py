@@ -63,10 +63,13 @@ class Code(StrEnum):
     GAVE_UP = "gave_up", "408, and what the element that made it had waited for (timers B, C)"
     NO_FINAL = "no_final", "provisional responses, and no final one"
     BYE_UNANSWERED = "bye_unanswered", "nobody answered the BYE (timers E and F)"
+    BYE_REFUSED = "bye_refused", "481 or the like to a BYE"
     ACK_MISSING = "ack_missing", "a final response was repeated for want of an ACK (timers G, H)"
     ACK_LOST = "ack_lost", "an ACK was sent and did not arrive"
     NO_ACK = "no_ack", "no ACK to the answer was captured"
     RETRANSMITTED = "retransmitted", "a request was sent more than once over one hop"
+
+    LOST_BETWEEN = "lost_between", "seen at one end of a hop only, both ends being captured"
 
     SESSION_EXPIRED = "session_expired", "the session timer ran out (RFC 4028)"
     INTERVAL_TOO_SMALL = "interval_too_small", "422, with the least interval"

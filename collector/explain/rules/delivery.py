@@ -10,13 +10,15 @@ from collector.explain.address import is_private, is_public
 from collector.explain.code import Code
 from collector.explain.known import Known
 from collector.explain.leg import Leg
-from collector.explain.message import Message
+from collector.explain.message import Endpoint, Message
 from collector.explain.rules.silence import GIVE_UP_S
 from collector.explain.statement import Certainty, Severity, Statement, state
-from collector.explain.words import between, span, status_words, times, who
+from collector.explain.words import between, plural, quote, span, status_words, times, who
 
 _ONCE_IS_LUCK: Final = 2
 """Sendings of an answer from which on a missing ACK is more than one lost packet."""
+
+_ENDS: Final = 2
 
 
 def ack_missing(leg: Leg, _: Known) -> Iterator[Statement]:
@@ -94,6 +96,23 @@ def repeated_response(leg: Leg, _: Known) -> Iterator[Statement]:
             yield state(Code.RETRANSMITTED, text, sent, Severity.NOTICE)
 
 
+def lost_between(leg: Leg, _: Known) -> Iterator[Statement]:
+    """Of a hop with a capture point at each end: what only one of them has seen."""
+    hops: dict[frozenset[Endpoint], list[Message]] = {}
+    for message in leg.messages:
+        hops.setdefault(frozenset((message.src, message.dst)), []).append(message)
+    for sent in hops.values():
+        seen = {m.id: {m.node, *(copy.node for copy in m.copies)} for m in sent}
+        alone = [m for m in sent if len(seen[m.id]) == 1]
+        both = len(sent) - len(alone)
+        if alone and both > len(alone) and len(set().union(*seen.values())) == _ENDS:
+            nodes = quote(" and ".join(sorted({m.node for m in alone})), marks=False)
+            text = f"{plural(len(alone), 'message')} between {sent[0].src} and {sent[0].dst} "
+            text += f"{'was' if len(alone) == 1 else 'were'} seen by node {nodes} only: lost on "
+            text += "the way, or by the capture."
+            yield state(Code.LOST_BETWEEN, text, alone, Severity.NOTICE, Certainty.LIKELY)
+
+
 def _acks(leg: Leg, answer: Message) -> list[Message]:
     """ACKs of the dialog that the answer began, in order."""
     return [
@@ -114,4 +133,11 @@ def _until(sent: list[Message], source: str) -> str:
     return f", until the sender gave up after 64*T1 = 32 s ({source})"
 
 
-RULES = (ack_missing, ack_lost, refusal_unacknowledged, retransmitted, repeated_response)
+RULES = (
+    ack_missing,
+    ack_lost,
+    refusal_unacknowledged,
+    retransmitted,
+    repeated_response,
+    lost_between,
+)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from collector.explain.address import is_local, is_private, is_public
 from collector.explain.code import Code
@@ -14,6 +14,8 @@ from collector.explain.message import Message
 from collector.explain.statement import Certainty, Severity, Statement, state
 from collector.explain.words import name, side
 from collector.sdp import Direction
+
+_ICE: Final = b"\na=candidate:"
 
 
 class Described(NamedTuple):
@@ -49,6 +51,8 @@ def private_address(leg: Leg, _: Known) -> Iterator[Statement]:
     """A media address of a private network that the other side cannot reach."""
     for party, sent, arrived in described(leg):
         if not is_private(arrived.media_ip) or not is_public(arrived.dst.ip):
+            continue
+        if _ICE in arrived.body:  # the ends try out other addresses (RFC 8445)
             continue
         text = f"{arrived.dst} is told to send {party}'s audio to {arrived.media_ip}, an address "
         text += "of a private network that it most likely cannot reach"

@@ -8,7 +8,7 @@ from typing import Final
 
 from collector.explain.code import Code
 from collector.explain.known import Known
-from collector.explain.leg import Leg, Transaction
+from collector.explain.leg import CHALLENGES, Leg, Transaction
 from collector.explain.message import Message
 from collector.explain.statement import Certainty, Severity, Statement, state
 from collector.explain.words import because, between, span, status_words, times, who
@@ -102,6 +102,16 @@ def bye_unanswered(leg: Leg, _: Known) -> Iterator[Statement]:
         yield state(Code.BYE_UNANSWERED, text, hop.requests, severity, certainty)
 
 
+def bye_refused(leg: Leg, _: Known) -> Iterator[Statement]:
+    """A BYE for a call that the other side does not know (any more), or cannot end."""
+    for hop in leg.of("BYE"):
+        refusal = hop.refusal
+        if refusal and refusal.status not in CHALLENGES and hop.requests:
+            source = leg.origin(refusal)
+            text = f"{source.src} refused the BYE: {status_words(source)}{because(source)}."
+            yield state(Code.BYE_REFUSED, text, [source, hop.requests[0]], Severity.NOTICE)
+
+
 def cancel_unanswered(leg: Leg, _: Known) -> Iterator[Statement]:
     """A CANCEL without a response."""
     for hop in leg.transactions:
@@ -133,4 +143,4 @@ def _sent(hop: Transaction) -> str:
     return f"sent {times(count)} in {lasted} (Timer {timer})"
 
 
-RULES = (no_response, gave_up, no_final, bye_unanswered, cancel_unanswered)
+RULES = (no_response, gave_up, no_final, bye_unanswered, bye_refused, cancel_unanswered)

@@ -28,16 +28,16 @@ def test_copies_are_folded() -> None:
         "",
         "       +0.0   alice (192.0.2.101:5060) called bob at 192.0.2.201:5060. [1]",
         (
-            "       +0.0   3 messages of these are copies captured elsewhere or again (nodes 2001, "
+            "       +0.0   4 messages of these are copies captured elsewhere or again (nodes 2001, "
             "2002); they"
         ),
-        "              are not counted as retransmissions. [1, 2]",
+        "              are not counted as retransmissions. [1, 2, 3]",
         "     +100.0 - 192.0.2.201:5060 says that bob is busy: 486 Busy Here. [2]",
         "",
         "Messages",
         "   1        +0.0  192.0.2.101:5060 → 192.0.2.201:5060  INVITE  x2",
         "   2      +100.0  192.0.2.201:5060 → 192.0.2.101:5060  486 Busy Here (INVITE)  x3",
-        "   3      +110.0  192.0.2.101:5060 → 192.0.2.201:5060  ACK",
+        "   3      +110.0  192.0.2.101:5060 → 192.0.2.201:5060  ACK  x2",
     ]
 
 
