@@ -12,7 +12,7 @@ from psycopg.rows import DictRow
 
 from collector.explain import explain
 from collector.explain import to_json as explain_json
-from collector.quality.verdict import audible, to_json, verdict
+from collector.quality.verdict import to_json, verdict
 from collector.tables import STREAM_TABLE
 from webapi import export, rows
 from webapi.context import CONTEXT, Context, json_response
@@ -60,11 +60,14 @@ async def show_call(request: web.Request) -> web.Response:
         asked = request.match_info["call_id"]
         streams = await context.query(connection, STREAMS, (asked, _MAX_STREAMS))
     quality = verdict(streams, call)
+    own = [row for row in found[0] if row["call_id"] == asked]
+    all_read = complete or len(found[0]) < context.settings.web.max_call_messages
     explanation = explain(
-        [row for row in found[0] if row["call_id"] == asked][:MAX_EXPLAINED],
+        own[:MAX_EXPLAINED],
         call=call,
-        streams=audible(quality),
+        quality=quality,
         links=[link for link in legs.links if link["call_id"] == asked],
+        complete=all_read and len(own) <= MAX_EXPLAINED,
     )
     moments = [row["ts"] for listed in found for row in listed]
     moments += [call["started_at"], call["last_at"]] if call else []

@@ -19,7 +19,7 @@ from collector.explain.leg import Leg
 from collector.explain.message import fold, from_row
 from collector.explain.rules import statements_of
 from collector.explain.statement import Certainty, Explanation, Severity, Statement
-from collector.quality.verdict import verdict
+from collector.quality.verdict import Verdict
 
 __all__ = ["Certainty", "Code", "Explanation", "Severity", "Statement", "explain", "to_json"]
 
@@ -28,17 +28,19 @@ def explain(
     messages: Iterable[Mapping[str, Any]],
     *,
     call: Mapping[str, Any] | None = None,
-    streams: Sequence[Mapping[str, Any]] = (),
+    quality: Verdict | None = None,
     links: Sequence[Mapping[str, Any]] = (),
+    complete: bool = True,
 ) -> Explanation:
     """Explain one leg; never raises on what messages hold.
 
     ``messages`` are rows of ``sip_message`` with ``raw``, of one Call-ID, by column name, in any
-    order. ``call`` is its row of ``call``, ``streams`` are those of ``rtp_stream``, ``links`` those
-    of ``call_link`` about it; all of them add statements and may be absent.
+    order. ``call`` is its row of ``call``, ``quality`` what reports say of its audio, ``links`` are
+    rows of ``call_link`` about it; all of them add statements and may be absent. ``complete`` is
+    False when there are more messages than these.
     """
     leg = Leg(fold([from_row(row) for row in messages]))
-    known = Known(call or {}, verdict(streams, call) if streams else None, links)
+    known = Known(call or {}, quality, links, complete)
     statements = statements_of(leg, known)
     return Explanation(
         headline_of(leg, known, statements),

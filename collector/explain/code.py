@@ -116,6 +116,7 @@ class Code(StrEnum):
     MALFORMED = "malformed", "messages that were marked as damaged"
     COPIES = "copies", "messages from several capture points, or captured twice"
     CLOCKS = "clocks", "an effect was captured before its cause"
+    INCOMPLETE = "incomplete", "there are more messages than were looked at"
     NOT_A_CALL = "not_a_call", "the messages are no call: REGISTER, OPTIONS …"
     LINKED = "linked", "another leg that belongs to the call, and why"
     BAD_AUDIO = "bad_audio", "quality reports with loss or a low MOS"

@@ -17,6 +17,7 @@ from collector.explain import explain, to_json
 from collector.explain.message import fold, from_row
 from collector.explain.report import report
 from collector.log import one_line
+from collector.quality.verdict import verdict
 from collector.settings import Settings
 
 _MESSAGES: Final = sql.SQL(
@@ -45,16 +46,18 @@ def run(settings: Settings, call_id: str, *, as_json: bool) -> int:
         sys.stderr.write(f"no message with the Call-ID {one_line(call_id)} is stored\n")
         return 1
     explanation = explain(
-        stored.messages, call=stored.call, streams=stored.streams, links=stored.links
+        stored.messages[:limit],
+        call=stored.call,
+        quality=verdict(stored.streams, stored.call),
+        links=stored.links,
+        complete=len(stored.messages) <= limit,
     )
     if as_json:
         told: dict[str, Any] = {"call_id": call_id, **to_json(explanation)}
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
     else:
-        messages = fold([from_row(row) for row in stored.messages])
+        messages = fold([from_row(row) for row in stored.messages[:limit]])
         sys.stdout.write(report(call_id, explanation, messages))
-    if len(stored.messages) == limit:
-        sys.stderr.write(f"only the first {limit:,} messages were read: web.max_call_messages\n")
     return 0
 
 
@@ -67,7 +70,7 @@ async def _read(settings: Settings, call_id: str, limit: int) -> Stored:
     ) as connection:
         await migrate.check(connection)
         async with connection.cursor(row_factory=dict_row) as cursor:
-            messages = await (await cursor.execute(_MESSAGES, (call_id, limit))).fetchall()
+            messages = await (await cursor.execute(_MESSAGES, (call_id, limit + 1))).fetchall()
             call = await (await cursor.execute(_CALL, (call_id,))).fetchone()
             streams = await (await cursor.execute(_STREAMS, (call_id, limit))).fetchall()
             links = await (await cursor.execute(_LINKS, (call_id,))).fetchall()

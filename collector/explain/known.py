@@ -15,6 +15,8 @@ class Known(NamedTuple):
     call: Mapping[str, Any]
     quality: Verdict | None
     links: Sequence[Mapping[str, Any]]
+    complete: bool = True
+    """Whether all messages of the leg that are stored are looked at."""
 
     @property
     def given_up(self) -> bool:

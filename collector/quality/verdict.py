@@ -88,20 +88,6 @@ def verdict(
     )
 
 
-def audible(found: Verdict) -> list[dict[str, Any]]:
-    """Of each stream what ``explain`` wants to know: its ends, MOS, the share of packets lost."""
-    return [
-        {
-            "src_ip": stream.src_ip,
-            "dst_ip": stream.dst_ip,
-            "mos": score.mean if score else None,
-            "loss": stream.loss_percent.mean / 100 if stream.loss_percent else None,
-        }
-        for stream in found.streams
-        for score in (stream.mos_reported or stream.mos_computed,)
-    ]
-
-
 def codec_in_use(call: Row) -> str | None:
     """The first codec of the answer that is in the offer; an offer alone decides nothing."""
     offered = _names(call["caller_codecs"])

@@ -86,6 +86,15 @@ def clocks(leg: Leg, _: Known) -> Iterator[Statement]:
         yield state(Code.CLOCKS, text, [effect, cause], Severity.NOTICE, Certainty.LIKELY)
 
 
+def incomplete(leg: Leg, known: Known) -> Iterator[Statement]:
+    """There is more in the database than a call is allowed to show."""
+    if leg.messages and not known.complete:
+        text = "There are more messages than were looked at: what seems to be missing may be among "
+        text += "those after the last one here."
+        proofs = leg.messages[-1:]
+        yield state(Code.INCOMPLETE, text, proofs, Severity.NOTICE, Certainty.UNKNOWN)
+
+
 def not_a_call(leg: Leg, _: Known) -> Iterator[Statement]:
     """Messages of another sort, to say so instead of nothing."""
     methods = sorted({message.method for message in leg.messages if message.method})
@@ -103,4 +112,4 @@ def _what(message: Message) -> str:
     return str(message.status) if message.status else quote(message.method, marks=False)
 
 
-RULES = (no_beginning, malformed, copies, clocks, not_a_call)
+RULES = (no_beginning, malformed, copies, clocks, incomplete, not_a_call)

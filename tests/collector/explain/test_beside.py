@@ -13,7 +13,7 @@ from collector.explain.leg import Leg
 from collector.explain.message import fold, from_row
 from collector.explain.rules import beside
 from collector.quality.stream import Figure
-from collector.quality.verdict import MosSource, Summary, Verdict
+from collector.quality.verdict import MosSource, Summary, Verdict, verdict
 from tests import flow
 from tests.explain_rows import rows_of
 from tests.quality_facts import call_facts, from_bob, rtcp, write
@@ -91,7 +91,7 @@ async def test_rows_as_they_are_stored(connection: AsyncConnection[TupleRow]) ->
         await cursor.execute("SELECT * FROM rtp_stream")
         streams = await cursor.fetchall()
     rows = rows_of(flow.load("session-direct").messages)
-    said = explain(rows, call=call, streams=streams).statements
+    said = explain(rows, call=call, quality=verdict(streams, call)).statements
     assert [statement.code for statement in said if not statement.messages] == [
         Code.BAD_AUDIO,
         Code.ONE_SIDED,

@@ -110,6 +110,7 @@ async def test_a_limit_is_told(
     monkeypatch.setenv("KEMISCOPE_WEB_MAX_CALL_MESSAGES", "2")
     await store(connection, [packet(request(number=number)) for number in (1, 2, 3)])
     assert await command("call@example") == 0
-    assert capsys.readouterr().err == (
-        "only the first 2 messages were read: web.max_call_messages\n"
-    )
+    page = capsys.readouterr().out
+    assert "There are more messages than were looked at" in page
+    assert "\n   2 " in page
+    assert "\n   3 " not in page

@@ -7,7 +7,7 @@ import json
 from datetime import timedelta
 from typing import Any, Final
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.explain import Code, Explanation, Statement, explain, to_json
@@ -57,6 +57,7 @@ def damaged(draw: st.DrawFn) -> list[Row]:
     return rows
 
 
+@settings(deadline=None)
 @given(messages.flatmap(st.permutations), st.data())
 def test_any_order_says_the_same(shuffled: list[Message], data: st.DataObject) -> None:
     """And any part of the messages says something."""
@@ -67,6 +68,7 @@ def test_any_order_says_the_same(shuffled: list[Message], data: st.DataObject) -
     assert explanation == explain(rows_of(ordered))
 
 
+@settings(deadline=None)
 @given(mutated())
 def test_mutated_messages(changed: list[Message]) -> None:
     """As they would be stored."""
@@ -74,12 +76,14 @@ def test_mutated_messages(changed: list[Message]) -> None:
     check(explain(rows), rows)
 
 
+@settings(deadline=None)
 @given(damaged())
 def test_damaged_rows(rows: list[Row]) -> None:
     """Null columns, clocks that jump."""
     check(explain(rows), rows)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=9), st.none() | st.text(max_size=9) | st.integers()))
 def test_rows_of_other_tables(row: dict[str, Any]) -> None:
     """May lack everything, too."""
