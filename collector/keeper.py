@@ -22,7 +22,7 @@ from psycopg import AsyncConnection, Error, sql
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from collector import balance, kernel, partitions, statistics
+from collector import balance, capture_loss, kernel, partitions, statistics
 from collector.admission import publication, refused
 from collector.columns import TABLES
 from collector.correlation import upkeep
@@ -44,6 +44,7 @@ MAINTENANCE_INTERVAL_S: Final = 60.0
 THINNING_INTERVAL_S: Final = 10.0
 STATISTICS_INTERVAL_S: Final = 5.0
 CALLS_INTERVAL_S: Final = 10.0
+LOSS_INTERVAL_S: Final = 10.0
 END_EARLY_INTERVAL_S: Final = 10.0
 _PROGRESS_KEPT: Final = timedelta(minutes=10)
 """Progress outlives its segment: the unlink must have reached the disk before it goes."""
@@ -84,6 +85,7 @@ class Keeper:
                     tasks.create_task(self._sync_loop())
                 tasks.create_task(self._drops_loop())
                 tasks.create_task(self._every(PUBLISH_INTERVAL_S, self._publish))
+                tasks.create_task(self._every(LOSS_INTERVAL_S, self._note_loss))
                 tasks.create_task(self._every(SUMMARIZE_INTERVAL_S, self._summarize))
                 tasks.create_task(self._every(MAINTENANCE_INTERVAL_S, self._maintain))
                 if self._settings.correlation.calls:
@@ -160,6 +162,9 @@ class Keeper:
             self._published = found
         await self._outputs.publish(connection)
 
+    async def _note_loss(self, connection: AsyncConnection[TupleRow]) -> None:
+        await capture_loss.note(connection, self._counters, datetime.now(UTC))
+
     async def _summarize(self, connection: AsyncConnection[TupleRow]) -> None:
         """Keep the BRIN indexes up to the newest rows: searches read unsummarized pages whole."""
         now = datetime.now(UTC)
@@ -216,6 +221,7 @@ class Keeper:
             for table, column in (
                 ("stat_minute", "minute"),
                 ("call_minute", "minute"),
+                ("capture_loss", "minute"),
                 ("sender", "last_seen"),
                 ("capture_node", "heartbeat_at"),
                 ("retention_log", "dropped_at"),

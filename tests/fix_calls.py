@@ -61,7 +61,7 @@ class Ingesting:
         assert hop.encode(buffer, batch, self._options, len(packets)) == len(buffer)
         await self._store.commit(self._connection, batch, [])
         self._pending.add(batch.facts)
-        return batch.facts
+        return [fact for fact in batch.facts if isinstance(fact, Fact)]
 
     async def write(self) -> None:
         """Write what is pending."""

@@ -8,11 +8,10 @@ the hour of its first report.
 
 from __future__ import annotations
 
-import math
 import time
 from datetime import UTC, datetime, timedelta
 from struct import Struct
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
 from psycopg import AsyncCursor, sql
 from psycopg.rows import TupleRow
@@ -35,10 +34,12 @@ from collector.correlation.streams import FIRST_AT, LAST_AT, Stream, StreamKey
 
 MAX_REMEMBERED: Final = 20_000
 """Streams whose call was looked for; beyond that all are forgotten and looked for again."""
-MAX_LOOKED_FOR: Final = 1000
-"""Streams whose call is looked for in one transaction; the others count as not found."""
 ASK_AGAIN_S: Final = 20.0
-"""A stream without a call is looked for again after this time."""
+"""The call of addresses that are not known is looked for again after this time."""
+
+_Ends: TypeAlias = tuple[Endpoint, Endpoint]
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer")
 
 _US_PER_HOUR: Final = 3_600_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,8 +75,10 @@ class StreamWriter:
 
     def __init__(self) -> None:
         self._encoder = RowEncoder(len(STREAM_FILING), STREAM)
-        self._asked: dict[StreamKey, tuple[str, float]] = {}
-        """Call-ID of streams that were looked for, ``""`` for none, and until when that holds."""
+        self._calls: dict[StreamKey, str] = {}
+        """Of streams with an SSRC: it is not used again (RFC 3550 §8), while addresses are."""
+        self._ask_at: dict[_Ends, float] = {}
+        """Between whom there is no known call, and when to look again."""
 
     async def write(self, cursor: AsyncCursor[TupleRow], found: dict[StreamKey, Stream]) -> None:
         """Merge streams into their rows, after the calls were. Raises what psycopg raises."""
@@ -100,24 +103,28 @@ class StreamWriter:
         named = {key: key.call_id.decode() for key in found}
         filed = await self._filed(cursor, {*named.values()} - {""})
         now = time.monotonic()
-        wanted: list[StreamKey] = []
+        unknown: dict[StreamKey, _Ends] = {}
+        wanted: dict[_Ends, Wanted] = {}
         for key, call_id in named.items():
-            if call_id not in filed:
-                known, until = self._asked.get(key, ("", 0.0))
-                if until > now:
-                    named[key] = known or call_id
-                elif len(wanted) < MAX_LOOKED_FOR:
-                    wanted.append(key)
-        answers = await media.find(cursor, [_wanted(key, found[key]) for key in wanted])
-        for key, answer in zip(wanted, answers, strict=True):
-            if answer is not None:
-                named[key] = answer.call_id
-                filed[answer.call_id] = _us(answer.ts)
-            # An SSRC is not used again (RFC 3550 §8), while addresses are.
-            forever = answer is not None and key.ssrc is not None
-            self._remember(
-                key, answer.call_id if answer else "", math.inf if forever else now + ASK_AGAIN_S
-            )
+            if call_id in filed:
+                continue
+            if key in self._calls:
+                named[key] = self._calls[key]
+                continue
+            ends = _ends(key)
+            if self._ask_at.get(ends, 0) <= now:
+                unknown[key] = ends
+                wanted[ends] = Wanted(ends, found[key][LAST_AT])
+        answers = dict(zip(wanted, await media.find(cursor, wanted.values()), strict=True))
+        for key, ends in unknown.items():
+            answer = answers[ends]
+            if answer is None:
+                _remember(self._ask_at, ends, now + ASK_AGAIN_S)
+                continue
+            named[key] = answer.call_id
+            filed[answer.call_id] = _us(answer.ts)
+            if key.ssrc is not None:
+                _remember(self._calls, key, answer.call_id)
         filed |= await self._filed(cursor, {*named.values()} - filed.keys() - {""})
         return {key: (call_id.encode(), filed.get(call_id)) for key, call_id in named.items()}
 
@@ -126,11 +133,6 @@ class StreamWriter:
             return {}
         await cursor.execute(_FILED, (list(call_ids),))
         return {call_id: _us(ts) for call_id, ts in await cursor.fetchall()}
-
-    def _remember(self, key: StreamKey, call_id: str, until: float) -> None:
-        if len(self._asked) >= MAX_REMEMBERED:
-            self._asked.clear()
-        self._asked[key] = call_id, until
 
     def _row(self, ts: int, key: StreamKey, stream: Stream) -> bytes:
         return self._encoder.row(
@@ -153,6 +155,13 @@ def _us(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def _wanted(key: StreamKey, stream: Stream) -> Wanted:
-    endpoints = Endpoint(key.src_ip, key.src_port), Endpoint(key.dst_ip, key.dst_port)
-    return Wanted(endpoints, stream[LAST_AT])
+def _ends(key: StreamKey) -> _Ends:
+    """Both ends, the same for both directions."""
+    ends = Endpoint(key.src_ip, key.src_port), Endpoint(key.dst_ip, key.dst_port)
+    return ends if ends[0] <= ends[1] else ends[::-1]
+
+
+def _remember(known: dict[_Asked, _Answer], key: _Asked, value: _Answer) -> None:
+    if len(known) >= MAX_REMEMBERED:
+        known.clear()
+    known[key] = value

@@ -131,8 +131,10 @@ def read(row: Row, used: Codec) -> Stream:
     packets, lost = row["packets"], row["packets_lost"]
     loss, discard = _figure(row, "loss", _PERCENT), _figure(row, "discard", _PERCENT)
     if loss and source is Source.RTCP and packets and lost is not None and lost <= packets:
-        # Both are from the beginning on, while the fraction of a report is cut to 1/256.
-        loss = loss._replace(mean=100 * lost / packets)
+        # Both are from the beginning on, while the fraction of a report is cut to 1/256, and
+        # some senders always write 0 there.
+        mean = 100 * lost / packets
+        loss = Figure(mean, max(mean, loss.worst))
     jitter, ticks = _figure(row, "jitter_us", THOUSAND), _figure(row, "jitter_ticks", 1)
     if jitter is None and ticks is not None:
         jitter = Figure(*(_milliseconds(value, used, marks) for value in ticks))
@@ -141,14 +143,15 @@ def read(row: Row, used: Codec) -> Stream:
     if loss:
         gone = loss.mean + (discard.mean if discard else 0)
         late = delay.mean if delay else rtt.mean / 2 if rtt else None
-        mean = emodel.estimate(
+        score_of_means = emodel.estimate(
             loss=gone / 100,
             delay_ms=late,
             jitter_ms=jitter.mean if jitter else None,
             codec=used,
         )
-        marks |= mean.marks
-        score = Score(mean.mos, min(mean.mos, _worst(row, used, marks)), frozenset(marks))
+        marks |= score_of_means.marks
+        worst = min(score_of_means.mos, _worst(row, used, marks))
+        score = Score(score_of_means.mos, worst, frozenset(marks))
     return Stream(
         source=source,
         ssrc=row["ssrc"],

@@ -43,6 +43,11 @@ class CaptureLoss(NamedTuple):
     received: int
     lost: int
 
+    @classmethod
+    def of(cls, row: Row | None) -> CaptureLoss | None:
+        """What ``capture_loss.READ`` found; None when nothing is known of that time."""
+        return cls(row["received"], row["lost"]) if row and row["received"] is not None else None
+
     @property
     def percent(self) -> float:
         """The part that was lost."""

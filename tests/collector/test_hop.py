@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from collector import hep, hop, settings
 from collector.causes import CAUSES, Cause, Outcome
 from collector.columns import TABLES
+from collector.correlation.fact import ReportFact
 from collector.hep import Hep
 from collector.hop import CHALLENGED, RUN, Batch, Options
 from collector.journal import record
@@ -21,6 +22,7 @@ from collector.selection import Selection
 from collector.sip import Kind
 from tests.copy_reader import Row, read_rows
 from tests.hep_bytes import DST4, SENDERS, SIP, SRC4, chunk, hep1, hep2, hep3, u8, u32
+from tests.quality_json import RTPENGINE_SR
 from tests.sip_text import request
 
 PEER = record.pack_address("203.0.113.5")
@@ -387,3 +389,16 @@ def test_leg_and_headers_reach_their_columns(tmp_path: Path) -> None:
     (row,) = _rows(_hop(_packet(message), selection=selection))
     assert (row["aleg_id"], row["correlation_id"]) == ("leg-a", "leg-a")
     assert row["headers"] == {"X-Cost": 12}
+
+
+def test_a_quality_report_is_a_fact_when_facts_are_wanted() -> None:
+    """With the id and the reports of its row; what cannot be read says nothing."""
+    packets = [
+        _packet(payload, type=hep.TYPE_RTCP, correlation_id=b"call-1")
+        for payload in (RTPENGINE_SR, b"no report")
+    ]
+    assert _hop(*packets).facts == []
+    (fact,) = _hop(*packets, correlate=True).facts
+    assert isinstance(fact, ReportFact)
+    assert (fact.ts, fact.record_id, fact.call_id) == (NOW_US, NOW_US * 1000, b"call-1")
+    assert [report.source_ssrc for report in fact.reports] == [2954871, 2954872]

@@ -21,6 +21,7 @@ from psycopg.rows import TupleRow
 from collector import balance
 from collector.causes import Cause
 from collector.errors import SettingsError
+from collector.hep import TYPE_RTCP
 from collector.ingest import Ingest, Outcome
 from collector.ingest import run as run_ingest
 from collector.journal import segment
@@ -32,6 +33,7 @@ from collector.settings.sending import Relay
 from tests.fix_api import load_settings
 from tests.fix_database import Database
 from tests.fix_journal import OpenWriter, append
+from tests.quality_facts import rtcp
 from tests.sip_text import packet, request
 
 Connection = AsyncConnection[TupleRow]
@@ -127,6 +129,29 @@ async def test_a_restart_goes_on_where_the_database_stands(
         await until(lambda: len(stored(database)) == 1000)
     assert first < 1000
     assert stored(database) == list(range(1, 1001))
+
+
+async def test_reports_are_counted_once_in_their_stream(
+    settings: Settings, database: Database, open_writer: OpenWriter
+) -> None:
+    """With a restart and several processes, like the rows that they are counted from."""
+    writer = open_writer(segment_bytes=1 << 14)
+    report = packet(rtcp(lost=3, fraction=4), type=TYPE_RTCP, correlation_id=b"x@y")
+
+    def counted() -> int:
+        with psycopg.connect(database.dsn) as connection:
+            found = connection.execute("SELECT sum(reports) FROM rtp_stream")
+            return (found.fetchone() or (0,))[0] or 0
+
+    append(writer, *messages(1, 5), *[report] * 300)
+    async with ingesting(settings):
+        await until(lambda: counted() >= 50)
+    append(writer, *[report] * 300)
+    async with ingesting(settings, processes=2):
+        await until(lambda: counted() >= 600)
+    with psycopg.connect(database.dsn) as connection:
+        rows = connection.execute("SELECT call_id, packets_lost, reports FROM rtp_stream")
+        assert rows.fetchall() == [("x@y", 3, 600)]
 
 
 async def test_a_poisoned_message_does_not_stop_its_batch(

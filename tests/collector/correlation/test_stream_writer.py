@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow, dict_row
 
 from collector.correlation.fact import ReportFact
+from collector.correlation.writer import Writer
 from tests.collector.correlation.test_streams import FACTS
 from tests.quality_facts import (
     ALICE_SSRC,
@@ -116,6 +117,20 @@ async def test_unknown_addresses_and_ssrcs_are_null_and_one_row(
     await write(connection, [nowhere], [nowhere])
     (row,) = await _streams(connection)
     assert (row["src_ip"], row["dst_ip"], row["ssrc"], row["reports"]) == (None, None, None, 2)
+
+
+async def test_a_stream_that_is_refused_is_left_out_alone(
+    connection: AsyncConnection[TupleRow],
+) -> None:
+    """The call and the other stream are written."""
+    await connection.execute(f"ALTER TABLE rtp_stream ADD CHECK (ssrc <> {BOB_SSRC}) NOT VALID")
+    writer = Writer(86_400)
+    await writer.prepare(connection)
+    await write_more(connection, writer, [*call_facts(), *REPORTS])
+    assert writer.refused == 1
+    assert [row["ssrc"] for row in await _streams(connection)] == [ALICE_SSRC]
+    found = await connection.execute("SELECT count(*) FROM call")
+    assert await found.fetchone() == (1,)
 
 
 async def test_a_partition_is_made_for_streams(connection: AsyncConnection[TupleRow]) -> None:

@@ -3,17 +3,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow, dict_row
 
+from collector.correlation import streams
+from collector.correlation.columns import STREAM
+from collector.correlation.encode import RowEncoder
 from collector.correlation.fact import Fact, ReportFact
+from collector.correlation.streams import StreamKey
 from collector.quality import codec, emodel
 from collector.quality.emodel import Mark
+from collector.quality.report import MAX_MS
 from collector.quality.stream import Figure, Source, Way
 from collector.quality.verdict import (
     CaptureLoss,
@@ -88,6 +96,15 @@ async def test_a_call_with_rtcp_from_both_ends(connection: AsyncConnection[Tuple
     assert stream.mos_reported is None
     assert stream.mos_computed is not None
     assert stream.mos_computed.marks == {Mark.DELAY}
+
+
+async def test_loss_that_is_counted_but_never_a_fraction(
+    connection: AsyncConnection[TupleRow],
+) -> None:
+    """Some senders always write 0 as fraction; a few lost packets are less than 1/256, too."""
+    reports = [_from_alice(packets=300), _from_bob(lost=3, fraction=0)]
+    found = await _verdict(connection, call_facts(), reports)
+    assert found.to_callee.loss_percent == Figure(1.0, 1.0)
 
 
 async def test_no_report_is_not_a_good_report(connection: AsyncConnection[TupleRow]) -> None:
@@ -228,3 +245,49 @@ async def test_json(connection: AsyncConnection[TupleRow]) -> None:
 
 def test_capture_loss_of_nothing() -> None:
     assert CaptureLoss(0, 0).percent == 0
+
+
+NUMBERS = st.integers(-(2**70), 2**70) | st.floats() | st.sampled_from(["", "1", "0x7f", "-1", "x"])
+FIGURES = st.sampled_from(
+    (
+        *("fraction_lost", "packets_lost", "ia_jitter", "lsr", "dlsr", "source_ssrc", "id"),
+        *("fraction_discard", "round_trip_delay", "mos_lq", "r_factor", "highest_seq_no"),
+        *("TOTAL_PK", "PACKET_LOSS", "JITTER", "MAX_JITTER", "MOS", "EXPECTED_PK"),
+        *("INC_RTP_PK", "INC_RTP_PK_LOSS", "OUT_MOS", "OUT_RTP_MAX_JITTER", "OUT_RTCP_AVG_LAT"),
+    )
+)
+BLOCKS = st.dictionaries(FIGURES, NUMBERS)
+PAYLOADS = st.one_of(
+    BLOCKS,
+    st.fixed_dictionaries(
+        {"ssrc": NUMBERS},
+        optional={
+            "report_blocks": st.lists(BLOCKS, max_size=3),
+            "report_blocks_xr": BLOCKS,
+            "sender_information": st.fixed_dictionaries({"packets": NUMBERS}),
+        },
+    ),
+).map(lambda document: json.dumps(document).encode())
+
+
+@given(st.lists(PAYLOADS, max_size=4))
+def test_whatever_reports_say_is_within_bounds(payloads: list[bytes]) -> None:
+    """Impossible values are left out, and what is shown can be."""
+    found: dict[StreamKey, list[Any]] = {}
+    for payload in payloads:
+        streams.add(found, fact(payload))
+    rows = []
+    for key, slots in found.items():
+        row = key._asdict() | {"direction": key.direction.decode() or None}
+        for group, value in zip(STREAM, slots, strict=True):
+            values = value if isinstance(value, tuple) else [value] * len(group.columns)
+            row |= dict(zip([column.name for column in group.columns], values, strict=True))
+        rows.append(row)
+        RowEncoder(0, STREAM).row((), slots)
+    for stream in verdict(rows).streams:
+        for percent in (stream.loss_percent, stream.discard_percent):
+            assert percent is None or 0 <= percent.mean <= percent.worst <= 100
+        for ms in (stream.jitter_ms, stream.rtt_ms, stream.delay_ms):
+            assert ms is None or 0 <= ms.mean <= ms.worst <= MAX_MS
+        for score in (stream.mos_reported, stream.mos_computed):
+            assert score is None or 1 <= score.worst <= score.mean <= 5
