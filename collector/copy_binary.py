@@ -54,6 +54,11 @@ def text(value: bytes) -> bytes:
     return pack_length(len(value)) + value if value else NULL
 
 
+def text_or_empty(value: bytes) -> bytes:
+    """A text value of a column that is never null."""
+    return text(value) if value else EMPTY
+
+
 def jsonb(value: bytes) -> bytes:
     """A jsonb value from JSON text; the byte before it is the version of the format."""
     return pack_length(1 + len(value)) + b"\x01" + value

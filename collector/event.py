@@ -8,7 +8,6 @@ from typing import Final
 from collector import chunks
 from collector.columns import HEP_EVENT
 from collector.copy_binary import (
-    EMPTY,
     NULL,
     POSTGRES_EPOCH_US,
     clean,
@@ -20,6 +19,7 @@ from collector.copy_binary import (
     row_start,
     smallint,
     text,
+    text_or_empty,
     timestamp,
 )
 from collector.hep import Hep
@@ -52,8 +52,8 @@ def encode(
             smallint(packet.vlan & 0xFFF),
             inet(packet.src_ip),
             inet(packet.dst_ip),
-            text(call_id) if call_id else EMPTY,
-            text(name) if name else EMPTY,
+            text_or_empty(call_id),
+            text_or_empty(name),
             text(fault.encode() if fault else b""),
             pack_length(len(packet.payload)),
             packet.payload,

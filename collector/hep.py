@@ -130,6 +130,11 @@ class Hep(NamedTuple):
     vlan: int = 0
     extra: dict[int, bytes] = {}  # noqa: RUF012 (never changed in place)
 
+    @property
+    def node(self) -> bytes:
+        """Name of the capture agent, else its number."""
+        return self.node_name or b"%d" % self.capture_id
+
 
 _unpack_chunk = struct.Struct(">HHH").unpack_from
 _unpack_u16 = struct.Struct(">H").unpack

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from collector.journal.record import MAPPED
 from collector.settings.network import parse_network
 
-_MAPPED: Final = b"\0" * 10 + b"\xff\xff"
 _MAX_VERDICTS: Final = 10_000
 """Addresses whose answer is remembered; beyond that all are forgotten and looked up again."""
 
@@ -36,7 +36,7 @@ class Networks:
         if verdict is None:
             if len(self._verdicts) >= _MAX_VERDICTS:
                 self._verdicts.clear()
-            short = address[12:] if address[:12] == _MAPPED else address
+            short = address[12:] if address[:12] == MAPPED else address
             number = int.from_bytes(short)
             verdict = self._verdicts[address] = any(
                 number >> shift == prefix for prefix, shift in self._prefixes.get(len(short), ())

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from collector.journal.record import MAPPED
 from collector.settings.target import parse_peers
 
-_MAPPED: Final = b"\0" * 10 + b"\xff\xff"
 _MAX_KNOWN: Final = 10_000
 """Addresses whose name is remembered; anybody's can stand in a packet."""
 
@@ -22,7 +22,7 @@ class Peers:
         for name, network in parse_peers(entries):
             address, bits = network.network_address.packed, network.prefixlen
             if network.version == 4:
-                address, bits = _MAPPED + address, bits + 96
+                address, bits = MAPPED + address, bits + 96
             names.setdefault(bits, {})[int.from_bytes(address) >> (128 - bits)] = name
         self._names = sorted(names.items(), reverse=True)
         self._known: dict[bytes, str] = {}
@@ -40,7 +40,7 @@ class Peers:
         return name
 
     def _look_up(self, address: bytes) -> str:
-        number = int.from_bytes(_MAPPED + address if len(address) == 4 else address)
+        number = int.from_bytes(MAPPED + address if len(address) == 4 else address)
         for bits, names in self._names if address else ():
             name = names.get(number >> (128 - bits))
             if name is not None:

@@ -68,8 +68,16 @@ def test_the_page_of_the_outputs_names_every_fate_label_and_metric() -> None:
 def test_links_lead_somewhere(page: str | Path) -> None:
     """Files that a page links to exist, and so do their headings."""
     file = ROOT / page
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text()):
-        assert (file.parent / target).exists(), target
+    for target, heading in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", file.read_text()):
+        found = file.parent / target if target else file
+        assert found.exists(), target
+        assert not heading or heading in _headings(found.read_text()), f"{target}#{heading}"
+
+
+def _headings(text: str) -> set[str]:
+    """As GitHub makes anchors of them."""
+    titles = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_every_make_target_is_listed_by_make() -> None:

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from collector.causes import CAUSES, Cause
 from collector.errors import JournalError
-from collector.journal.counters import SLOTS
+from collector.journal.counters import MOST_CAUSES, SLOTS
 from collector.journal.record import OTHER_PEER
 
 FILE_NAME: Final = "refused"
@@ -26,7 +26,7 @@ KEPT_NS: Final = 3600 * 1_000_000_000
 
 _MAGIC: Final = b"KREFUS01"
 _HEADER_BYTES: Final = 64
-_OTHERS: Final = 32
+_OTHERS: Final = MOST_CAUSES
 """Rows at the beginning of a part, one for each cause, of the peers without a row."""
 _ROWS: Final = _OTHERS + PEERS
 _WORDS: Final = 5

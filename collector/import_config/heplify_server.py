@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from collector.errors import SettingsError
 from collector.import_config.imported import Imported
+from collector.settings.selecting import Clock
 
 _DAY: Final = 86_400
 _DATABASE: Final = "DBDriver, DBAddr, DBUser, DBPass, DBDataTable, DBSSLMode"
@@ -139,6 +140,7 @@ def read(text: str, name: str) -> Imported:
     for key, value in document.items():
         option = known.get(key.lower())
         if option:
+            _check(name, option, value)
             given[option] = value
         else:
             result.remark(key, "is no option of heplify-server")
@@ -149,6 +151,20 @@ def read(text: str, name: str) -> Imported:
         if option in UNMAPPED:
             result.remark(option, UNMAPPED[option])
     return result
+
+
+def _check(name: str, option: str, value: Any) -> None:
+    """Refuse what heplify-server would not read either. Raises SettingsError."""
+    if option not in DEFAULTS:
+        return
+    default = DEFAULTS[option]
+    fits = type(value) is type(default)
+    if fits and isinstance(value, list):
+        kind = int if option == "LokiHEPFilter" else str
+        fits = all(type(item) is kind for item in value)
+    if not fits:
+        message = f"{name}: {option}: {value!r} is not like {default!r}"
+        raise SettingsError(message)
 
 
 Options = Mapping[str, Any]
@@ -162,14 +178,13 @@ def _listeners(options: Options, given: Options, result: Imported) -> None:
         ("HEPTLSAddr", "tls"),
         ("HEPWSAddr", "ws"),
     ):
-        address = str(options[option])
+        address = options[option]
         if len(address) > _MAX_OFF:
             host, _, port = address.rpartition(":")
-            listen.append(f"{protocol}:{host or '0.0.0.0'}:{port}")  # noqa: S104 (as it was)
-    if listen:
-        result.set("hep.listen", tuple(listen), "HEPAddr, HEPTCPAddr, HEPTLSAddr, HEPWSAddr")
-    if any(item.startswith("tls:") for item in listen):
-        folder = str(options["TLSCertFolder"]).rstrip("/")
+            listen.append((option, f"{protocol}:{host or '0.0.0.0'}:{port}"))  # noqa: S104
+    result.listen(listen, "HEPAddr, HEPTCPAddr, HEPTLSAddr, HEPWSAddr")
+    if any(option == "HEPTLSAddr" for option, _ in listen):
+        folder = options["TLSCertFolder"].rstrip("/")
         result.set("tls.certificate", f"{folder}/heplify-server-cert.pem", "TLSCertFolder")
         result.set("tls.key", f"{folder}/heplify-server-key.pem", "TLSCertFolder")
         result.remark(
@@ -177,7 +192,7 @@ def _listeners(options: Options, given: Options, result: Imported) -> None:
             "heplify-server signed a new certificate for each name with the authority in this "
             "folder; here tls.certificate is the certificate that senders see: sign one",
         )
-        version = str(options["TLSMinVersion"])
+        version = options["TLSMinVersion"]
         result.set("tls.min_version", "1.3" if version == "1.3" else "1.2", "TLSMinVersion")
         if version in ("1.0", "1.1"):
             result.remark("TLSMinVersion", "1.2 is the lowest version")
@@ -198,7 +213,7 @@ def _selection(options: Options, _given: Options, result: Imported) -> None:
     if options["AlegIDs"]:
         headers = []
         for entry in options["AlegIDs"]:
-            header, comma, pattern = str(entry).partition(",")
+            header, comma, pattern = entry.partition(",")
             headers.append(f"{header.strip()}: {pattern.strip()}" if comma else header.strip())
         result.set("correlation.headers", tuple(headers), "AlegIDs")
         if len(headers) > 1:
@@ -216,12 +231,12 @@ def _database(options: Options, given: Options, result: Imported) -> None:
                 "only PostgreSQL is supported; set database.dsn",
             )
         return
-    address = str(options["DBAddr"])
+    address = options["DBAddr"]
     if address.startswith("unix:"):
         place = {"host": address.removeprefix("unix:")}
     else:
-        host, _, port = address.rpartition(":")
-        place = {"host": host or "localhost", "port": port}
+        host, _, port = address.rpartition(":") if ":" in address else (address, "", "")
+        place = {"host": host.strip("[]") or "localhost", **({"port": port} if port else {})}
     dsn = make_conninfo(
         "",
         **place,
@@ -239,9 +254,10 @@ def _database(options: Options, given: Options, result: Imported) -> None:
 
 
 def _retention(options: Options, given: Options, result: Imported) -> None:
-    minutes = _PART_MINUTES.get(str(options["DBPartSip"]), _OTHER_PART)
+    minutes = _PART_MINUTES.get(options["DBPartSip"], _OTHER_PART)
     result.set("partition.interval", minutes * 60.0, "DBPartSip")
     days = options["DBDropDays"]
+    accept_past = Clock().accept_past
     for kind, option in (
         ("call", "DBDropDaysCall"),
         ("registration", "DBDropDaysRegister"),
@@ -254,6 +270,11 @@ def _retention(options: Options, given: Options, result: Imported) -> None:
         # them meant it.
         kept = float((own or days) * _DAY)
         result.set(f"retention.{kind}", kept, f"{option}, DBDropDays".removeprefix(", "))
+        if kept:
+            accept_past = min(accept_past, kept)
+    if accept_past < Clock().accept_past:
+        # What is older than it may become would be dropped as soon as it is stored.
+        result.set("clock.accept_past", accept_past, "DBDropDays and its like")
     _disk(options, given, result)
 
 
@@ -274,7 +295,7 @@ def _disk(options: Options, given: Options, result: Imported) -> None:
     if other in given:
         result.remark(other, f"the limit is {limit} (DBUsageScheme)")
     origin = f"DBUsageProtection, DBUsageScheme, {limit}"
-    text = str(options[limit])
+    text = options[limit]
     size = _SIZE.match(text)
     percent = text.rstrip("% ")
     if by_size and size:
@@ -287,14 +308,14 @@ def _disk(options: Options, given: Options, result: Imported) -> None:
 
 
 def _loki(options: Options, _given: Options, result: Imported) -> None:
-    url = str(options["LokiURL"])
+    url = options["LokiURL"]
     if len(url) <= _MAX_OFF:
         return
     result.set("loki.url", re.sub(r"(?<=[^:/])/.*", "", url), "LokiURL")
     result.set("loki.org_id", options["LokiOrgID"], "LokiOrgID")
-    result.set("loki.batch_bytes", int(options["LokiBulk"]) << 10, "LokiBulk")
+    result.set("loki.batch_bytes", options["LokiBulk"] << 10, "LokiBulk")
     result.set("loki.interval", float(options["LokiTimer"]), "LokiTimer")
-    result.set("loki.types", tuple(map(int, _items(options["LokiHEPFilter"]))), "LokiHEPFilter")
+    result.set("loki.types", tuple(options["LokiHEPFilter"]), "LokiHEPFilter")
     metadata = [
         field
         for option, fields in (
@@ -314,7 +335,7 @@ def _loki(options: Options, _given: Options, result: Imported) -> None:
 
 
 def _metrics(options: Options, given: Options, result: Imported) -> None:
-    address = str(options["PromAddr"])
+    address = options["PromAddr"]
     if len(address) > _MAX_OFF:
         host, _, port = address.rpartition(":")
         result.set("metrics.listen", f"{host or '0.0.0.0'}:{port}", "PromAddr")  # noqa: S104
@@ -336,10 +357,9 @@ def _metrics(options: Options, given: Options, result: Imported) -> None:
         )
 
 
-def _items(value: Any) -> list[str]:
-    """A list, or a text separated by commas."""
-    items = value if isinstance(value, list) else str(value).split(",")
-    return [str(item).strip() for item in items if str(item).strip()]
+def _items(text: str) -> list[str]:
+    """Of a text separated by commas."""
+    return [item.strip() for item in text.split(",") if item.strip()]
 
 
 _PARTS: Final[tuple[Callable[[Options, Options, Imported], None], ...]] = (

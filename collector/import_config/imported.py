@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from collector.settings.endpoint import UDP, Endpoint, parse_endpoint
 from collector.settings.model import describe
 from collector.settings.quantity import readable
 from collector.settings.show import toml_value
 
 _WIDTH: Final = 98
+_LOCAL_UDP: Final = Endpoint(UDP, "127.0.0.1", 9060)
 
 
 @dataclass(slots=True)
@@ -33,6 +36,20 @@ class Imported:
     def remark(self, option: str, text: str) -> None:
         """Say what became of an option that is not, or not exactly, taken over."""
         self.remarks.append((option, text))
+
+    def listen(self, sockets: Iterable[tuple[str, str]], origin: str) -> None:
+        """Take over sockets: each with its old option, as ``protocol:address:port``."""
+        taken: list[Endpoint] = []
+        for option, text in sockets:
+            try:
+                taken.append(parse_endpoint(text))
+            except ValueError:
+                self.remark(option, f"{text}: write it as protocol:address:port in hep.listen")
+        if taken and not any(endpoint.protocol == UDP for endpoint in taken):
+            taken.insert(0, _LOCAL_UDP)
+            self.remark(origin, f"Kamailio needs a udp socket; {_LOCAL_UDP} is for this host only")
+        if taken:
+            self.set("hep.listen", tuple(dict.fromkeys(map(str, taken))), origin)
 
     def toml(self) -> str:
         """A settings file; what equals the default is left out."""

@@ -94,14 +94,11 @@ def _sockets(
         protocol, _, address = socket.partition(":")
         if protocol not in ("udp", "tcp"):
             protocol, address = "udp", socket
-        if not address.rpartition(":")[2].isdigit():
-            result.remark("listen", f"{found}: write it as udp:address:port in hep.listen")
-        elif protocol == "tcp" and options.get("tcp_accept_hep3") != "yes":
+        if protocol == "tcp" and options.get("tcp_accept_hep3") != "yes":
             result.remark("listen", f"{found}: took no HEP, since tcp_accept_hep3 is not set")
         else:
-            listen.append(f"{protocol}:{address}")
-    if listen:
-        result.set("hep.listen", tuple(dict.fromkeys(listen)), "listen")
+            listen.append(("listen", f"{protocol}:{address}"))
+    result.listen(listen, "listen")
     if options.get("children", "").isdigit():
         result.remark(
             "children", f"{options['children']}; two UDP workers (hep.workers) are enough here"

@@ -26,6 +26,8 @@ from collector.journal.record import SLOT_BITS
 SLOTS: Final = 1 << SLOT_BITS
 _FIELDS: Final = 64
 _CAUSE_FIELD: Final = 32
+MOST_CAUSES: Final = _FIELDS - _CAUSE_FIELD
+"""Causes that there is room for; files that outlive upgrades have as many places."""
 _HEADER: Final = struct.Struct("<8sI4x16s")
 _MAGIC: Final = b"KCOUNT01"
 _HEADER_BYTES: Final = 64

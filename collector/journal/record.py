@@ -38,7 +38,8 @@ SLOT_BITS: Final = 6
 OTHER_PEER: Final = bytes(16)
 """No peer has this address: it stands for those that are counted together."""
 
-_MAPPED: Final = b"\0" * 10 + b"\xff\xff"
+MAPPED: Final = b"\0" * 10 + b"\xff\xff"
+"""Stands before an IPv4 address that is mapped into IPv6 (RFC 4291 §2.5.5.2)."""
 
 
 class Transport(IntEnum):
@@ -101,17 +102,17 @@ def make_id(now_ns: int, slot: int, previous: int) -> int:
 
 
 def pack_address(text: str) -> bytes:
-    """16 bytes for an address as text, IPv4 mapped into IPv6 (RFC 4291 §2.5.5.2).
+    """16 bytes for an address as text, IPv4 mapped into IPv6.
 
     Brackets and a scope id are ignored. Raises ValueError if it is no address.
     """
     address = ipaddress.ip_address(text.strip("[]").partition("%")[0])
-    return address.packed if address.version == 6 else _MAPPED + address.packed
+    return address.packed if address.version == 6 else MAPPED + address.packed
 
 
 def is_ipv4(peer: bytes) -> bool:
     """Whether a 16-byte address is one of IPv4."""
-    return peer[:12] == _MAPPED
+    return peer[:12] == MAPPED
 
 
 def format_address(peer: bytes) -> str:

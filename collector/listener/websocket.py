@@ -113,7 +113,8 @@ class WebSocket:
                 if frame.fin and not self._message:
                     packets.append(bytes(frame.data))
                     continue
-                self._message.append(bytes(frame.data))
+                if frame.data:  # the library limits bytes, not fragments
+                    self._message.append(bytes(frame.data))
                 if frame.fin:
                     packets.append(b"".join(self._message))
                     self._message.clear()

@@ -6,11 +6,11 @@ from __future__ import annotations
 import re
 from typing import Final, TypeAlias
 
-from collector import hep, quality, sip
-from collector.causes import Cause
+from collector import forms, hep, quality
 from collector.hep import Hep
 from collector.journal.record import Record
 from collector.output import label
+from collector.output.admission import admit
 from collector.output.fate import Fate
 from collector.output.rtp_stat import parse_rtp_stat
 from collector.output.series import Count, Histogram, Series
@@ -54,17 +54,14 @@ class Figures:
 
     def add(self, found: Record) -> Fate:
         """Count one record; filters and sampling do not apply."""
-        packet = hep.decode(found.packet)
-        if isinstance(packet, Cause):
-            return Fate.MALFORMED
-        if not self._selection.accepts(packet):
-            return Fate.PASSWORD
-        if packet.type == hep.TYPE_PING or sip.is_keepalive(packet.payload):
-            return Fate.KEEPALIVE
-        node = label.text(packet.node_name) or str(packet.capture_id)
+        packet = admit(found, self._selection)
+        if isinstance(packet, Fate):
+            return packet
+        node = label.text(packet.node)
         self.packets.at((node, label.type_name(packet.type))).add(len(packet.payload))
-        if packet.type == hep.TYPE_SIP:
-            self._add_message(found, packet, sip.extract(packet.payload))
+        packet, message = forms.extract(packet)
+        if message:
+            self._add_message(found, packet, message)
         elif packet.type in hep.TYPES_QUALITY:
             form = label.type_name(packet.type)
             for report in quality.parse(packet.payload):

@@ -10,10 +10,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from collector import hep, sip
+from collector import forms
 from collector.causes import Cause
 from collector.journal.record import Record
 from collector.output import label
+from collector.output.admission import admit
 from collector.output.fate import Fate
 from collector.row import transport
 from collector.selection import Selected, Selection
@@ -64,18 +65,13 @@ class LineMaker:
 
     def make(self, found: Record) -> Line | Fate:
         """The line of a record, or why there is none."""
-        packet = hep.decode(found.packet)
-        if isinstance(packet, Cause):
-            return Fate.MALFORMED
-        if not self._selection.accepts(packet):
-            return Fate.PASSWORD
-        if packet.type == hep.TYPE_PING or sip.is_keepalive(packet.payload):
-            return Fate.KEEPALIVE
+        packet = admit(found, self._selection)
+        if isinstance(packet, Fate):
+            return packet
         if packet.type not in self._types:
             return Fate.TYPE
-        message = sip.extract(packet.payload) if packet.type == hep.TYPE_SIP else None
-        node = packet.node_name or b"%d" % packet.capture_id
-        selected = self._selection.select(Candidate(found.id, packet, message, node))
+        packet, message = forms.extract(packet)
+        selected = self._selection.select(Candidate(found.id, packet, message, packet.node))
         if isinstance(selected, Cause):
             return Fate.FILTERED
         ts = packet.seconds * 1_000_000_000 + packet.microseconds * 1000

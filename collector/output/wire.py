@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Final
 
-from collector import hep
+from collector import forms, hep, protobuf
 from collector.causes import Cause
-from collector.hep import MAGICS, MAX_PACKET, Hep
+from collector.hep import MAGICS, MAX_PACKET, VERSION_PROTOBUF, Hep
 from collector.journal.record import Record
 from collector.output.fate import Fate
 
@@ -23,8 +23,9 @@ class Wire:
     """How packets look to one target.
 
     A HEP3 packet goes byte for byte, but for the capture password: it was meant for this node, so
-    it is taken out, or replaced by the target's own. Over UDP everything else goes as it came;
-    over a stream, where only HEP3 has a length to frame by, the other forms become HEP3.
+    it is taken out, or replaced by the target's own. Over UDP HEPv1 and v2 go as they came, and
+    Protobuf stays Protobuf; over a stream, where only HEP3 has a length to frame by, they become
+    HEP3.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Wire:
             if len(packet) < 6 or (packet[4] << 8 | packet[5]) != len(packet):
                 return Fate.MALFORMED
         else:
-            decoded = hep.decode(packet)
+            decoded = forms.decode(packet)
             if isinstance(decoded, Cause):
                 return Fate.MALFORMED
             fate = self._refuse(decoded) if self._looks else None
@@ -62,6 +63,8 @@ class Wire:
                 return fate
             if not is_hep3 and self._stream:
                 return self._encode_hep3(found, decoded)
+            if decoded.version == VERSION_PROTOBUF and self._strips:
+                packet = protobuf.encode(decoded._replace(auth_key=self._password))
         if is_hep3 and self._strips and (self._chunk or _AUTH_KEY in packet):
             changed = self._change_password(packet)
             if changed is None:
@@ -81,6 +84,8 @@ class Wire:
             packet = packet._replace(seconds=seconds, microseconds=microseconds)
         if self._strips:
             packet = packet._replace(auth_key=self._password)
+        if packet.src_ip and packet.dst_ip and len(packet.src_ip) != len(packet.dst_ip):
+            return Fate.MALFORMED  # Protobuf could say so, HEP3 has one family
         try:
             return hep.encode(packet._replace(version=3))
         except ValueError:

@@ -10,7 +10,6 @@ from typing import Any, Final
 from collector import chunks, quality
 from collector.columns import RTCP_REPORT
 from collector.copy_binary import (
-    EMPTY,
     NULL,
     POSTGRES_EPOCH_US,
     clean,
@@ -23,6 +22,7 @@ from collector.copy_binary import (
     row_start,
     smallint,
     text,
+    text_or_empty,
     timestamp,
 )
 from collector.hep import CHUNKS, Hep
@@ -91,8 +91,8 @@ def encode(
         (
             inet(packet.src_ip),
             inet(packet.dst_ip),
-            text(call_id) if call_id else EMPTY,
-            text(name) if name else EMPTY,
+            text_or_empty(call_id),
+            text_or_empty(name),
         )
     )
     payload = pack_length(len(packet.payload)) + packet.payload

@@ -117,7 +117,7 @@ class Filter(Section, frozen=True):
         setting(
             "Messages for which this is true, e.g. "
             '`method == "OPTIONS" and in_network(src_ip, "10.0.0.0/8")`. '
-            "docs/operations.md has the fields and functions."
+            "docs/filters.md has the fields and functions."
         ),
     ] = ""
     sample_call: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from collector.settings.endpoint import parse_host_port
-from collector.settings.section import DAY, Section, setting
+from collector.settings.section import DAY, PATH, Section, setting
 from collector.settings.target import parse_peers, parse_target
 
 LOKI_FIELDS: Final = (
@@ -78,12 +78,16 @@ class Relay(Section, frozen=True):
             le=1_000_000,
         ),
     ] = 20_000
-    tls_ca: Annotated[str, setting(f"For tls targets: {_CA}")] = ""
+    tls_ca: Annotated[str, setting(f"For tls targets: {_CA}", unit=PATH)] = ""
     tls_verify: Annotated[
         bool, setting("Check certificate and name of tls targets. Off only for a test.")
     ] = True
     tls_certificate: Annotated[
-        str, setting("PEM file with a client certificate and its key, for targets that ask for it.")
+        str,
+        setting(
+            "PEM file with a client certificate and its key, for targets that ask for it.",
+            unit=PATH,
+        ),
     ] = ""
 
 
@@ -145,7 +149,7 @@ class Loki(Section, frozen=True):
     )
     password: Annotated[str, setting("Password of `user`.", secret=True)] = ""
     token: Annotated[str, setting("Bearer token; instead of `user`.", secret=True)] = ""
-    tls_ca: Annotated[str, setting(f"For https: {_CA}")] = ""
+    tls_ca: Annotated[str, setting(f"For https: {_CA}", unit=PATH)] = ""
 
 
 class Metrics(Section, frozen=True):

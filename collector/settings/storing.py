@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from collector.settings.section import DAY, LONGEST, Section, setting
+from collector.settings.section import DAY, LONGEST, PATH, Section, setting
 
 
 class Ingest(Section, frozen=True):
@@ -130,6 +130,7 @@ class Retention(Section, frozen=True):
         setting(
             "A path on the file system that max_disk_percent watches. Empty: the database is asked "
             "where it keeps the messages; `doctor` shows the answer.",
+            unit=PATH,
         ),
     ] = ""
     precious: Annotated[

@@ -6,16 +6,15 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeAlias
+from typing import Final
 
 from collector.settings.endpoint import Endpoint, parse_host_port
+from collector.settings.network import Network
 
 PROTOCOLS: Final = ("udp", "tcp", "tls")
 MAX_PEERS: Final = 200
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?\Z")
 _PEER_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
-
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def parse_target(text: str) -> Endpoint:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collector.causes import CAUSES, Cause, Outcome
-from collector.journal import counters
+from collector.journal.counters import MOST_CAUSES
 
 GOLDEN = {
     "stored": (0, "stored"),
@@ -47,9 +47,9 @@ def test_numbers_names_and_outcomes_are_stable() -> None:
 
 
 def test_numbers_are_positions_without_a_hole() -> None:
-    """Lists are indexed by them, and there is a field in the counter file for each."""
+    """Lists are indexed by them; the files of counters and refused peers have a place for each."""
     assert [int(cause) for cause in CAUSES] == list(range(len(CAUSES)))
-    assert counters._CAUSE_FIELD + len(CAUSES) <= counters._FIELDS
+    assert len(CAUSES) <= MOST_CAUSES
 
 
 def test_every_cause_is_explained_once() -> None:

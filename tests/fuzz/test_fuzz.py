@@ -42,6 +42,23 @@ def test_mutated_packets_through_the_selection() -> None:
     assert outcomes.causes[Cause.SAMPLED_OUT] > CASES // 100
 
 
+def test_mutated_packets_at_the_outputs() -> None:
+    """Metrics, Loki and relay raise on nothing either."""
+    outcomes = Outcomes()
+    run.outputs(corpus.seeds().values(), outcomes)
+    run.outputs(mutate.cases(CASES // 4, SEED + 2), outcomes)
+    assert outcomes.cases == CASES // 4 + len(corpus.seeds())
+
+
+def test_a_case_that_seems_slow_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best of the tries counts, and both figures are kept."""
+    times = iter([0, 50_000_000, 0, 30_000_000, 0, 2_000_000])
+    monkeypatch.setattr("time.process_time_ns", lambda: next(times))
+    outcomes = Outcomes()
+    run.messages([b"INVITE"], outcomes)
+    assert outcomes.slowest == (2_000_000, 50_000_000)
+
+
 def test_mutated_messages() -> None:
     """SIP alone."""
     outcomes = Outcomes()

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from collector import settings
 from collector.errors import SettingsError
@@ -102,7 +103,11 @@ def test_an_empty_file_gives_what_heplify_server_did_by_default() -> None:
 @pytest.mark.parametrize(
     ("text", "key", "value"),
     [
-        ('HEPAddr = ""\nHEPTCPAddr = "[::]:9060"', "hep.listen", ("tcp:[::]:9060",)),
+        (
+            'HEPAddr = ""\nHEPTCPAddr = "[::]:9060"',
+            "hep.listen",
+            ("udp:127.0.0.1:9060", "tcp:[::]:9060"),
+        ),
         ("HEPADDR = ':9060'", "hep.listen", ("udp:0.0.0.0:9060",)),
         ("DBPartSip = '3h'", "partition.interval", 6 * 3600),
         ("DBPartSip = 'odd'", "partition.interval", 7200),
@@ -122,12 +127,55 @@ def test_single_values(text: str, key: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "HEPAddr = 'capture.example:9060'\nHEPTCPAddr = '0.0.0.0:9060'",
+        "HEPAddr = ''\nHEPTLSAddr = ':9061'",
+        "DBDropDays = 1",
+        "DBDropDays = 0\nDBDropDaysRegister = 2",
+        "DBDriver = 'postgres'\nDBAddr = 'db'",
+        "DBDriver = 'postgres'\nDBAddr = '[::1]:5432'",
+        "LokiURL = 'http://loki:3100/api/prom/push'\nLokiHEPFilter = []",
+    ],
+)
+def test_whatever_is_read_can_be_loaded(tmp_path: Path, text: str) -> None:
+    """A settings file that check-config refuses would be no help."""
+    path = tmp_path / "kemiscope.toml"
+    path.write_text(_read(text).toml())
+    loaded = settings.load(path, {})
+    if loaded.database.dsn:
+        conninfo_to_dict(loaded.database.dsn)
+        assert "port=d" not in loaded.database.dsn
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DBDropDays = '14'",
+        "DBDropDays = true",
+        "LokiBulk = 'x'",
+        "LokiHEPFilter = ['a']",
+        "DiscardMethod = 'OPTIONS'",
+        "AlegIDs = [1]",
+        "HEPAddr = 9060",
+    ],
+)
+def test_values_of_a_wrong_type_are_refused(text: str) -> None:
+    """By name; heplify-server would not start with them either."""
+    with pytest.raises(SettingsError, match=text.split(maxsplit=1)[0]):
+        _read(text)
+
+
+@pytest.mark.parametrize(
     ("text", "option", "remark"),
     [
         ("Colour = 1", "Colour", "no option of heplify-server"),
         ("DBDriver = 'mysql'", "DBDriver, DBAddr", "only PostgreSQL"),
         ("PromTargetIP = '192.0.2.1'", "PromTargetIP, PromTargetName", "not the same length"),
         ("DBUsageProtection = true\nDBPercentageUsage = 'x'", "DBUsageProtection", "no share"),
+        ("HEPAddr = 'capture.example:9060'", "HEPAddr", "protocol:address:port"),
+        ("HEPAddr = ''\nHEPTCPAddr = ':9060'", "HEPAddr, HEPTCPAddr", "needs a udp socket"),
         ("TLSMinVersion = '1.3'", "TLSCertFolder, TLSMinVersion", "no TLS socket"),
     ],
 )

@@ -169,6 +169,17 @@ async def test_a_ping_is_answered_with_its_payload(start_listener: StartListener
     assert only.packet == GOOD
 
 
+def test_fragments_of_nothing_take_no_memory() -> None:
+    """A peer may send them for as long as a packet may take."""
+    subject = WebSocket()
+    subject.feed(REQUEST + frame(GOOD[:100], fin=False))
+    assert subject.feed(frame(b"", CONTINUED, fin=False) * 10_000) == []
+    assert len(subject._message) == 1
+    assert subject.is_inside
+    assert subject.feed(frame(GOOD[100:], CONTINUED)) == [GOOD]
+    assert not subject.is_inside
+
+
 async def test_a_close_frame_is_answered_and_is_nothing_to_count(
     start_listener: StartListener,
 ) -> None:

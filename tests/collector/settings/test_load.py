@@ -242,6 +242,11 @@ def test_every_path_is_beside_the_file_unless_it_is_absolute(file: Path) -> None
     assert found.certificate == str(file.parent / "c.pem")
     assert found.key == "/etc/k.pem"
     assert found.client_ca == ""
+    text = '[relay]\ntls_ca = "r.pem"\ntls_certificate = "/etc/r.pem"\n[loki]\ntls_ca = "l.pem"\n'
+    outputs = _load(text, file)
+    assert outputs.relay.tls_ca == str(file.parent / "r.pem")
+    assert outputs.relay.tls_certificate == "/etc/r.pem"
+    assert outputs.loki.tls_ca == str(file.parent / "l.pem")
 
 
 @pytest.mark.parametrize("protocol", ["tls", "wss"])
