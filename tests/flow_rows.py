@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,7 +19,6 @@ from collector.correlation.columns import (
 from tests.flow import Expected, Flow, Message
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LABEL: Final = re.compile(r"[A-Z]\d+\Z")
 _ALWAYS: Final = ("caller", "callee", "expires_at")
 """Generated columns that need not be named."""
 _NO_LEG: Final = (b"INFO", b"NOTIFY")
@@ -88,9 +86,9 @@ def _key_columns(group: Group) -> tuple[str, str]:
 def _value(flow: Flow, text: str, type_: str) -> Any:
     if text == "-":
         return None
-    if _LABEL.match(text):
-        return _moment(flow.message(text).us)
     match type_:
+        case "timestamp with time zone":
+            return _moment(flow.message(text).us)
         case "smallint" | "integer" | "bigint":
             return int(text)
         case "double precision":
