@@ -27,7 +27,8 @@ _NO_LEG: Final = (b"INFO", b"NOTIFY")
 def call_row(flow: Flow, expected: Expected) -> dict[str, Any]:
     """Columns of ``call`` that are known, with their values."""
     messages = [m for m in flow.of_leg(expected.leg) if not _is(m, _NO_LEG)]
-    bounds = {"started_at": messages[0].us, "last_at": messages[-1].us}
+    times = [message.us for message in messages]
+    bounds = {"started_at": min(times), "last_at": max(times)}
     return {
         "call_id": flow.legs[expected.leg],
         **{name: _moment(us) for name, us in bounds.items()},
