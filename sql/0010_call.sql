@@ -27,7 +27,10 @@ COMMENT ON COLUMN capture_node.calls_refused IS
 
 CREATE FUNCTION milliseconds(span interval) RETURNS double precision
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN (extract(epoch FROM span) * 1000)::double precision;
+    RETURN CASE WHEN span >= interval '0' THEN (extract(epoch FROM span) * 1000)::double precision END;
+
+COMMENT ON FUNCTION milliseconds(interval) IS
+    'Null for less than nothing: then two capture agents have clocks that differ.';
 
 CREATE TABLE call (
     ts                   timestamptz NOT NULL,

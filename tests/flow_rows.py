@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,7 +19,6 @@ from collector.correlation.columns import (
 from tests.flow import Expected, Flow, Message
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LABEL: Final = re.compile(r"[A-Z]\d+\Z")
 _ALWAYS: Final = ("caller", "callee", "expires_at")
 """Generated columns that need not be named."""
 _NO_LEG: Final = (b"INFO", b"NOTIFY")
@@ -29,7 +27,8 @@ _NO_LEG: Final = (b"INFO", b"NOTIFY")
 def call_row(flow: Flow, expected: Expected) -> dict[str, Any]:
     """Columns of ``call`` that are known, with their values."""
     messages = [m for m in flow.of_leg(expected.leg) if not _is(m, _NO_LEG)]
-    bounds = {"started_at": messages[0].us, "last_at": messages[-1].us}
+    times = [message.us for message in messages]
+    bounds = {"started_at": min(times), "last_at": max(times)}
     return {
         "call_id": flow.legs[expected.leg],
         **{name: _moment(us) for name, us in bounds.items()},
@@ -88,9 +87,9 @@ def _key_columns(group: Group) -> tuple[str, str]:
 def _value(flow: Flow, text: str, type_: str) -> Any:
     if text == "-":
         return None
-    if _LABEL.match(text):
-        return _moment(flow.message(text).us)
     match type_:
+        case "timestamp with time zone":
+            return _moment(flow.message(text).us)
         case "smallint" | "integer" | "bigint":
             return int(text)
         case "double precision":

@@ -9,6 +9,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from collector import sip
 from tests import flow
 from tests.fix_calls import LATER_US, SECOND_NODE, Ingests, Row, copies, repeats, select
 from tests.flow import NODE, Flow
@@ -16,7 +17,24 @@ from tests.flow_rows import call_row, registration_row
 
 Connection = AsyncConnection[TupleRow]
 NAMES = flow.names()
+REQUEST_MISSING = ("setup-begun-late", "clocks-apart")
+"""Flows in which responses were captured without their request."""
 CALLS = [name for name in NAMES if flow.load(name).calls]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_flow_is_made_of_complete_messages(name: str) -> None:
+    """Readable SIP of one of its legs; a response has the Via and CSeq of a request before it."""
+    read = flow.load(name)
+    assert read.title
+    asked = set()
+    for message in read.messages:
+        found = sip.extract(message.sip)
+        assert found.fault is None
+        assert found.call_id.decode() == read.legs[message.leg]
+        key = message.leg, found.via_branch, found.cseq, found.method
+        assert not found.status or key in asked or name in REQUEST_MISSING
+        asked.add(key)
 
 
 @pytest.mark.parametrize("name", NAMES)
