@@ -52,6 +52,12 @@ def template(cluster: Cluster) -> str:
     return name
 
 
+@pytest.fixture(scope="module")
+def shared_database(cluster: Cluster, template: str) -> Iterator[Database]:
+    """A database with the schema of this version, for all tests of a module."""
+    yield from _fresh(cluster, template)
+
+
 @pytest.fixture
 def empty_database(cluster: Cluster) -> Iterator[Database]:
     """A database without schema."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 from typing import Final
 
 from aiohttp import web
@@ -30,9 +31,9 @@ QUERIES: Final = {
     )
     for subject in OF_CALL_ID
 }
-CALL: Final = sql.SQL(
-    "SELECT {} FROM call WHERE call_id = %s ORDER BY started_at DESC LIMIT 1"
-).format(CALLS.select(payload=False))
+CALL: Final = sql.SQL("SELECT {} FROM call WHERE call_id = %s LIMIT 100").format(
+    CALLS.select(payload=False)
+)
 STREAMS: Final = sql.SQL("SELECT {} FROM rtp_stream WHERE call_id = %s LIMIT %s").format(
     sql.SQL(", ").join(sql.Identifier(column.name) for column in STREAM_TABLE.columns)
 )
@@ -141,10 +142,10 @@ def _ids(request: web.Request, legs: Legs, whose: str) -> list[str]:
 
 
 async def _call(request: web.Request, connection: AsyncConnection[DictRow]) -> DictRow | None:
-    """The leg's row."""
+    """The leg's row; the last one if a Call-ID was used again."""
     context = request.app[CONTEXT]
     found = await context.query(connection, CALL, (request.match_info["call_id"],))
-    return found[0] if found else None
+    return max(found, key=itemgetter("started_at"), default=None)
 
 
 async def _read(

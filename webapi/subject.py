@@ -162,7 +162,7 @@ REGISTRATIONS: Final = Subject(
     ),
     {"call_id": str, "aor": str},
     time="last_at",
-    everywhere=frozenset({"call_id", "aor"}),
+    everywhere=frozenset({"call_id", "aor", "contact_user"}),
     default_range=DAY,
     show=rows.shown,
 )

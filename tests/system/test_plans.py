@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Each query of the API prunes partitions and uses an index."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from collector.columns import TABLES
+from collector.hep import TYPE_LOG, TYPE_RTCP, TYPE_SIP
+from collector.partitions import Partitions
+from tests.fix_api import store
+from tests.fix_database import Database
+from tests.plan import Plan, explain
+from tests.sip_text import packet, request
+from webapi import calls, search
+from webapi.search import Search
+from webapi.subject import EVENTS, MESSAGES, OF_CALL_ID, REPORTS, Subject
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+Connection = AsyncConnection[TupleRow]
+
+BY_SUBJECT = pytest.mark.parametrize("subject", OF_CALL_ID, ids=lambda subject: subject.name)
+
+
+@pytest.fixture(scope="module")
+def filled_database(shared_database: Database) -> Database:
+    """24 hourly partitions with a hundred messages, reports and events each."""
+    asyncio.run(_fill(shared_database))
+    return shared_database
+
+
+async def _fill(database: Database) -> None:
+    async with await AsyncConnection.connect(database.dsn, autocommit=True) as connection:
+        for table in TABLES:
+            while await Partitions(3600).ensure(connection, table.name, NOW - 24 * HOUR, NOW):
+                pass
+        for hour in range(24):
+            begin = (NOW - (24 - hour) * HOUR).timestamp()
+            await store(
+                connection,
+                [
+                    packet(
+                        payload,
+                        at=begin + 30 * n,
+                        type=kind,
+                        correlation_id=b"%d-%d@x" % (hour, n),
+                    )
+                    for n in range(120)
+                    for kind, payload in (
+                        (TYPE_SIP, request(call_id=f"{hour}-{n}@x", number=n + 1)),
+                        (TYPE_RTCP, b'{"ssrc":%d}' % n),
+                        (TYPE_LOG, b"a line"),
+                    )
+                ],
+            )
+        await connection.execute("ANALYZE")
+
+
+@pytest.fixture
+async def filled(filled_database: Database) -> AsyncIterator[Connection]:
+    """A connection that reads no table whole if there is another way."""
+    async with await AsyncConnection.connect(filled_database.dsn, autocommit=True) as connection:
+        # Small tables are read whole for good reasons; the question is what is possible.
+        await connection.execute("SET enable_seqscan TO off")
+        yield connection
+
+
+@pytest.mark.parametrize(
+    ("subject", "parameters"),
+    [
+        *((subject, {}) for subject in OF_CALL_ID),
+        *((subject, {"sort": "ts"}) for subject in OF_CALL_ID),
+        *((subject, {"ip": "192.0.2.0/24"}) for subject in OF_CALL_ID),
+        (MESSAGES, {"from_user": "al*"}),
+        (MESSAGES, {"method": "INVITE", "status": "none", "text": "bob"}),
+        (REPORTS, {"type": "5", "ssrc": "7", "node": "2001"}),
+        (EVENTS, {"type": "100", "text": "line"}),
+    ],
+)
+async def test_a_search_by_time_reads_one_partition_through_brin(
+    filled: Connection, subject: Subject, parameters: dict[str, str]
+) -> None:
+    """The first slice of a day's search touches the partition of that second only."""
+    wanted = Search.parse(subject, {"from": "-1d", "to": "now"} | parameters, 100, NOW)
+    begin, end = next(iter(search.slices(wanted)))
+    statement, values = search.build(wanted, begin, end, wanted.limit)
+    plan = await explain(filled, statement, values)
+    expected = "1100" if wanted.descending else "1200"
+    assert plan.partitions <= {expected, "default"}
+    assert any("_ts" in name for name in plan.indexes), plan.indexes
+
+
+@BY_SUBJECT
+async def test_a_search_by_call_id_uses_its_index(filled: Connection, subject: Subject) -> None:
+    """In every partition of the range, and no table is read whole."""
+    wanted = Search.parse(subject, {"call_id": "3-7@x"}, 100, NOW)
+    statement, values = search.build(wanted, wanted.begin, wanted.end, wanted.limit)
+    _assert_call_id_index(await explain(filled, statement, values))
+
+
+@BY_SUBJECT
+async def test_a_search_by_call_id_and_time_is_pruned(filled: Connection, subject: Subject) -> None:
+    """A known time leaves few partitions."""
+    wanted = Search.parse(subject, {"call_id": "3-7@x", "from": "-2h", "to": "-1h"}, 100, NOW)
+    statement, values = search.build(wanted, wanted.begin, wanted.end, wanted.limit)
+    plan = await explain(filled, statement, values)
+    assert plan.partitions <= {"1000", "default"}
+
+
+@BY_SUBJECT
+async def test_a_call_uses_the_call_id_index(filled: Connection, subject: Subject) -> None:
+    """Without any time."""
+    _assert_call_id_index(await explain(filled, calls.QUERIES[subject], [["3-7@x"], 100]))
+
+
+def _assert_call_id_index(plan: Plan) -> None:
+    assert not plan.scans_whole
+    assert len(plan.partitions) >= 24
+    assert all(name.endswith("call_id_idx") for name in plan.indexes), plan.indexes
