@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from operator import itemgetter
 from typing import Final
@@ -63,7 +64,9 @@ async def show_call(request: web.Request) -> web.Response:
     quality = verdict(streams, call)
     own = [row for row in found[0] if row["call_id"] == asked]
     all_read = complete or len(found[0]) < context.settings.web.max_call_messages
-    explanation = explain(
+    # A hostile call may take a tenth of a second; others are answered meanwhile.
+    explanation = await asyncio.to_thread(
+        explain,
         own[:MAX_EXPLAINED],
         call=call,
         quality=quality,

@@ -124,13 +124,14 @@ def test_the_second_leg_names_the_first(calls: Calls) -> None:
 
 def test_the_registration_shows_who_authenticated(calls: Calls) -> None:
     """Digest username and realm are columns."""
-    second = calls["registration"]["messages"][2]
-    assert (second["method"], second["auth_user"], second["auth_realm"]) == (
-        "REGISTER",
-        "caller",
-        "demo.example",
+    # siptrace may give a request and the response before it the same µs, in either order.
+    (second,) = (
+        message
+        for message in calls["registration"]["messages"]
+        if message["cseq"] == 2 and "status" not in message
     )
-    assert second["kind"] == "registration"
+    assert (second["method"], second["kind"]) == ("REGISTER", "registration")
+    assert (second["auth_user"], second["auth_realm"]) == ("caller", "demo.example")
 
 
 def test_what_the_demo_prints(calls: Calls) -> None:
