@@ -12,9 +12,10 @@ from aiohttp import web
 from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
 
+from collector import capture_loss
 from collector.explain import explain
 from collector.explain import to_json as explain_json
-from collector.quality.verdict import to_json, verdict
+from collector.quality.verdict import CaptureLoss, to_json, verdict
 from collector.tables import STREAM_TABLE
 from webapi import export, rows
 from webapi.context import CONTEXT, Context, json_response
@@ -38,6 +39,7 @@ CALL: Final = sql.SQL("SELECT {} FROM call WHERE call_id = %s LIMIT 100").format
 STREAMS: Final = sql.SQL("SELECT {} FROM rtp_stream WHERE call_id = %s LIMIT %s").format(
     sql.SQL(", ").join(sql.Identifier(column.name) for column in STREAM_TABLE.columns)
 )
+CAPTURE_LOSS: Final = sql.SQL(capture_loss.READ)
 MAX_EXPLAINED: Final = 1000
 """Messages from the beginning on that an explanation looks at."""
 _MAX_STREAMS: Final = 1000
@@ -61,7 +63,8 @@ async def show_call(request: web.Request) -> web.Response:
         found, complete = await _read(context, connection, ids, OF_CALL_ID)
         asked = request.match_info["call_id"]
         streams = await context.query(connection, STREAMS, (asked, _MAX_STREAMS))
-    quality = verdict(streams, call)
+        lost = await _capture_loss(context, connection, call) if call else None
+    quality = verdict(streams, call, lost)
     own = [row for row in found[0] if row["call_id"] == asked]
     all_read = complete or len(found[0]) < context.settings.web.max_call_messages
     # A hostile call may take a tenth of a second; others are answered meanwhile.
@@ -149,6 +152,15 @@ async def _call(request: web.Request, connection: AsyncConnection[DictRow]) -> D
     context = request.app[CONTEXT]
     found = await context.query(connection, CALL, (request.match_info["call_id"],))
     return max(found, key=itemgetter("started_at"), default=None)
+
+
+async def _capture_loss(
+    context: Context, connection: AsyncConnection[DictRow], call: DictRow
+) -> CaptureLoss | None:
+    """What all capture nodes lost while the leg was seen."""
+    values = capture_loss.span(call["started_at"], call["last_at"])
+    (row,) = await context.query(connection, CAPTURE_LOSS, values)
+    return CaptureLoss.of(row)
 
 
 async def _read(

@@ -182,12 +182,17 @@ def _least(figures: list[Figure]) -> Figure | None:
 
 
 def to_json(value: Any) -> Any:
-    """A verdict, or a part of it, as objects and arrays; times stay as they are."""
+    """A verdict, or a part of it, as objects and arrays; times stay as they are.
+
+    Figures have four places.
+    """
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         document = {name: to_json(part) for name, part in value._asdict().items()}
         if isinstance(value, CaptureLoss):
             document["percent"] = value.percent
         return document
+    if isinstance(value, float):
+        return round(value, 4)
     if isinstance(value, frozenset):
         return sorted(value)
     if isinstance(value, tuple):
