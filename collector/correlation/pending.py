@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from collector.copy_binary import clean_text
 from collector.correlation import leg, links, registration, streams
+from collector.correlation.encode import MAX_TEXT_BYTES
 from collector.correlation.fact import Fact, ReportFact
 from collector.correlation.leg import Leg
 from collector.correlation.links import Edge, Reason
@@ -53,7 +55,12 @@ class Pending:
             self._add_edges(fact)
 
     def _add_edges(self, fact: Fact) -> None:
-        for edge in links.edges(fact):
+        for said in links.edges(fact):
+            # As they are written: what is cut or mended to the same is the same edge.
+            edge = said._replace(
+                linked_id=clean_text(said.linked_id, MAX_TEXT_BYTES),
+                detail=clean_text(said.detail, MAX_TEXT_BYTES),
+            )
             key = fact.call_id, edge.linked_id, edge.reason
             have = self.edges.get(key)
             if have is None or edge.detail < have.detail:

@@ -11,6 +11,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from collector.correlation import upkeep
+from collector.correlation.encode import MAX_TEXT_BYTES
+from collector.correlation.fact import Fact
 from collector.correlation.pending import Pending
 from collector.correlation.writer import KEYS_KEPT, Mark, Writer
 from collector.errors import ProgressConflictError
@@ -156,3 +158,22 @@ async def test_registrations_that_nobody_renews_go(
     assert len(await select(connection, "registration")) == len(flow.registrations)
     await upkeep.keep(connection, settings, flow.begins + timedelta(days=11))
     assert await select(connection, "registration") == []
+
+
+async def test_links_that_differ_only_where_they_are_cut_are_one(
+    ingests: Ingests, connection: Connection
+) -> None:
+    """Two that are the same in the table must not be written in one statement."""
+    flow = _call()
+    first = await ingests.open()
+    facts = [fact for fact in await first.store(flow.messages) if isinstance(fact, Fact)]
+    pending, writer = Pending(), Writer(HALF_HOUR)
+    await writer.prepare(connection)
+    for number, end in enumerate((b"x", b"y", b"\xff", b"\xfe")):
+        packet = facts[number].packet._replace(correlation_id=b"z" * MAX_TEXT_BYTES + end)
+        pending.add([facts[number]._replace(packet=packet)])
+        packet = facts[number].packet._replace(correlation_id=b"h" + end)
+        pending.add_edges([facts[number]._replace(packet=packet)])
+    await writer.write(connection, pending, [])
+    links = await select(connection, "call_link")
+    assert {link["linked_id"] for link in links} == {"z" * MAX_TEXT_BYTES, "hx", "hy", "h\ufffd"}
