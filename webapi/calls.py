@@ -90,7 +90,7 @@ async def show_call(request: web.Request) -> web.Response:
             "hubs": legs.hubs,
             "legs_complete": legs.complete,
             "quality": rows.document(to_json(quality)),
-            "explanation": explain_json(explanation) if found[0] else None,
+            "explanation": explain_json(explanation) if own else None,
             **{
                 subject.name: [subject.show(row) for row in listed]
                 for subject, listed in zip(OF_CALL_ID, found, strict=True)

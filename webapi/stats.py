@@ -73,8 +73,12 @@ async def read_recent(context: Context) -> list[dict[str, Any]]:
     """Figures of the calls of each node that began in the last minutes but one."""
     end = datetime.now(UTC).replace(second=0, microsecond=0) - _YOUNGEST
     values = {
-        **{"begin": end - RECENT, "end": end, "step": timedelta(seconds=_MINUTE)},
-        **{"node": None, "peer": None, "limit": context.settings.web.max_rows},
+        "begin": end - RECENT,
+        "end": end,
+        "step": timedelta(seconds=_MINUTE),
+        "node": None,
+        "peer": None,
+        "limit": context.settings.web.max_rows,
     }
     async with context.connection() as connection:
         found = await context.query(connection, calls_query("node", stepped=False), values)
