@@ -47,6 +47,8 @@ def test_the_api_page_names_every_route_parameter_and_column() -> None:
         shown = {*subject.columns} - (INTERNAL if subject is CALLS else set())
         for name in {*subject.parameters, *subject.sorts, *shown}:
             assert f"`{name}`" in page, name
+    for metric in stats.metrics([]):
+        assert f"`{metric.name}`" in page, metric.name
     for name in (*stats.PARAMETERS, *stats.BY, *kpi.SHOWN, *REGISTRATION_STATES):
         assert f"`{name}`" in page, name
 

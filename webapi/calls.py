@@ -62,7 +62,7 @@ async def show_call(request: web.Request) -> web.Response:
         ids = _ids(request, legs, whose)
         found, complete = await _read(context, connection, ids, OF_CALL_ID)
         asked = request.match_info["call_id"]
-        streams = await context.query(connection, STREAMS, (asked, _MAX_STREAMS))
+        streams = await context.query(connection, STREAMS, (asked, _MAX_STREAMS), prepare=True)
         lost = await _capture_loss(context, connection, call) if call else None
     quality = verdict(streams, call, lost)
     own = [row for row in found[0] if row["call_id"] == asked]
@@ -93,7 +93,7 @@ async def show_call(request: web.Request) -> web.Response:
             "hubs": legs.hubs,
             "legs_complete": legs.complete,
             "quality": rows.document(to_json(quality)),
-            "explanation": explain_json(explanation) if found[0] else None,
+            "explanation": explain_json(explanation) if own else None,
             **{
                 subject.name: [subject.show(row) for row in listed]
                 for subject, listed in zip(OF_CALL_ID, found, strict=True)
@@ -150,7 +150,7 @@ def _ids(request: web.Request, legs: Legs, whose: str) -> list[str]:
 async def _call(request: web.Request, connection: AsyncConnection[DictRow]) -> DictRow | None:
     """The leg's row; the last one if a Call-ID was used again."""
     context = request.app[CONTEXT]
-    found = await context.query(connection, CALL, (request.match_info["call_id"],))
+    found = await context.query(connection, CALL, (request.match_info["call_id"],), prepare=True)
     return max(found, key=itemgetter("started_at"), default=None)
 
 
@@ -172,7 +172,8 @@ async def _read(
     """The rows of each subject up to the limit, and whether they are all."""
     limit = context.settings.web.max_call_messages
     found = [
-        await context.query(connection, QUERIES[subject], (ids, limit + 1)) for subject in subjects
+        await context.query(connection, QUERIES[subject], (ids, limit + 1), prepare=True)
+        for subject in subjects
     ]
     return [listed[:limit] for listed in found], all(len(listed) <= limit for listed in found)
 

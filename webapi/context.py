@@ -76,10 +76,13 @@ async def fetch(
 ) -> list[DictRow]:
     """All rows of one statement; raises ApiError 503 if it takes longer than ``timeout_s``.
 
-    ``prepare`` is psycopg's: whether one plan serves several executions; None decides by count.
+    With ``prepare`` one plan serves all executions, whatever the values: right when these say
+    nothing about the way to the rows, since planning over many partitions takes longer than reading
+    a few rows of them. None leaves it to psycopg and PostgreSQL.
     """
-    limit = sql.SQL("SET LOCAL statement_timeout TO {}").format(
-        sql.Literal(max(1, int(timeout_s * 1000)))
+    limit = sql.SQL("SET LOCAL statement_timeout TO {}; SET LOCAL plan_cache_mode TO {}").format(
+        sql.Literal(max(1, int(timeout_s * 1000))),
+        sql.SQL("force_generic_plan" if prepare else "auto"),
     )
     try:
         async with connection.transaction(), connection.cursor() as cursor:

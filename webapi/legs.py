@@ -98,7 +98,7 @@ async def find(
         "end": max(call["ts"], call["last_at"]) + REACH,
     }
     ids = await _follow(context, connection, call["call_id"], span, found)
-    found.rows = await context.query(connection, LEGS, {"ids": list(ids), **span})
+    found.rows = await context.query(connection, LEGS, {"ids": list(ids), **span}, prepare=True)
     if len(found.rows) >= MAX_LEGS:
         found.complete = False
     await _guess(context, connection, call, found)
@@ -117,7 +117,9 @@ async def _follow(
     frontier = {call_id}
     links: dict[tuple[str, str, str], dict[str, Any]] = {}
     for _ in range(MAX_HOPS):
-        edges = await context.query(connection, EDGES, {"ids": list(frontier), **span})
+        edges = await context.query(
+            connection, EDGES, {"ids": list(frontier), **span}, prepare=True
+        )
         hubs = _hubs(edges)
         found.hubs += sorted(hubs)
         for edge in edges:

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from collector import __version__
 from collector.causes import CAUSES
 from collector.output.fate import Fate
-from webapi import retention
+from webapi import retention, stats
 from webapi.context import CONTEXT
 from webapi.errors import ApiError
 from webapi.parameters import single
@@ -54,10 +54,14 @@ class Snapshot(Collector):
     """The metrics of one scrape; ``nodes`` is None when the database does not answer."""
 
     def __init__(
-        self, nodes: list[dict[str, Any]] | None, kept: dict[str, Any] | None = None
+        self,
+        nodes: list[dict[str, Any]] | None,
+        kept: dict[str, Any] | None = None,
+        calls: list[dict[str, Any]] | None = None,
     ) -> None:
         self._nodes = nodes
         self._retention = kept
+        self._calls = calls
 
     def collect(self) -> Iterable[Metric]:
         """Yield all metrics."""
@@ -72,6 +76,8 @@ class Snapshot(Collector):
             yield from self._output_metrics(self._nodes)
         if self._retention is not None:
             yield from retention.metrics(self._retention)
+        if self._calls is not None:
+            yield from stats.metrics(self._calls)
 
     @staticmethod
     def _node_metrics(nodes: list[dict[str, Any]]) -> Iterable[Metric]:
@@ -144,13 +150,15 @@ async def show_metrics(request: web.Request) -> web.Response:
     try:
         nodes = await read_nodes(request.app[CONTEXT])
         kept = await retention.read(request.app[CONTEXT])
+        calls = await stats.read_recent(request.app[CONTEXT])
     except ApiError:
-        recent = kept = None
+        snapshot = Snapshot(None)
     else:
         oldest = datetime.now(UTC) - SHOWN_FOR
         recent = [node for node in nodes if node["heartbeat_at"] > oldest]
+        snapshot = Snapshot(recent, kept, calls)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Snapshot(recent, kept))
+    registry.register(snapshot)
     return web.Response(
         body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
     )

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from aiohttp import web
+from prometheus_client.core import GaugeMetricFamily, Metric
 from psycopg import sql
 
 from collector.hop import CHALLENGED
 from webapi import kpi, rows
-from webapi.context import CONTEXT, json_response
+from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import bad_parameter
 from webapi.parameters import duration, single, time_range
 
@@ -47,7 +48,52 @@ _REGISTRATIONS: Final = {
     "successes": f"{_REGISTER} AND status_class = 2",
     "failures": f"{_REGISTER} AND status_class BETWEEN 3 AND 6",
 }
+_GAUGES: Final = {
+    "attempts": ("attempts", "Legs", 1),
+    "answered": ("answered", "Answered", 1),
+    "asr": ("asr_ratio", "Answer seizure ratio 0 … 1", 0.01),
+    "ner": ("ner_ratio", "Network effectiveness ratio 0 … 1", 0.01),
+    "ser": ("ser_ratio", "Session establishment ratio 0 … 1", 0.01),
+    "seer": ("seer_ratio", "Session establishment effectiveness ratio 0 … 1", 0.01),
+    "isa": ("isa_ratio", "Ineffective session attempts 0 … 1", 0.01),
+    "pdd_ms": ("pdd_seconds", "Average post-dial delay", 0.001),
+    "setup_ms": ("setup_seconds", "Average time to the answer", 0.001),
+    "acd_ms": ("duration_seconds", "Average duration", 0.001),
+}
+"""Figure → name, text and factor to the units of Prometheus."""
 PARAMETERS: Final = ("from", "to", "step", "by", "node", "peer")
+
+
+RECENT: Final = timedelta(minutes=5)
+_YOUNGEST: Final = timedelta(minutes=1)
+"""Calls that began later have no outcome yet."""
+
+
+async def read_recent(context: Context) -> list[dict[str, Any]]:
+    """Figures of the calls of each node that began in the last minutes but one."""
+    end = datetime.now(UTC).replace(second=0, microsecond=0) - _YOUNGEST
+    values = {
+        "begin": end - RECENT,
+        "end": end,
+        "step": timedelta(seconds=_MINUTE),
+        "node": None,
+        "peer": None,
+        "limit": context.settings.web.max_rows,
+    }
+    async with context.connection() as connection:
+        found = await context.query(connection, calls_query("node", stepped=False), values)
+    return [_calls(row, "node") for row in found]
+
+
+def metrics(recent: list[dict[str, Any]]) -> Iterable[Metric]:
+    """The same for Prometheus; what has no base is left out."""
+    span = f"calls that began in {RECENT.seconds // _MINUTE} minutes, a minute ago"
+    for name, (metric, text, factor) in _GAUGES.items():
+        gauge = GaugeMetricFamily(f"kemiscope_call_{metric}", f"{text}, {span}.", labels=("node",))
+        for row in recent:
+            if row[name] is not None:
+                gauge.add_metric((row["node"],), row[name] * factor)
+        yield gauge
 
 
 async def show_stats(request: web.Request) -> web.Response:

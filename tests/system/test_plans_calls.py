@@ -158,7 +158,7 @@ async def test_another_sort_reads_its_range_only(filled: Connection, sort: str) 
 
 async def test_a_leg_by_its_call_id(filled: Connection) -> None:
     """Without any time it is looked for in each partition, by the key."""
-    wanted = Search.parse(CALLS, {"call_id": "777@x", "to": "-1h"}, 100, NOW)
+    wanted = Search.parse(CALLS, {"call_id": "777@x", "to": "-30m"}, 100, NOW)
     for statement, values in (_first_slice(wanted), (calls.CALL, ["777@x"])):
         plan = await explain(filled, statement, values)
         assert not plan.scans_whole

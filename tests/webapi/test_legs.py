@@ -10,8 +10,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from tests import flow
 from tests.call_rows import add_answered, add_call, add_link
 from tests.fix_api import Get, load_settings, store
+from tests.fix_calls import Ingests
 from tests.fix_database import Database
 from tests.sip_text import packet, request
 from webapi.app import create_app
@@ -190,6 +192,32 @@ async def test_messages_of_all_legs_together(
         path = "/api/v1/calls/a@x/export.txt"
         text = await client.get(path, params=legs, headers={"Host": "127.0.0.1:9080"})
         assert (await text.text()).count("\nCSeq: ") == len(expected)
+
+
+async def test_quality_and_explanation_are_of_this_leg(
+    get: Get, ingests: Ingests, connection: Connection
+) -> None:
+    """As stored by ingest; whoever has no messages is not explained."""
+    read = flow.load("b2bua-header")
+    ingesting = await ingests.open()
+    await ingesting.store(read.messages)
+    await ingesting.write()
+    await add_call(connection, "no messages@x")
+    found = await connection.execute("SELECT call_id FROM call_link")
+    ((call_id,),) = await found.fetchall()
+    shown = (await get(f"/api/v1/calls/{call_id}", legs="all")).json
+    assert len(shown["legs"]) == 2
+    assert len(shown["messages"]) == len(read.messages)
+    statements = shown["explanation"]["statements"]
+    ids = {message["id"] for message in shown["messages"] if message["call_id"] == call_id}
+    proofs = {id_ for statement in statements for id_ in statement["messages"]}
+    assert proofs
+    assert proofs <= ids
+    assert shown["explanation"]["headline"]
+    assert shown["quality"]["streams"] == []
+    assert shown["quality"]["to_callee"]["reported"] is False
+    shown = (await get("/api/v1/calls/no messages@x")).json
+    assert shown["explanation"] is None
 
 
 async def test_legs_is_one_of_three(get: Get) -> None:

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+import pytest
 from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 from prometheus_client.parser import text_string_to_metric_families
@@ -67,6 +70,25 @@ async def test_the_outputs_are_series(
     assert samples["kemiscope_output_connected", frozenset(output)] == 0
     name = "kemiscope_output_last_success_timestamp_seconds"
     assert samples[name, frozenset(output)] > 1.7e9
+
+
+async def test_recent_calls_are_gauges(
+    client: TestClient[Request, Application], connection: AsyncConnection[TupleRow]
+) -> None:
+    """Of the minutes before the last one, in the units of Prometheus."""
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    for minutes, status in ((0, 200), (2, 200), (2, 486), (3, 503), (3, 0), (30, 200)):
+        await connection.execute(
+            "INSERT INTO call_minute VALUES (%s, 'edge', '', '', %s, %s, 1, 1, 500, 0, 0, 0, 0)",
+            (now - timedelta(minutes=minutes), "failed" if status else "ringing", status),
+        )
+    samples = await scrape(client)
+    labels = frozenset({("node", "edge")})
+    assert samples["kemiscope_call_attempts", labels] == 4
+    assert samples["kemiscope_call_answered", labels] == 1
+    assert samples["kemiscope_call_asr_ratio", labels] == pytest.approx(1 / 3, abs=0.001)
+    assert samples["kemiscope_call_pdd_seconds", labels] == 0.5
+    assert ("kemiscope_call_duration_seconds", labels) not in samples
 
 
 async def test_a_node_that_is_gone_for_a_day_is_left_out(
