@@ -165,13 +165,16 @@ def _encode_run(batch: Batch, records: list[Record], options: Options) -> None:
         for (found, _, node, sender), (packet, message) in zip(kept, read, strict=True):
             _store(batch, found.id, sender, Selected(packet, message, node), options)
         return
-    with selection.run():
-        for (found, _, node, sender), (packet, message) in zip(kept, read, strict=True):
-            selected = selection.select(Candidate(found.id, packet, message, node))
-            if isinstance(selected, Cause):
-                _tally(batch, sender, found.id, selected)
-            else:
-                _store(batch, found.id, sender, selected, options)
+    candidates = [
+        Candidate(found.id, packet, message, node)
+        for (found, _, node, _), (packet, message) in zip(kept, read, strict=True)
+    ]
+    chosen = selection.select_run(candidates)
+    for (found, _, _, sender), selected in zip(kept, chosen, strict=True):
+        if isinstance(selected, Cause):
+            _tally(batch, sender, found.id, selected)
+        else:
+            _store(batch, found.id, sender, selected, options)
 
 
 def _store(

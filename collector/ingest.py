@@ -90,13 +90,12 @@ class Ingest:
 
         Raises JournalError if the journal cannot be used, SettingsError for a bad setting.
         """
-        self.settings = self._started = settings
-        """Those in force; ``reload`` changes some of them."""
+        self.settings = self._started = settings  # those in force, those at the start
         self._reload = reload
         self._keeper: Keeper | None = None
         self._selection = Selection(settings)
         self._selection.open()
-        journal = Path(settings.journal.directory)
+        self._journal = journal = Path(settings.journal.directory)
         self._counters = Counters(journal)
         self._process, self._lock = claim_slot(self._counters, journal, Role.INGEST, time.time_ns())
         self._slot = self._counters.slot(self._process)
@@ -128,7 +127,7 @@ class Ingest:
             selection = Selection(found.in_force)
             selection.open()
         except (KemiscopeError, OSError) as error:
-            answer = Answer(time.time_ns(), error=one_line(str(error)))
+            answer = Answer(time.time_ns(), one_line(str(error)))
         else:
             self._hook_faults += self._selection.hook_faults
             self._selection.close()
@@ -138,7 +137,7 @@ class Ingest:
         for line in answer.lines():
             LOGGER.warning("reload: %s", line)
         try:
-            leave(Path(self.settings.journal.directory), self._process, answer)
+            leave(self._journal, self._process, answer)
         except OSError as error:
             LOGGER.error("reload: no answer can be left: %s", error)
 
@@ -173,6 +172,7 @@ class Ingest:
                 if self._stop.is_set():
                     await asyncio.wait((storing,), timeout=DRAIN_S)
             finally:
+                self.stop()  # also when a cancellation is swallowed; see ``cancellation``
                 for task in (keeper, storing, stopping):
                     task.cancel()
                 results = await asyncio.gather(keeper, storing, return_exceptions=True)
@@ -367,7 +367,7 @@ class Ingest:
     def close(self) -> None:
         """Free the slot."""
         self._selection.close()
-        withdraw(Path(self.settings.journal.directory), self._process)
+        withdraw(self._journal, self._process)
         self._slot.release()
         self._counters.close()
         os.close(self._lock)

@@ -22,7 +22,7 @@ from psycopg import AsyncConnection, Error, sql
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from collector import balance, capture_loss, kernel, partitions, statistics
+from collector import balance, cancellation, capture_loss, kernel, partitions, statistics
 from collector.admission import publication, refused
 from collector.columns import TABLES
 from collector.correlation import upkeep
@@ -41,6 +41,8 @@ from collector.settings.endpoint import parse_endpoint
 PUBLISH_INTERVAL_S: Final = 1.0
 SUMMARIZE_INTERVAL_S: Final = 5.0
 MAINTENANCE_INTERVAL_S: Final = 60.0
+QUARANTINE_INTERVAL_S: Final = 2.0
+"""Somebody who sends nothing but large garbage fills it fast."""
 THINNING_INTERVAL_S: Final = 10.0
 STATISTICS_INTERVAL_S: Final = 5.0
 CALLS_INTERVAL_S: Final = 10.0
@@ -88,6 +90,7 @@ class Keeper:
                 tasks.create_task(self._every(LOSS_INTERVAL_S, self._note_loss))
                 tasks.create_task(self._every(SUMMARIZE_INTERVAL_S, self._summarize))
                 tasks.create_task(self._every(MAINTENANCE_INTERVAL_S, self._maintain))
+                tasks.create_task(self._every(QUARANTINE_INTERVAL_S, self._trim_quarantine))
                 if self._settings.correlation.calls:
                     tasks.create_task(self._every(CALLS_INTERVAL_S, self._keep_calls))
                 if self._settings.correlation.calls:
@@ -120,6 +123,7 @@ class Keeper:
                 self._limited.reset(name)
             except (Error, PoolTimeout, JournalError) as error:
                 self._limited.warn(name, f"{name}: {error}")
+            cancellation.honour()
             await asyncio.sleep(interval_s() if callable(interval_s) else interval_s)
 
     async def _sync_loop(self) -> None:
@@ -199,7 +203,6 @@ class Keeper:
         ):
             LOGGER.info("partition %s made", made.name)
         await self._drop_old_counters(connection, now)
-        await self._trim_quarantine(connection)
 
     async def _keep_calls(self, connection: AsyncConnection[TupleRow]) -> None:
         await upkeep.keep(connection, self._settings, datetime.now(UTC))

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -102,24 +102,35 @@ class Selection:
             self._duplicates.close()
             self._duplicates = None
 
-    @contextmanager
-    def run(self) -> Iterator[None]:
-        """Around the ``select`` calls for some records that belong together."""
-        if self._duplicates:
-            with self._duplicates.locked():
-                yield
-        else:
-            yield
-
     def accepts(self, packet: Hep) -> bool:
         """Whether the packet's capture password is right; always when none is set."""
         return self._passwords is None or self._passwords.accepts(packet)
 
+    def select_run(self, candidates: Sequence[Candidate]) -> list[Selected | Cause]:
+        """``select`` for packets that belong together.
+
+        Only while the table of duplicates is asked do other processes wait: not for the user's
+        functions.
+        """
+        with self._duplicates.locked() if self._duplicates else nullcontext():
+            causes = [self._discard(candidate) for candidate in candidates]
+        return [
+            self._form(candidate) if cause is None else cause
+            for candidate, cause in zip(candidates, causes, strict=True)
+        ]
+
     def select(self, candidate: Candidate) -> Selected | Cause:
         """The packet as it is stored, or why it is not."""
+        cause = self._discard(candidate)
+        return self._form(candidate) if cause is None else cause
+
+    def _discard(self, candidate: Candidate) -> Cause | None:
         for part in self._filters:
             if part.discards(candidate):
                 return part.cause
+        return None
+
+    def _form(self, candidate: Candidate) -> Selected | Cause:
         headers: dict[str, str | int | float] = {}
         aleg_id, aleg_header = b"", ""
         if self._headers and candidate.message:

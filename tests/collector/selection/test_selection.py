@@ -13,6 +13,7 @@ from collector.causes import Cause
 from collector.errors import SettingsError
 from collector.selection import Selected, Selection
 from collector.selection.candidate import Candidate
+from collector.selection.duplicates import FILE_NAME
 from tests.collector.selection.candidates import ARRIVAL, candidate
 from tests.copy_reader import read_rows
 from tests.sip_text import request
@@ -29,8 +30,8 @@ def _selection(directory: Path, **environment: str) -> Selection:
 
 
 def _select(selection: Selection, given: Candidate) -> Selected | Cause:
-    with selection.run():
-        return selection.select(given)
+    (selected,) = selection.select_run([given])
+    return selected
 
 
 def test_nothing_set_needs_nothing(tmp_path: Path) -> None:
@@ -40,6 +41,28 @@ def test_nothing_set_needs_nothing(tmp_path: Path) -> None:
     assert selection.accepts(candidate().packet)
     given = candidate()
     assert _select(selection, given) == Selected(given.packet, given.message, given.node)
+
+
+def test_the_users_functions_hold_up_no_other_process(tmp_path: Path) -> None:
+    """The table of duplicates is free while they run."""
+    hook = tmp_path / "hook.py"
+    hook.write_text(
+        "import fcntl, os\n"
+        "def take_the_lock(message):\n"
+        f"    file = os.open({str(tmp_path / FILE_NAME)!r}, os.O_RDWR)\n"
+        "    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        "    os.close(file)\n"
+        "    message.node = 'free'\n"
+    )
+    selection = _selection(tmp_path, FILTER_DUPLICATE_WINDOW="1s", HOOK_FILE=str(hook))
+    selection.open()
+    first, second = candidate(), candidate(record_id=ARRIVAL + 64)
+    chosen = selection.select_run([first, second])
+    selection.close()
+    assert isinstance(chosen[0], Selected)
+    assert chosen[0].node == b"free"
+    assert chosen[1] is Cause.DUPLICATE
+    assert selection.hook_faults == 0
 
 
 ALL = {
