@@ -16,9 +16,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from enum import Enum, auto
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from psycopg import AsyncConnection, Error
 from psycopg.rows import TupleRow
@@ -37,6 +36,7 @@ from collector.keeper import Keeper
 from collector.log import LOGGER, LimitedLog, one_line
 from collector.partitions import Partitions
 from collector.pool import make_pool
+from collector.portion import Outcome, Portion
 from collector.reload import Answer, leave, withdraw
 from collector.selection import Selection
 from collector.settings import Settings
@@ -58,28 +58,6 @@ _GC_THRESHOLDS: Final = (50_000, 20, 50)
 _ROW_REFUSED: Final = ("22", "23", "54")
 """SQLSTATE classes that blame the row: data exception, constraint, limit exceeded."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Outcome(Enum):
-    """What a turn found in the claimed segments."""
-
-    IDLE = auto()
-    """Nothing new."""
-    ABREAST = auto()
-    """Something, and all of it is stored."""
-    BEHIND = auto()
-    """More than fits one batch."""
-
-
-class Portion(NamedTuple):
-    """What one segment gave to a batch."""
-
-    claim: Claim
-    step: Step
-    ended: bool
-    """Its last record is in the batch."""
-    full: bool
-    """There may be more to read."""
 
 
 class Ingest:
@@ -107,6 +85,7 @@ class Ingest:
         )
         self._partitions = Partitions(settings.partition.interval)
         self._hook_faults = self._slot[Field.HOOK_FAULTS]
+        self._calls_refused = self._slot[Field.CALLS_REFUSED]
         self._use(settings, self._selection)
         self._limit = settings.ingest.batch_messages
         self._suspect = 0
@@ -185,10 +164,13 @@ class Ingest:
         pause = FIRST_PAUSE_S
         while not self._stop.is_set():
             try:
-                async with pool.connection() as connection:
-                    await self._resume(connection)
-                    pause = FIRST_PAUSE_S
-                    await self._store_until_stopped(connection)
+                async with pool.connection() as connection, pool.connection() as second:
+                    try:
+                        await self._resume(connection, second)
+                        pause = FIRST_PAUSE_S
+                        await self._store_until_stopped(connection)
+                    finally:
+                        await self._correlator.forget()
             except (Error, PoolTimeout, KemiscopeError, OSError) as error:
                 if not self._slot[Field.STORE_DOWN_SINCE]:
                     self._slot[Field.STORE_DOWN_SINCE] = time.time_ns()
@@ -196,11 +178,13 @@ class Ingest:
                 await self._sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311
                 pause = min(2 * pause, LONGEST_PAUSE_S)
 
-    async def _resume(self, connection: AsyncConnection[TupleRow]) -> None:
+    async def _resume(
+        self, connection: AsyncConnection[TupleRow], second: AsyncConnection[TupleRow]
+    ) -> None:
         """Take up where the database stands, whatever became of the last commit."""
         await migrate.check(connection)
         self._partitions.forget()
-        await self._correlator.resume(connection)
+        await self._correlator.resume(second)
         for claim in self._reader.claims:
             await self._load_progress(connection, claim)
         if self._slot[Field.STORE_DOWN_SINCE]:
@@ -220,8 +204,7 @@ class Ingest:
         while not self._stop.is_set():
             due = time.monotonic() + interval
             outcome = await self._store_batch(connection)
-            if self._correlator.is_due:
-                await self._correlate(connection)
+            await self._correlate()
             if outcome is Outcome.BEHIND:
                 continue
             claim = self._reader.claim_next(1 if outcome is Outcome.IDLE else processes)
@@ -229,15 +212,17 @@ class Ingest:
                 await self._load_progress(connection, claim)
             else:
                 await self._sleep(due - time.monotonic())
-        await self._correlate(connection)
+        await self._correlate(wait=True)
 
-    async def _correlate(self, connection: AsyncConnection[TupleRow]) -> None:
-        """Write the calls of what is stored, and remove the segments that waited for that."""
-        if self._correlator.enabled:
-            refused = await self._correlator.write(connection, self._reader.claims)
-            self._slot[Field.CALLS_REFUSED] += refused
+    async def _correlate(self, *, wait: bool = False) -> None:
+        """Let the calls of what is stored be written, and remove segments that waited for that."""
+        await self._correlator.settle(wait=wait or self._correlator.is_full)
+        if self._correlator.is_due or wait:
+            self._correlator.start(self._reader.claims)
+            await self._correlator.settle(wait=wait)
+        self._slot[Field.CALLS_REFUSED] = self._calls_refused + self._correlator.refused
         for claim in list(self._reader.claims):
-            if claim.ended:
+            if claim.ended and claim.correlated == claim.offset:
                 self._reader.finish(claim)
 
     async def _sleep(self, seconds: float) -> None:
@@ -270,7 +255,7 @@ class Ingest:
         except ProgressConflictError as conflict:
             behind = True
             self._limited.warn("conflict", str(conflict))
-            await self._correlator.resume(connection)
+            await self._correlator.forget()
             for claim in self._reader.claims:
                 await self._load_progress(connection, claim)
         else:

@@ -14,7 +14,7 @@ def make_pool(settings: Settings) -> AsyncConnectionPool[AsyncConnection]:
     return AsyncConnectionPool(
         settings.database.dsn,
         min_size=0,
-        max_size=8,
+        max_size=10,
         open=False,
         check=AsyncConnectionPool.check_connection,
         timeout=settings.database.connect_timeout,

@@ -8,6 +8,7 @@ happens in between, the facts are read again from there: never lost, never taken
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable
 from typing import Final
@@ -29,29 +30,53 @@ MAX_PENDING: Final = 5000
 
 
 class Correlator:
-    """The calls of one ingest process."""
+    """The calls of one ingest process: they are written beside the messages, not in between."""
 
     def __init__(self, settings: Settings) -> None:
         self.enabled = settings.correlation.calls
         self._interval = settings.correlation.interval
         self._pending = Pending()
         self._writer = Writer(settings.partition.interval)
+        self._connection: AsyncConnection[TupleRow] | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._ends: list[tuple[Claim, int]] = []
+        """Of what is being written: offsets up to which the claims will be correlated."""
         self._written_at = 0.0
         self._hurry = False
 
     @property
+    def refused(self) -> int:
+        """Rows that PostgreSQL did not take, since the start."""
+        return self._writer.refused
+
+    @property
     def is_due(self) -> bool:
-        """Whether it is time to ``write``."""
-        if not self.enabled:
+        """Whether it is time to ``start``."""
+        if not self.enabled or self._writing:
             return False
         waited = time.monotonic() - self._written_at >= self._interval
-        return self._hurry or waited or len(self._pending) >= MAX_PENDING
+        return self._hurry or waited or self.is_full
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is pending that no more may come before it is written."""
+        return len(self._pending) >= MAX_PENDING
 
     async def resume(self, connection: AsyncConnection[TupleRow]) -> None:
         """Begin with a new connection. What was pending is forgotten: read it again."""
-        self._pending.clear()
+        await self.forget()
+        self._connection = connection
         if self.enabled:
             await self._writer.prepare(connection)
+
+    async def forget(self) -> None:
+        """Drop what is pending, and stop writing, whatever becomes of that: the database knows how
+        far it came."""
+        if self._writing:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+        self._writing = None
+        self._pending = Pending()
 
     def add(self, facts: Iterable[Fact | ReportFact]) -> None:
         """Take over the facts of messages whose rows are committed."""
@@ -74,20 +99,27 @@ class Correlator:
         """Write at the next occasion: a segment waits to be removed."""
         self._hurry = True
 
-    async def write(self, connection: AsyncConnection[TupleRow], claims: Iterable[Claim]) -> int:
-        """Write what is pending, which are the facts of the claims up to their offsets.
-
-        Returns how many rows PostgreSQL refused. Raises ProgressConflictError if another process
-        has been there, and what psycopg raises.
-        """
+    def start(self, claims: Iterable[Claim]) -> None:
+        """Begin to write what is pending: the facts of the claims up to their offsets."""
         behind = [claim for claim in claims if claim.correlated != claim.offset]
         marks = [Mark(claim.segment.uid, claim.correlated, claim.offset) for claim in behind]
-        refused = self._writer.refused
-        if marks:
-            await self._writer.write(connection, self._pending, marks)
-        for claim in behind:
-            claim.correlated = claim.offset
-        self._pending.clear()
+        pending, self._pending = self._pending, Pending()
         self._written_at = time.monotonic()
         self._hurry = False
-        return self._writer.refused - refused
+        if marks and self._connection:
+            self._ends = [(claim, claim.offset) for claim in behind]
+            self._writing = asyncio.create_task(
+                self._writer.write(self._connection, pending, marks)
+            )
+
+    async def settle(self, *, wait: bool) -> None:
+        """Take note of a write that has ended; ``wait`` for it if it has not.
+
+        Raises what it has raised: ProgressConflictError if another process has been there, and what
+        psycopg raises. Then ``resume``.
+        """
+        if self._writing and (wait or self._writing.done()):
+            await self._writing
+            self._writing = None
+            for claim, octets in self._ends:
+                claim.correlated = octets

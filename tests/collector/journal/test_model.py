@@ -26,11 +26,12 @@ from collector import settings
 from collector.causes import Cause
 from collector.errors import ProgressConflictError
 from collector.hop import Batch
-from collector.ingest import Ingest, Outcome
+from collector.ingest import Ingest
 from collector.journal import record, segment
 from collector.journal.counters import Counters, Field, Role, cause_counts
 from collector.journal.segment import HEADER_BYTES, Segment
 from collector.journal.writer import Writer
+from collector.portion import Outcome
 from collector.store import Progress, Step
 from tests.fix_journal import PEER, kill
 
