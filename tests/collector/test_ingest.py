@@ -22,11 +22,12 @@ from collector import balance
 from collector.causes import Cause
 from collector.errors import SettingsError
 from collector.hep import TYPE_RTCP
-from collector.ingest import Ingest, Outcome
+from collector.ingest import Ingest
 from collector.ingest import run as run_ingest
 from collector.journal import segment
 from collector.journal.counters import Counters
 from collector.partitions import MOST_AT_ONCE
+from collector.portion import Outcome
 from collector.settings import Settings
 from collector.settings.selecting import Filter, Hook
 from collector.settings.sending import Relay
