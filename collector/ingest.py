@@ -204,6 +204,7 @@ class Ingest:
         while not self._stop.is_set():
             due = time.monotonic() + interval
             outcome = await self._store_batch(connection)
+            self._correlator.is_behind = outcome is Outcome.BEHIND
             await self._correlate()
             if outcome is Outcome.BEHIND:
                 continue

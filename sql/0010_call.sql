@@ -214,16 +214,6 @@ CREATE INDEX call_caller ON call (caller text_pattern_ops, started_at);
 CREATE INDEX call_callee ON call (callee text_pattern_ops, started_at);
 CREATE INDEX call_caller_end ON call (reverse(caller) text_pattern_ops, started_at);
 CREATE INDEX call_callee_end ON call (reverse(callee) text_pattern_ops, started_at);
--- For a number of which only the middle is known; without this extension such a search reads all
--- calls of its time range.
-DO $$
-BEGIN
-    CREATE EXTENSION IF NOT EXISTS pg_trgm;
-    CREATE INDEX call_number ON call USING gin (caller gin_trgm_ops, callee gin_trgm_ops);
-EXCEPTION WHEN undefined_file OR feature_not_supported OR insufficient_privilege THEN
-    RAISE NOTICE 'no extension pg_trgm: searches for a part of a number will be slow';
-END
-$$;
 CREATE INDEX call_running ON call (started_at) WHERE ended_at IS NULL AND timed_out_at IS NULL;
 CREATE TABLE call_default PARTITION OF call DEFAULT;
 

@@ -25,7 +25,10 @@ from collector.journal.reader import Claim
 from collector.settings import Settings
 
 _READ_BYTES: Final = 1 << 20
-MAX_PENDING: Final = 5000
+_READ_RECORDS: Final = 5000
+_PATIENCE: Final = 4
+"""Intervals that calls may wait while their messages do not keep up."""
+MAX_PENDING: Final = 20_000
 """Legs and registrations that wait at most; then they are written before their time."""
 
 
@@ -43,6 +46,8 @@ class Correlator:
         """Of what is being written: offsets up to which the claims will be correlated."""
         self._written_at = 0.0
         self._hurry = False
+        self.is_behind = False
+        """Whether the messages do not keep up: then calls are written less often, at less cost."""
 
     @property
     def refused(self) -> int:
@@ -54,8 +59,9 @@ class Correlator:
         """Whether it is time to ``start``."""
         if not self.enabled or self._writing:
             return False
-        waited = time.monotonic() - self._written_at >= self._interval
-        return self._hurry or waited or self.is_full
+        waited = time.monotonic() - self._written_at
+        patience = self._interval * (_PATIENCE if self.is_behind else 1)
+        return self._hurry or waited >= patience or self.is_full
 
     @property
     def is_full(self) -> bool:
@@ -89,7 +95,7 @@ class Correlator:
         while claim.offset < end:
             batch = Batch()
             data = claim.read(_READ_BYTES)[: end - claim.offset]
-            consumed = hop.encode(data, batch, options, MAX_PENDING)
+            consumed = hop.encode(data, batch, options, _READ_RECORDS)
             # Damage was counted when it was read first.
             claim.offset += consumed or claim.skip_damage(data) or len(data)
             self.add(batch.facts)

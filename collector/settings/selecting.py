@@ -45,7 +45,8 @@ class Correlation(Section, frozen=True):
         float,
         setting(
             "Calls and registrations are brought up to date this often, which is how far they can "
-            "be behind their messages. Longer is cheaper.",
+            "be behind their messages. Longer is cheaper. A node that does not keep up with its "
+            "messages lets them wait four times as long.",
             unit="s",
             ge=0.05,
             le=60,

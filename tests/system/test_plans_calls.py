@@ -110,8 +110,8 @@ def _first_slice(wanted: Search) -> tuple[sql.Composed, list[Any]]:
         ({"caller": "+493055*"}, "call_caller_started_at_idx"),
         ({"callee": "*555555"}, "call_reverse_started_at_idx1"),
         ({"caller": "*555555"}, "call_reverse_started_at_idx"),
-        ({"caller": "*5555*"}, "call_caller_callee_idx"),
-        ({"callee": "*5555*"}, "call_caller_callee_idx"),
+        ({"caller": "*5555*"}, "call_started_at_idx"),
+        ({"callee": "*5555*"}, "call_started_at_idx"),
         ({"caller": "*5*"}, "call_started_at_idx"),
     ],
 )
@@ -132,7 +132,7 @@ async def test_a_search_reads_the_newest_partition_through_an_index(
         ("+4930555555", {"call_caller_started_at_idx", "call_callee_started_at_idx"}),
         ("0049555*", {"call_caller_started_at_idx", "call_callee_started_at_idx"}),
         ("*555555", {"call_reverse_started_at_idx", "call_reverse_started_at_idx1"}),
-        ("*55555*", {"call_caller_callee_idx"}),
+        ("*55555*", {"call_started_at_idx"}),
     ],
 )
 async def test_a_number_is_looked_for_on_both_sides(
