@@ -7,6 +7,7 @@ same batch. Only the filter for duplicates and the user's hook, where they are s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
@@ -113,6 +114,9 @@ class Batch:
     refused: list[Refused] = field(default_factory=list)
     facts: list[Fact | ReportFact] = field(default_factory=list)
     """Of the messages of calls and registrations, and of the quality reports, among the rows."""
+    take: Callable[[list[Fact | ReportFact]], None] | None = None
+    """Takes the facts of each run over while they are in the processor's caches; None leaves them
+    in ``facts``."""
 
 
 def encode(buffer: bytes, batch: Batch, options: Options, max_records: int) -> int:
@@ -129,6 +133,9 @@ def encode(buffer: bytes, batch: Batch, options: Options, max_records: int) -> i
         offset = records[-1].end
         batch.records += len(records)
         _encode_run(batch, records, options)
+        if batch.take and batch.facts:
+            batch.take(batch.facts)
+            batch.facts = []
     return offset
 
 

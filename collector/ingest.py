@@ -185,12 +185,17 @@ class Ingest:
         await migrate.check(connection)
         self._partitions.forget()
         await self._correlator.resume(second)
-        for claim in self._reader.claims:
-            await self._load_progress(connection, claim)
+        await self._rewind(connection)
         if self._slot[Field.STORE_DOWN_SINCE]:
             self._slot[Field.STORE_DOWN_SINCE] = 0
             self._limited.reset("store")
             LOGGER.info("storing into %s", connection.info.dbname)
+
+    async def _rewind(self, connection: AsyncConnection[TupleRow]) -> None:
+        """Forget what was read and not committed."""
+        await self._correlator.forget()
+        for claim in self._reader.claims:
+            await self._load_progress(connection, claim)
 
     async def _load_progress(self, connection: AsyncConnection[TupleRow], claim: Claim) -> None:
         progress = await self._store.progress(connection, claim.segment)
@@ -232,7 +237,7 @@ class Ingest:
 
     async def _store_batch(self, connection: AsyncConnection[TupleRow]) -> Outcome:
         """Store one batch from the claimed segments."""
-        batch = Batch()
+        batch = Batch(take=self._correlator.add)
         portions: list[Portion] = []
         for claim in list(self._reader.claims):
             if batch.records < self._limit:
@@ -252,16 +257,14 @@ class Ingest:
             if (error.sqlstate or "")[:2] not in _ROW_REFUSED:
                 raise
             behind = True
+            await self._rewind(connection)
             await self._isolate(connection, batch, portions, error)
         except ProgressConflictError as conflict:
             behind = True
             self._limited.warn("conflict", str(conflict))
-            await self._correlator.forget()
-            for claim in self._reader.claims:
-                await self._load_progress(connection, claim)
+            await self._rewind(connection)
         else:
             self._limit = min(2 * self._limit, self.settings.ingest.batch_messages)
-            self._correlator.add(batch.facts)
             self._advance(portions)
         return Outcome.BEHIND if behind else Outcome.ABREAST
 

@@ -85,7 +85,10 @@ class Correlator:
         self._pending = Pending()
 
     def add(self, facts: Iterable[Fact | ReportFact]) -> None:
-        """Take over the facts of messages whose rows are committed."""
+        """Take over the facts of messages whose rows are about to be committed.
+
+        If they are not: ``forget``, and read again what is.
+        """
         self._pending.add(facts)
 
     def read_again(self, claim: Claim, options: Options) -> None:
