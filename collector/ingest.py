@@ -15,7 +15,6 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +33,7 @@ from collector.journal.counters import Counters, Field, Role, claim_slot
 from collector.journal.reader import Claim, Reader
 from collector.keeper import Keeper
 from collector.log import LOGGER, LimitedLog, one_line
+from collector.moment import from_us
 from collector.partitions import Partitions
 from collector.pool import make_pool
 from collector.portion import Outcome, Portion
@@ -57,7 +57,6 @@ DRAIN_S: Final = 5.0
 _GC_THRESHOLDS: Final = (50_000, 20, 50)
 _ROW_REFUSED: Final = ("22", "23", "54")
 """SQLSTATE classes that blame the row: data exception, constraint, limit exceeded."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Ingest:
@@ -309,7 +308,7 @@ class Ingest:
     async def _make_partitions(self, connection: AsyncConnection[TupleRow], batch: Batch) -> None:
         for table, rows in zip(TABLES, batch.rows, strict=True):
             if rows.data:
-                first, last = _moment(rows.first_ts), _moment(rows.last_ts)
+                first, last = from_us(rows.first_ts), from_us(rows.last_ts)
                 await self._partitions.prepare(connection, table.name, first, last)
 
     async def _isolate(
@@ -360,10 +359,6 @@ class Ingest:
         self._slot.release()
         self._counters.close()
         os.close(self._lock)
-
-
-def _moment(us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=us)
 
 
 def run(settings: Settings, reload: Callable[[], Settings] = load_settings) -> None:

@@ -20,6 +20,7 @@ from psycopg import AsyncConnection, Error, errors, sql
 from psycopg.rows import TupleRow
 
 from collector.log import LimitedLog
+from collector.moment import EPOCH
 from collector.tables import PARTITIONED
 
 _FILLFACTORS: Final = {table.name: table.fillfactor for table in PARTITIONED}
@@ -274,8 +275,7 @@ async def default_rows(connection: AsyncConnection[TupleRow], table: str) -> int
 
 def floor(moment: datetime, interval: timedelta) -> datetime:
     """The beginning of the interval that ``moment`` falls into, counted from 1970 in UTC."""
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return moment - (moment - epoch) % interval
+    return moment - (moment - EPOCH) % interval
 
 
 def gaps(present: Sequence[Partition], begin: datetime, end: datetime) -> list[Span]:

@@ -9,20 +9,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncCursor, Error, sql
 from psycopg.rows import TupleRow
 
-from collector import hep, hop
+from collector import hep, hop, moment
 from collector.causes import CAUSES
 from collector.columns import TABLES
 from collector.copy_binary import COPY_HEADER, COPY_TRAILER
 from collector.errors import ProgressConflictError
 from collector.hep import PROTOCOL_UDP, TYPE_LOG, TYPE_RTCP, TYPE_SIP, Hep
-from collector.hop import Batch, Options, Refused, SenderKey, SenderTally, StatKey, StatTally
+from collector.hop import (
+    US_PER_MINUTE,
+    Batch,
+    Options,
+    Refused,
+    SenderKey,
+    SenderTally,
+    StatKey,
+    StatTally,
+)
 from collector.journal.record import OTHER_PEER, format_address, pack
 from collector.journal.segment import HEADER_BYTES, Segment
 from collector.sip import METHODS
@@ -32,7 +40,6 @@ MAX_SENDERS: Final = 1000
 """Capture agents told apart in stat_minute, and senders in sender, by one process since its start.
 Anyone can invent them, so further ones are counted together as OTHER."""
 OTHER: Final = "(other)"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _QUARANTINE_TEXT: Final = 500
 
 _COPY: Final = tuple(
@@ -210,7 +217,7 @@ class Store:
         for (minute, node, method, status_class), tally in stats.items():
             name = method.decode("ascii", "replace")
             key = (
-                _EPOCH + timedelta(minutes=minute),
+                moment.from_us(minute * US_PER_MINUTE),
                 self._journal_id,
                 self._process,
                 self._node(node),
@@ -237,7 +244,7 @@ class Store:
                     "peer": format_address(peer),
                     "node": node,
                     "version": version,
-                    "seen": _moment(tally.last_id),
+                    "seen": moment.from_id(tally.last_id),
                     "packets": tally.packets,
                     "rejected": tally.rejected,
                     "offset": tally.clock_offset,
@@ -249,7 +256,7 @@ class Store:
         return [
             (
                 self._journal_id,
-                _moment(item.record_id),
+                moment.from_id(item.record_id),
                 format_address(item.peer),
                 item.port,
                 item.cause.label,
@@ -266,8 +273,3 @@ class Store:
                 return OTHER
             self._nodes.add(node)
         return node[:255].decode("utf-8", "replace").replace("\0", "\ufffd")
-
-
-def _moment(record_id: int) -> datetime:
-    """Time of arrival of a journal record."""
-    return _EPOCH + timedelta(microseconds=record_id // 1000)

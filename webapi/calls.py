@@ -15,6 +15,7 @@ from psycopg.rows import DictRow
 from collector import capture_loss
 from collector.explain import explain
 from collector.explain import to_json as explain_json
+from collector.moment import to_text
 from collector.quality.verdict import CaptureLoss, to_json, verdict
 from collector.tables import STREAM_TABLE
 from webapi import export, rows
@@ -83,8 +84,8 @@ async def show_call(request: web.Request) -> web.Response:
     return json_response(
         {
             "call_id": asked,
-            "from": rows.format_moment(min(moments)),
-            "to": rows.format_moment(max(moments)),
+            "from": to_text(min(moments)),
+            "to": to_text(max(moments)),
             "complete": complete,
             "call": rows.call(call) if call else None,
             "legs": [rows.call(leg) for leg in legs.rows],

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
 
 from dpkt import ip, ip6, tcp, udp
 from dpkt.pcap import Writer
 
-from webapi.rows import format_moment
+from collector.moment import EPOCH, to_text
 
 LINKTYPE_RAW: Final = 101
 """Packets begin with their IPv4 or IPv6 header."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SNAPLEN: Final = 1 << 18
 _MAX_UDP: Final = 65_507
 _MAX_TCP: Final = 65_000
@@ -43,7 +41,7 @@ def pcap(messages: Iterable[Mapping[str, Any]]) -> bytes:
         source, destination = _addresses(message["src_ip"], message["dst_ip"])
         flow = (source, message["src_port"], destination, message["dst_port"])
         payload = message["raw"]
-        elapsed = message["ts"] - _EPOCH
+        elapsed = message["ts"] - EPOCH
         seconds = elapsed.days * 86_400 + elapsed.seconds + elapsed.microseconds / 1e6
         segments: Iterable[udp.UDP | tcp.TCP]
         if message["transport"] == "UDP" and len(payload) <= _MAX_UDP:
@@ -62,7 +60,7 @@ def text(messages: Iterable[Mapping[str, Any]]) -> bytes:
         source = _host_port(message["src_ip"], message["src_port"])
         destination = _host_port(message["dst_ip"], message["dst_port"])
         line = (
-            f"--- {format_moment(message['ts'])} {message['transport']} {source} -> {destination}"
+            f"--- {to_text(message['ts'])} {message['transport']} {source} -> {destination}"
             f" node {_printable(message['node'])}\n"
         )
         parts += [line.encode(), message["raw"], b"" if message["raw"].endswith(b"\n") else b"\n"]

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from webapi import rows, search
+from collector.moment import to_text
+from webapi import search
 from webapi.context import CONTEXT, json_response
 from webapi.parameters import single
 from webapi.search import Search
@@ -48,8 +49,8 @@ async def _list(request: web.Request, subject: Subject) -> web.Response:
     return json_response(
         {
             subject.name: [subject.show(row) for row in page.rows],
-            "from": rows.format_moment(wanted.begin),
-            "to": rows.format_moment(wanted.end),
+            "from": to_text(wanted.begin),
+            "to": to_text(wanted.end),
             "complete": page.complete,
             "next": page.next.encode() if page.next else None,
         }

@@ -11,6 +11,7 @@ from typing import Final
 
 from multidict import MultiMapping
 
+from collector.moment import EPOCH
 from collector.settings.quantity import parse_quantity
 from collector.settings.section import LONGEST
 from webapi.errors import bad_parameter
@@ -21,7 +22,7 @@ _MAX_DIGITS: Final = 10
 _DIGITS: Final = re.compile(r"[0-9]+\Z")
 _SECONDS: Final = re.compile(r"[0-9]{1,11}(\.[0-9]{1,6})?\Z")
 
-EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST: Final = EPOCH
 LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 """Points in time that a search may name: arithmetic around them stays within what Python has."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
 
 from collector.correlation.repeats import repeats
+from collector.moment import from_id, to_text
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PAYLOADS: Final = ("raw", "payload")
 _SHOWN_APART: Final = frozenset({"ts", "id", *_PAYLOADS})
 _NOT_SHOWN: Final = frozenset({"sort_key"})
@@ -32,8 +32,8 @@ def to_json(row: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = {
         "id": str(row["id"]),
-        "ts": format_moment(row["ts"]),
-        "received_at": format_moment(_EPOCH + timedelta(microseconds=row["id"] // 1000)),
+        "ts": to_text(row["ts"]),
+        "received_at": to_text(from_id(row["id"])),
         **shown(row, _SHOWN_APART),
     }
     for name in _PAYLOADS:
@@ -66,7 +66,7 @@ def shown(row: Mapping[str, Any], but: frozenset[str] = frozenset()) -> dict[str
         if value is None or name in but or name in _NOT_SHOWN:
             continue
         if isinstance(value, datetime):
-            found[name] = format_moment(value)
+            found[name] = to_text(value)
         elif name.endswith(("_ip", "_id")):
             found[name] = str(value)
         else:
@@ -77,7 +77,7 @@ def shown(row: Mapping[str, Any], but: frozenset[str] = frozenset()) -> dict[str
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:
     """Any row with its moments as text."""
     return {
-        name: format_moment(value) if isinstance(value, datetime) else value
+        name: to_text(value) if isinstance(value, datetime) else value
         for name, value in row.items()
     }
 
@@ -89,10 +89,5 @@ def document(value: Any) -> Any:
     if isinstance(value, list):
         return [document(part) for part in value]
     if isinstance(value, datetime):
-        return format_moment(value)
+        return to_text(value)
     return str(value) if isinstance(value, IPv4Address | IPv6Address) else value
-
-
-def format_moment(value: datetime) -> str:
-    """ISO 8601 in UTC, always with six digits of µs."""
-    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"

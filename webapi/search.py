@@ -19,17 +19,17 @@ import msgspec
 from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
 
+from collector.moment import from_us, to_us
 from webapi.context import fetch
 from webapi.errors import ApiError, bad_parameter
 from webapi.filters import Condition, conditions, is_narrow
-from webapi.parameters import EARLIEST, flag, integer, time_range
+from webapi.parameters import flag, integer, time_range
 from webapi.subject import Subject
 
 DEFAULT_LIMIT: Final = 100
 _FIRST_SLICE: Final = timedelta(seconds=1)
 _FIRST_INDEXED_SLICE: Final = timedelta(hours=1)
 _SLICE_GROWTH: Final = 4
-_EPOCH: Final = EARLIEST
 _US: Final = timedelta(microseconds=1)
 _LAST_US: Final = 250_000_000_000_000_000  # in the year 9892: a datetime ends soon after
 _Integer = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
@@ -159,7 +159,7 @@ async def _run_sliced(
             if reached is None:
                 raise
             # Everything before this slice was searched: the next page begins here.
-            time_us = (reached - _EPOCH) // _US
+            time_us = to_us(reached)
             return Page(found, Cursor(search.sort_text, time_us, time_us), complete=False)
         reached = begin if search.descending else end
         if len(found) >= search.limit:
@@ -172,7 +172,7 @@ def slices(search: Search) -> Iterator[tuple[datetime, datetime]]:
     begin, end = search.begin, search.end
     length = _FIRST_INDEXED_SLICE if search.indexed else _FIRST_SLICE
     if search.cursor:
-        position = _EPOCH + search.cursor.time_us * _US
+        position = from_us(search.cursor.time_us)
         if search.descending:
             end = min(end, position + _US)
         else:
@@ -237,7 +237,7 @@ def build(
 
 def _beyond(search: Search, cursor: Cursor, keys: list[sql.Composable]) -> Condition:
     """Rows that come after the cursor's."""
-    moment_reached = _EPOCH + cursor.time_us * _US
+    moment_reached = from_us(cursor.time_us)
     if not cursor.order:
         comparison = sql.SQL("{} < %s" if search.descending else "{} >= %s")
         return comparison.format(keys[0]), [moment_reached]
@@ -255,7 +255,7 @@ def _page(search: Search, found: list[DictRow]) -> Page:
         return Page(found, None, complete=True)
     last = found[-1]
     subject = search.subject
-    time_us = (last[subject.time] - _EPOCH) // _US
+    time_us = to_us(last[subject.time])
     value = time_us if search.sort == subject.time else last["sort_key"]
     order = tuple(last[name] for name in subject.order)
     return Page(found, Cursor(search.sort_text, value, time_us, order), complete=True)

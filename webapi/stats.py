@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from psycopg import sql
 
 from collector.hop import CHALLENGED
+from collector.moment import to_text
 from webapi import kpi, rows
 from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import bad_parameter
@@ -133,8 +134,8 @@ async def show_stats(request: web.Request) -> web.Response:
     calls, totals, registrations, messages = (listed[:limit] for listed in found)
     return json_response(
         {
-            "from": rows.format_moment(begin),
-            "to": rows.format_moment(end),
+            "from": to_text(begin),
+            "to": to_text(end),
             "step": step_s,
             "complete": all(len(listed) <= limit for listed in found),
             "totals": [_calls(row, by) for row in totals],

@@ -10,6 +10,7 @@ from aiohttp import web
 from psycopg import sql
 
 from collector.causes import CAUSES, Outcome
+from collector.moment import to_text
 from collector.output.fate import Fate
 from webapi import retention, rows
 from webapi.context import CONTEXT, Context, json_response
@@ -67,7 +68,7 @@ async def show_status(request: web.Request) -> web.Response:
     nodes = await read_nodes(context)
     return json_response(
         {
-            "time": rows.format_moment(now),
+            "time": to_text(now),
             "causes": {
                 cause.label: {"outcome": cause.outcome, "help": cause.help} for cause in CAUSES
             },

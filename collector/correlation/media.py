@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
@@ -12,6 +12,7 @@ from psycopg import AsyncCursor
 from psycopg.rows import TupleRow
 
 from collector.copy_binary import UNKNOWN_ADDRESSES
+from collector.moment import from_us
 
 LOOKBACK: Final = timedelta(hours=12)
 """A call that began longer ago is not found: each partition in between is asked."""
@@ -19,8 +20,6 @@ EARLY: Final = timedelta(seconds=10)
 """The clocks of two capture agents may be this far apart."""
 LATE: Final = timedelta(seconds=60)
 """Reports come this long after the end of their call."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # The call that has more of the addresses wins, then the one that began last: ports are used again.
 FIND: Final = """
@@ -90,7 +89,7 @@ def parameters(wanted: Sequence[Wanted]) -> dict[str, Any]:
     """What ``FIND`` is asked with: an entry for each port that may be one of RTP."""
     rows: list[tuple[int, str, int, datetime]] = []
     for number, (endpoints, at) in enumerate(wanted):
-        moment = _EPOCH + timedelta(microseconds=at)
+        moment = from_us(at)
         for ip, port in endpoints:
             if ip not in UNKNOWN_ADDRESSES and port:
                 text = str(ip_address(ip))

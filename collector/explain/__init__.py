@@ -9,7 +9,6 @@ messages names them; what the messages do not tell is called unknown.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from collector.explain.code import Code
@@ -19,6 +18,7 @@ from collector.explain.leg import Leg
 from collector.explain.message import fold, from_row
 from collector.explain.rules import statements_of
 from collector.explain.statement import Certainty, Explanation, Severity, Statement
+from collector.moment import to_text
 from collector.quality.verdict import Verdict
 
 __all__ = ["Certainty", "Code", "Explanation", "Severity", "Statement", "explain", "to_json"]
@@ -65,10 +65,6 @@ def _json(statement: Statement) -> dict[str, Any]:
         "text": statement.text,
         "severity": str(statement.severity),
         "certainty": str(statement.certainty),
-        "at": _moment(statement.at) if statement.at else None,
+        "at": to_text(statement.at) if statement.at else None,
         "messages": [str(id_) for id_ in statement.messages],
     }
-
-
-def _moment(value: datetime) -> str:
-    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"

@@ -8,14 +8,14 @@ import re
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from collector import sdp, sip
+from collector.moment import EPOCH
 from collector.sdp import Audio
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_VIAS: Final = 100
 """Via entries that are read; RFC 3261 §8.1.1.6 lets a request make 70 hops."""
 _BRANCH: Final = re.compile(r";\s*branch\s*=\s*([^;,\s]*)", re.IGNORECASE)

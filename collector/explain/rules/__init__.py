@@ -11,7 +11,6 @@ from typing import Final
 from collector.explain.code import Code
 from collector.explain.known import Known
 from collector.explain.leg import Leg
-from collector.explain.message import EPOCH
 from collector.explain.rules import (
     authentication,
     beside,
@@ -28,6 +27,7 @@ from collector.explain.rules import (
     transfer,
 )
 from collector.explain.statement import Statement
+from collector.moment import EPOCH
 
 RULES: Final[tuple[Callable[[Leg, Known], Iterator[Statement]], ...]] = (
     *story.RULES,
