@@ -20,7 +20,9 @@ EMPTY: Final = bytes(4)
 
 row_start = struct.Struct(">hiqiq").pack
 """Number of columns, and the two with which every table begins: 8, ts, 8, id."""
-pack_timestamp = struct.Struct(">iq").pack
+pack_int8 = struct.Struct(">iq").pack
+pack_timestamp = pack_int8
+"""Both are 8 bytes: a timestamp is µs since 2000."""
 pack_int4 = struct.Struct(">ii").pack
 pack_int2 = struct.Struct(">ih").pack
 pack_ports = struct.Struct(">iiii").pack

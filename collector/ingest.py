@@ -42,6 +42,7 @@ from collector.selection import Selection
 from collector.settings import Settings
 from collector.settings import load as load_settings
 from collector.settings.change import change
+from collector.sqlstate import blames_row
 from collector.store import Step, Store
 
 READ_BYTES: Final = 4 << 20
@@ -55,8 +56,6 @@ DRAIN_S: Final = 5.0
 """A stop waits this long for the transaction under way; the rest stays in the journal."""
 
 _GC_THRESHOLDS: Final = (50_000, 20, 50)
-_ROW_REFUSED: Final = ("22", "23", "54")
-"""SQLSTATE classes that blame the row: data exception, constraint, limit exceeded."""
 
 
 class Ingest:
@@ -253,7 +252,7 @@ class Ingest:
             await self._make_partitions(connection, batch)
             await self._store.commit(connection, batch, [portion.step for portion in portions])
         except Error as error:
-            if (error.sqlstate or "")[:2] not in _ROW_REFUSED:
+            if not blames_row(error.sqlstate):
                 raise
             behind = True
             await self._rewind(connection)

@@ -14,6 +14,7 @@ from collector.copy_binary import (
     jsonb,
     pack_int2,
     pack_int4,
+    pack_int8,
     pack_length,
     timestamp,
 )
@@ -27,7 +28,6 @@ MAX_SEEN_BYTES: Final = 4096
 """Of the messages of a leg that repeats are counted by; further ones are not looked at."""
 _INT2_MAX: Final = (1 << 15) - 1
 
-_pack_int8: Final = Struct(">iq").pack
 _pack_count: Final = Struct(">h").pack
 
 
@@ -48,7 +48,7 @@ def _smallint(value: int | None) -> bytes:
 
 
 def _bigint(value: int | None) -> bytes:
-    return NULL if value is None else _pack_int8(8, value)
+    return NULL if value is None else pack_int8(8, value)
 
 
 def _boolean(value: bool | None) -> bytes:

@@ -9,20 +9,17 @@ the hour of its first report.
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
-from struct import Struct
 from typing import Final, TypeAlias, TypeVar
 
 from psycopg import AsyncCursor, sql
 from psycopg.rows import TupleRow
 
 from collector.copy_binary import (
-    COPY_HEADER,
-    COPY_TRAILER,
     NULL,
     inet,
     pack_int2,
     pack_int4,
+    pack_int8,
     timestamp,
 )
 from collector.correlation import media, streams
@@ -30,7 +27,9 @@ from collector.correlation.columns import STREAM, STREAM_FILING, flat
 from collector.correlation.encode import RowEncoder, optional_text, required_text
 from collector.correlation.media import Endpoint, Wanted
 from collector.correlation.merge import merge_assignments
+from collector.correlation.staging import Staging, names
 from collector.correlation.streams import FIRST_AT, LAST_AT, Stream, StreamKey
+from collector.moment import to_us
 
 MAX_REMEMBERED: Final = 20_000
 """Streams whose call was looked for; beyond that all are forgotten and looked for again."""
@@ -42,31 +41,16 @@ _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
 
 _US_PER_HOUR: Final = 3_600_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_pack_int8: Final = Struct(">iq").pack
 _COLUMNS: Final = (*STREAM_FILING, *flat(STREAM))
-_NAMES: Final = sql.SQL(", ").join(sql.Identifier(column.name) for column in _COLUMNS)
-_KEY: Final = sql.SQL(", ").join(sql.Identifier(column.name) for column in STREAM_FILING)
-
-PREPARE: Final = sql.SQL(
-    "CREATE TEMP TABLE IF NOT EXISTS rtp_stream_fact ({}) ON COMMIT DELETE ROWS"
-).format(
-    sql.SQL(", ").join(
-        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
-        for column in _COLUMNS
-    )
-)
-"""Makes a new connection ready."""
-_EMPTY: Final = "DELETE FROM rtp_stream_fact"
-_COPY: Final = sql.SQL("COPY rtp_stream_fact ({}) FROM STDIN (FORMAT BINARY)").format(_NAMES)
+STREAM_STAGING: Final = Staging("rtp_stream_fact", _COLUMNS)
 _MERGE: Final = sql.SQL(
     """
     INSERT INTO rtp_stream AS have ({names})
     SELECT {names} FROM rtp_stream_fact ORDER BY {key}
     ON CONFLICT ({key}) DO UPDATE SET {assignments}
     """
-).format(names=_NAMES, key=_KEY, assignments=merge_assignments(STREAM))
+).format(names=names(_COLUMNS), key=names(STREAM_FILING), assignments=merge_assignments(STREAM))
 _FILED: Final = "SELECT call_id, ts FROM call_key WHERE call_id = ANY(%s)"
 
 
@@ -91,9 +75,7 @@ class StreamWriter:
             place = ts, key._replace(call_id=call_id)
             filed[place] = streams.merge(filed.get(place), stream.copy())
         rows = [self._row(ts, key, stream) for (ts, key), stream in filed.items()]
-        await cursor.execute(_EMPTY)
-        async with cursor.copy(_COPY) as copy:
-            await copy.write(b"".join((COPY_HEADER, *rows, COPY_TRAILER)))
+        await STREAM_STAGING.fill(cursor, rows)
         await cursor.execute(_MERGE)
 
     async def _places(
@@ -122,7 +104,7 @@ class StreamWriter:
                 _remember(self._ask_at, ends, now + ASK_AGAIN_S)
                 continue
             named[key] = answer.call_id
-            filed[answer.call_id] = _us(answer.ts)
+            filed[answer.call_id] = to_us(answer.ts)
             if key.ssrc is not None:
                 _remember(self._calls, key, answer.call_id)
         filed |= await self._filed(cursor, {*named.values()} - filed.keys() - {""})
@@ -132,7 +114,7 @@ class StreamWriter:
         if not call_ids:
             return {}
         await cursor.execute(_FILED, (list(call_ids),))
-        return {call_id: _us(ts) for call_id, ts in await cursor.fetchall()}
+        return {call_id: to_us(ts) for call_id, ts in await cursor.fetchall()}
 
     def _row(self, ts: int, key: StreamKey, stream: Stream) -> bytes:
         return self._encoder.row(
@@ -140,7 +122,7 @@ class StreamWriter:
                 timestamp(ts),
                 required_text(key.call_id),
                 pack_int2(2, key.type),
-                NULL if key.ssrc is None else _pack_int8(8, key.ssrc),
+                NULL if key.ssrc is None else pack_int8(8, key.ssrc),
                 pack_int4(4, key.src_port),
                 pack_int4(4, key.dst_port),
                 inet(key.src_ip),
@@ -149,10 +131,6 @@ class StreamWriter:
             ),
             stream,
         )
-
-
-def _us(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _ends(key: StreamKey) -> _Ends:

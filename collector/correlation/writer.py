@@ -8,16 +8,14 @@ table after table, so that two writers never wait for each other in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncCursor, Error, sql
 from psycopg.rows import TupleRow
 
-from collector.columns import Column
-from collector.copy_binary import COPY_HEADER, COPY_TRAILER
 from collector.correlation.columns import (
     CALL,
     CALL_FILING,
@@ -31,11 +29,14 @@ from collector.correlation.leg import STARTED
 from collector.correlation.links import CONFIDENCE
 from collector.correlation.merge import merge_assignments
 from collector.correlation.pending import Pending
-from collector.correlation.stream_writer import PREPARE, StreamWriter
+from collector.correlation.staging import Staging, names
+from collector.correlation.stream_writer import STREAM_STAGING, StreamWriter
 from collector.correlation.streams import FIRST_AT
 from collector.errors import ProgressConflictError
 from collector.log import LimitedLog
+from collector.moment import from_us
 from collector.partitions import Partitions
+from collector.sqlstate import blames_row
 
 MOVED_LATER: Final = timedelta(minutes=10)
 """A row that is filed this much after the leg's first message is filed anew: searches by time look
@@ -45,9 +46,6 @@ FILING_LOCK: Final = 0x66696C65  # "file"
 KEYS_KEPT: Final = timedelta(days=1)
 """Keys are forgotten so long after their ts. A message that comes later finds its call by a search,
 which costs more."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ROW_REFUSED: Final = ("22", "23", "54")
-"""SQLSTATE classes that blame the row."""
 
 
 class _FiledLateError(Exception):
@@ -62,43 +60,15 @@ class Mark(NamedTuple):
     octets: int
 
 
-def _names(columns: Iterable[Column], prefix: str = "") -> sql.Composed:
-    return sql.SQL(", ").join(
-        sql.SQL("{}{}").format(sql.SQL(prefix), sql.Identifier(column.name)) for column in columns
-    )
-
-
-def _temporary(name: str, columns: Iterable[Column]) -> sql.Composed:
-    """A table of this connection for the rows on their way; empties itself with each commit."""
-    return sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} ({}) ON COMMIT DELETE ROWS").format(
-        sql.Identifier(name),
-        sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
-            for column in columns
-        ),
-    )
-
-
-def _copy(name: str, columns: Iterable[Column]) -> sql.Composed:
-    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
-        sql.Identifier(name), _names(columns)
-    )
-
-
 _CALL_ID: Final = CALL_FILING[1]
 _CALL_FACT: Final = (_CALL_ID, *flat(CALL))
 _REGISTRATION_FACT: Final = (*REGISTRATION_FILING, *flat(REGISTRATION))
 _LINK_FACT: Final = CALL_LINK[1:]
 
-_TABLES: Final = (
-    ("call_fact", _CALL_FACT),
-    ("registration_fact", _REGISTRATION_FACT),
-    ("call_link_fact", _LINK_FACT),
-)
-_EMPTY: Final = {
-    name: sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for name, _ in _TABLES
-}
-_COPY: Final = {name: _copy(name, columns) for name, columns in _TABLES}
+_CALL_STAGING: Final = Staging("call_fact", _CALL_FACT)
+_REGISTRATION_STAGING: Final = Staging("registration_fact", _REGISTRATION_FACT)
+_LINK_STAGING: Final = Staging("call_link_fact", _LINK_FACT)
+_STAGINGS: Final = (_CALL_STAGING, _REGISTRATION_STAGING, _LINK_STAGING, STREAM_STAGING)
 
 # A leg whose key may be forgotten is looked for in call. One that begins here and now has its key
 # if it has a row; after an outage of days it can have a row without.
@@ -140,7 +110,7 @@ _CALLS: Final = sql.SQL(
     SELECT call_id, ts, started_at FROM written WHERE started_at < ts - {later}
     """
 ).format(
-    names=_names(_CALL_FACT),
+    names=names(_CALL_FACT),
     key=sql.SQL(_KEY_OF).format(sql.Identifier("call_fact")),
     assignments=merge_assignments(CALL),
     later=sql.Literal(MOVED_LATER),
@@ -153,7 +123,7 @@ _LINKS: Final = sql.SQL(
     ON CONFLICT (call_id, linked_id, reason, ts) DO UPDATE SET detail = excluded.detail
         WHERE excluded.detail COLLATE "C" < have.detail
     """
-).format(names=_names(_LINK_FACT), key=sql.SQL(_KEY_OF).format(sql.Identifier("call_link_fact")))
+).format(names=names(_LINK_FACT), key=sql.SQL(_KEY_OF).format(sql.Identifier("call_link_fact")))
 
 _LINKS_OF_STORED: Final = sql.SQL(
     """
@@ -166,7 +136,7 @@ _LINKS_OF_STORED: Final = sql.SQL(
      ORDER BY call_id, linked_id, reason
     ON CONFLICT DO NOTHING
     """
-).format(names=_names(_LINK_FACT))
+).format(names=names(_LINK_FACT))
 
 _REGISTRATIONS: Final = sql.SQL(
     """
@@ -174,7 +144,7 @@ _REGISTRATIONS: Final = sql.SQL(
     SELECT {names} FROM registration_fact ORDER BY call_id, aor
     ON CONFLICT (call_id, aor) DO UPDATE SET {assignments}
     """
-).format(names=_names(_REGISTRATION_FACT), assignments=merge_assignments(REGISTRATION))
+).format(names=names(_REGISTRATION_FACT), assignments=merge_assignments(REGISTRATION))
 
 _MARK: Final = """
     UPDATE journal_progress SET correlated = %(octets)s
@@ -200,9 +170,8 @@ class Writer:
         self._partitions.forget()
         # To compile statements that take microseconds a row costs more than to run them.
         await connection.execute("SET jit = off")
-        for name, columns in _TABLES:
-            await connection.execute(_temporary(name, columns))
-        await connection.execute(PREPARE)
+        for staging in _STAGINGS:
+            await connection.execute(staging.create)
 
     async def write(
         self, connection: AsyncConnection[TupleRow], pending: Pending, marks: Sequence[Mark]
@@ -215,7 +184,7 @@ class Writer:
         starts = [leg[STARTED] for leg in pending.legs.values()]
         starts += [stream[FIRST_AT] for stream in pending.streams.values()]
         if starts:
-            await self._make_partitions(connection, _moment(min(starts)), _moment(max(starts)))
+            await self._make_partitions(connection, from_us(min(starts)), from_us(max(starts)))
         try:
             await self._write(connection, pending, marks, alone=False)
         except _FiledLateError:
@@ -252,7 +221,7 @@ class Writer:
             async with connection.transaction():
                 return await self._merge(cursor, pending)
         except Error as error:
-            if (error.sqlstate or "")[:2] not in _ROW_REFUSED:
+            if not blames_row(error.sqlstate):
                 raise
             if len(pending) <= 1:
                 self.refused += 1
@@ -273,19 +242,19 @@ class Writer:
                 self._calls.row((required_text(call_id),), leg)
                 for call_id, leg in pending.legs.items()
             ]
-            await self._fill(cursor, "call_fact", rows)
+            await _CALL_STAGING.fill(cursor, rows)
             await cursor.execute(_KEYS)
             await cursor.execute(_CALLS)
             late = await cursor.fetchall()
         if pending.edges:
-            await self._fill(cursor, "call_link_fact", self._edge_rows(pending))
+            await _LINK_STAGING.fill(cursor, self._edge_rows(pending))
             await cursor.execute(_LINKS)
         if pending.registrations:
             rows = [
                 self._registrations.row((required_text(call_id), required_text(aor)), registration)
                 for (call_id, aor), registration in pending.registrations.items()
             ]
-            await self._fill(cursor, "registration_fact", rows)
+            await _REGISTRATION_STAGING.fill(cursor, rows)
             await cursor.execute(_REGISTRATIONS)
         if pending.streams:
             await self._streams.write(cursor, pending.streams)
@@ -309,14 +278,9 @@ class Writer:
     async def link(self, connection: AsyncConnection[TupleRow], pending: Pending) -> int:
         """Add the edges of legs that are in ``call`` already; returns how many are new."""
         async with connection.transaction(), connection.cursor() as cursor:
-            await self._fill(cursor, "call_link_fact", self._edge_rows(pending))
+            await _LINK_STAGING.fill(cursor, self._edge_rows(pending))
             await cursor.execute(_LINKS_OF_STORED)
             return cursor.rowcount
-
-    async def _fill(self, cursor: AsyncCursor[TupleRow], name: str, rows: list[bytes]) -> None:
-        await cursor.execute(_EMPTY[name])
-        async with cursor.copy(_COPY[name]) as stream:
-            await stream.write(b"".join((COPY_HEADER, *rows, COPY_TRAILER)))
 
     async def _file_anew(
         self,
@@ -340,7 +304,3 @@ class Writer:
     ) -> None:
         for table in ("call", "call_link", "rtp_stream"):
             await self._partitions.prepare(connection, table, first, last)
-
-
-def _moment(us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=us)

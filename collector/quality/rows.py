@@ -17,6 +17,7 @@ from collector.copy_binary import (
     jsonb,
     pack_int2,
     pack_int4,
+    pack_int8,
     pack_length,
     pack_ports,
     row_start,
@@ -39,10 +40,9 @@ _NTP_EPOCH: Final = 2_208_988_800
 _PER_SECOND: Final = 1 << 16
 """Units of LSR and DLSR in a second (RFC 3550 §6.4.1)."""
 
-_pack_int8 = struct.Struct(">iq").pack
 _pack_real = struct.Struct(">if").pack
 _PACK: Final[dict[str, Callable[[Any], bytes]]] = {
-    "bigint": lambda value: _pack_int8(8, value),
+    "bigint": lambda value: pack_int8(8, value),
     "integer": lambda value: pack_int4(4, value),
     "smallint": lambda value: pack_int2(2, value),
     "real": lambda value: _pack_real(4, value),
