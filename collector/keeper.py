@@ -93,7 +93,6 @@ class Keeper:
                 tasks.create_task(self._every(QUARANTINE_INTERVAL_S, self._trim_quarantine))
                 if self._settings.correlation.calls:
                     tasks.create_task(self._every(CALLS_INTERVAL_S, self._keep_calls))
-                if self._settings.correlation.calls:
                     tasks.create_task(self._every(STATISTICS_INTERVAL_S, self._count_calls))
                 tasks.create_task(self._every(THINNING_INTERVAL_S, self._thin))
                 tasks.create_task(self._every(lambda: self._retention.pause_s, self._retain))

@@ -85,9 +85,7 @@ async def refresh(
             if not await _is_alone(connection):
                 break
             # Calls that change from here on are named anew, and so is their minute counted again.
-            named = await connection.execute(
-                "DELETE FROM call_changed WHERE minute = %s", (minute,)
-            )
+            named = await connection.execute(_FORGET, (minute,))
             if named.rowcount:
                 await count(connection, minute, peers)
                 counted.append(minute)

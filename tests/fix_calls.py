@@ -66,7 +66,7 @@ class Ingesting:
     async def write(self) -> None:
         """Write what is pending."""
         await self.writer.write(self._connection, self._pending, [])
-        self._pending.clear()
+        self._pending = Pending()
 
 
 class Ingests:

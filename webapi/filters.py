@@ -22,7 +22,6 @@ Condition = tuple[sql.Composable, list[Any]]
 Filter = Callable[[str, str], Condition]
 """From a parameter's name and value; raises ApiError when the value breaks the rule."""
 
-_TRIGRAM: Final = 3
 _STATUS: Final = re.compile(r"[1-6]([0-9]{2}|xx)\Z")
 _METHOD: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}\Z")
 _SSRC: Final = re.compile(r"[0-9]{1,10}\Z|0[xX][0-9A-Fa-f]{1,8}\Z")
@@ -51,14 +50,17 @@ def _pattern(name: str, value: str) -> Condition:
 
 def _like(value: str) -> str:
     """A pattern with ``*`` as one of LIKE."""
-    return re.sub(r"([\\%_])", r"\\\1", value).replace("*", "%")
+    return escape_like(value).replace("*", "%")
+
+
+def escape_like(value: str) -> str:
+    """Text that stands for itself in a pattern of LIKE."""
+    return re.sub(r"([\\%_])", r"\\\1", value)
 
 
 def is_narrow(value: str) -> bool:
-    """Whether an index helps with a pattern for a number: its beginning, its end, or three
-    characters within it are known."""
-    parts = value.split("*")
-    return bool(parts[0] or parts[-1]) or any(len(part) >= _TRIGRAM for part in parts)
+    """Whether an index helps with a pattern for a number: its beginning or its end is known."""
+    return not (value.startswith("*") and value.endswith("*"))
 
 
 def _number(*names: str) -> Filter:
@@ -215,9 +217,8 @@ def _running(name: str, value: str) -> Condition:
 def _anywhere(_name: str, value: str) -> Condition:
     """Text anywhere in ``CALL_TEXTS``, upper and lower case not told apart."""
     texts = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(n)) for n in CALL_TEXTS)
-    escaped = re.sub(r"([\\%_])", r"\\\1", value)
     # Parameters have no control characters: what is found lies within one column.
-    return sql.SQL("concat_ws(E'\n', {}) ILIKE %s").format(texts), [f"%{escaped}%"]
+    return sql.SQL("concat_ws(E'\n', {}) ILIKE %s").format(texts), [f"%{escape_like(value)}%"]
 
 
 _transport: Final = _one_of("UDP", "TCP", "TLS", "WS", "WSS", "SCTP", name_of=str.upper)

@@ -14,6 +14,7 @@ from psycopg.rows import DictRow
 from collector.correlation.columns import CALL_LINK
 from collector.correlation.links import CONFIDENCE, Reason
 from webapi.context import Context
+from webapi.filters import escape_like
 from webapi.subject import CALLS, FILED_WITHIN
 
 MAX_LEGS: Final = 50
@@ -189,7 +190,4 @@ def _ending(number: str | None) -> str | None:
     """A LIKE pattern for reversed numbers that end alike; None when there is nothing to compare."""
     if number is None or number.lower() in _NAMELESS:
         return None
-    ending = number[-_ENDING:][::-1]
-    for special in "\\%_":
-        ending = ending.replace(special, f"\\{special}")
-    return ending + "%" * (len(number) >= _ENDING)
+    return escape_like(number[-_ENDING:][::-1]) + "%" * (len(number) >= _ENDING)

@@ -12,8 +12,8 @@ from psycopg import sql
 from psycopg.rows import DictRow
 
 from collector.columns import HEP_EVENT, RTCP_REPORT, SIP_MESSAGE, Column
-from collector.correlation import columns
 from collector.correlation.writer import MOVED_LATER
+from collector.tables import CALL_TABLE
 from webapi import filters, registration, rows
 from webapi.filters import Filter
 
@@ -128,14 +128,7 @@ EVENTS: Final = Subject(
 CALLS: Final = Subject(
     "calls",
     sql.Identifier("call"),
-    _names(
-        (
-            *columns.CALL_FILING,
-            *columns.flat(columns.CALL),
-            *columns.CALL_LATER,
-            *columns.CALL_GENERATED,
-        )
-    ),
+    _names(CALL_TABLE.columns),
     filters.CALL,
     _sorts(
         "started_at",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Calls behind the messages: takes facts over when their rows are committed, and writes them.
+"""Calls behind the messages: takes facts over as their rows are made, and writes them.
 
 Facts wait in memory for a moment, so that several messages of a leg cost one update. The journal
 keeps their segments until they are written, and the database knows how far that is. So whatever

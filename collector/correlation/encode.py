@@ -34,8 +34,7 @@ _pack_count: Final = Struct(">h").pack
 def _text(value: bytes | None) -> bytes:
     if not value:
         return NULL
-    if len(value) > MAX_TEXT_BYTES or not value.isascii() or b"\0" in value:
-        value = clean_text(value, MAX_TEXT_BYTES)
+    value = clean_text(value, MAX_TEXT_BYTES)
     return pack_length(len(value)) + value
 
 

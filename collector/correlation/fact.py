@@ -11,7 +11,7 @@ from collector.sip import Sip
 
 
 class Fact(NamedTuple):
-    """A message of a call or a registration whose row is committed."""
+    """A message of a call or a registration that has a row."""
 
     ts: int
     """When its row is filed, µs since 1970."""
@@ -31,7 +31,7 @@ class Fact(NamedTuple):
 
 
 class ReportFact(NamedTuple):
-    """A packet of quality reports whose rows are committed."""
+    """A packet of quality reports that has rows."""
 
     ts: int
     """When its rows are filed, µs since 1970."""

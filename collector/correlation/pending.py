@@ -37,7 +37,7 @@ class Pending:
         return len(self.legs) + len(self.registrations) + len(self.streams)
 
     def add(self, facts: Iterable[Fact | ReportFact]) -> None:
-        """Take stored messages and reports into account."""
+        """Take messages and reports into account."""
         for fact in facts:
             if isinstance(fact, ReportFact):
                 streams.add(self.streams, fact)
@@ -81,10 +81,3 @@ class Pending:
             part = parts[0] if place[0] in parts[0].legs else parts[1]
             part.edges[place] = edge
         return parts
-
-    def clear(self) -> None:
-        """Forget all: it is written, or it will be read again."""
-        self.legs.clear()
-        self.registrations.clear()
-        self.edges.clear()
-        self.streams.clear()
