@@ -389,3 +389,8 @@ STREAM_FILING: Final = (
 def flat(groups: tuple[Group, ...]) -> tuple[Column, ...]:
     """The columns of all groups in order."""
     return tuple(column for group in groups for column in group.columns)
+
+
+def slots(groups: tuple[Group, ...]) -> dict[str, int]:
+    """The place of each group among all, by name."""
+    return {group.name: slot for slot, group in enumerate(groups)}

@@ -13,7 +13,7 @@ from zlib import crc32
 
 from collector import sdp
 from collector.copy_binary import clean_text
-from collector.correlation.columns import CALL
+from collector.correlation.columns import CALL, slots
 from collector.correlation.encode import MAX_TEXT_BYTES
 from collector.correlation.fact import Fact, is_earlier, is_later
 from collector.row import transport
@@ -22,10 +22,19 @@ from collector.sip import CHALLENGES
 
 Leg: TypeAlias = list[Any]
 
-_SLOTS: Final = len(CALL)
-STARTED, LAST, MESSAGES, SEEN, FIRST, ATTEMPT, TRYING, PROGRESS, RINGING, EARLY_MEDIA = range(10)
-ANSWER, CONFIRMED, FAILURE, TERMINATED, CHALLENGE, CANCEL, BYE, BYE_CONFIRMED = range(10, 18)
-CALLER_MEDIA, CALLEE_MEDIA, HELD, HOLD, REFER, AUTH_USER = range(18, 24)
+_SLOT: Final = slots(CALL)
+STARTED, LAST = _SLOT["started_at"], _SLOT["last_at"]
+MESSAGES, SEEN = _SLOT["messages"], _SLOT["seen"]
+FIRST, ATTEMPT = _SLOT["first"], _SLOT["attempt"]
+TRYING, PROGRESS = _SLOT["trying_at"], _SLOT["progress_at"]
+RINGING, EARLY_MEDIA = _SLOT["ringing_at"], _SLOT["early_media_at"]
+ANSWER, CONFIRMED = _SLOT["answer"], _SLOT["confirmed_at"]
+FAILURE, TERMINATED = _SLOT["failure"], _SLOT["terminated_at"]
+CHALLENGE, CANCEL = _SLOT["challenge"], _SLOT["cancel"]
+BYE, BYE_CONFIRMED = _SLOT["bye"], _SLOT["bye_confirmed_at"]
+CALLER_MEDIA, CALLEE_MEDIA = _SLOT["caller_media"], _SLOT["callee_media"]
+HELD, HOLD = _SLOT["held_at"], _SLOT["hold"]
+REFER, AUTH_USER = _SLOT["refer"], _SLOT["auth_user"]
 
 _INITIAL_INVITE, _INVITE_RESPONSE, _OTHER = range(3)
 """Ranks of what tells who called whom: see first_rank in ``columns``."""
@@ -43,7 +52,7 @@ def add(leg: Leg | None, fact: Fact) -> Leg:
     """Take one more message into account; returns the leg, which is made when it is None."""
     ts, message = fact.ts, fact.message
     if leg is None:
-        leg = [None] * _SLOTS
+        leg = [None] * len(CALL)
         leg[STARTED] = leg[LAST] = ts
         leg[MESSAGES] = 0
         leg[SEEN] = []

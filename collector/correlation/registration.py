@@ -11,16 +11,19 @@ from typing import Any, Final, TypeAlias
 
 from collector import sip
 from collector.copy_binary import clean_text
-from collector.correlation.columns import REGISTRATION
+from collector.correlation.columns import REGISTRATION, slots
 from collector.correlation.encode import MAX_TEXT_BYTES
 from collector.correlation.fact import Fact, is_later
 from collector.row import transport
 
 Registration: TypeAlias = list[Any]
 
-_SLOTS: Final = len(REGISTRATION)
-FIRST_AT, LAST_AT, REQUESTS, CHALLENGES, FAILURES, REQUEST, RESPONSE, SUCCESS, FAILURE = range(9)
-AUTH_USER = 9
+_SLOT: Final = slots(REGISTRATION)
+FIRST_AT, LAST_AT = _SLOT["first_at"], _SLOT["last_at"]
+REQUESTS, CHALLENGES, FAILURES = _SLOT["requests"], _SLOT["challenges"], _SLOT["failures"]
+REQUEST, RESPONSE = _SLOT["request"], _SLOT["response"]
+SUCCESS, FAILURE = _SLOT["success"], _SLOT["failure"]
+AUTH_USER: Final = _SLOT["auth_user"]
 
 _CONTACT_EXPIRES: Final = re.compile(rb";[ \t]*expires[ \t]*=[ \t]*\"?(\d{1,10})", re.IGNORECASE)
 _LONGEST: Final = 2**31 - 1
@@ -38,7 +41,7 @@ def add(registration: Registration | None, fact: Fact) -> Registration:
     """Take one more message into account; returns the registration, made when it is None."""
     ts, record_id, _, packet, message, node, _, _, _ = fact
     if registration is None:
-        registration = [None] * _SLOTS
+        registration = [None] * len(REGISTRATION)
         registration[FIRST_AT] = registration[LAST_AT] = ts
         registration[REQUESTS] = registration[CHALLENGES] = registration[FAILURES] = 0
     elif ts < registration[FIRST_AT]:

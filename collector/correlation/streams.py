@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from collector.copy_binary import NULL, inet
-from collector.correlation.columns import STREAM, Rule
+from collector.correlation.columns import STREAM, Rule, slots
 from collector.correlation.fact import ReportFact
 from collector.hep import Hep
 from collector.quality import emodel
@@ -28,7 +28,7 @@ MILLION: Final = 1_000_000
 THOUSAND: Final = 1000
 """… times in µs and MOS in thousandths, so that sums are exact."""
 
-_SLOT: Final = {group.name: slot for slot, group in enumerate(STREAM)}
+_SLOT: Final = slots(STREAM)
 _RULES: Final = tuple(group.rule for group in STREAM)
 _KEYS: Final = tuple(group.keys for group in STREAM)
 _NOTHING: Final = [0 if group.rule is Rule.SUM else None for group in STREAM]
