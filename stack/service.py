@@ -78,6 +78,26 @@ class Service:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
 
+class Services:
+    """Programs that work, and keep their logs, in one directory, and end together."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._started: list[Service] = []
+
+    def start(self, name: str, command: Sequence[str]) -> None:
+        """Start one more, with this process's environment; its output goes to ``name``.log."""
+        service = Service(name, command, directory=self._directory, environment=os.environ)
+        with (self._directory / f"{name}.log").open("wb") as log:
+            service.start(log)
+        self._started.append(service)
+
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """Stop all of them."""
+        for service in self._started:
+            service.stop(timeout_s)
+
+
 def kamailio(settings: Settings, *, directory: Path, environment: Mapping[str, str]) -> Service:
     """The capture Kamailio; its settings file and sockets are kept in ``directory``."""
     directory.mkdir(parents=True, exist_ok=True)

@@ -5,12 +5,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 
+from collector.columns import Table
+from collector.partitions import Partitions
+
+NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
+HOUR: Final = timedelta(hours=1)
+"""The tests of plans look at a day of hourly partitions that ends now."""
 _PARTITION: Final = re.compile(r"_\d{8}_\d{4}")
 
 
@@ -58,3 +65,12 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for child in plan.get("Plans", ()):
         yield from _nodes(child)
+
+
+async def make_day(connection: AsyncConnection[TupleRow], tables: Iterable[Table]) -> None:
+    """Make the hourly partitions of the day."""
+    for table in tables:
+        while await Partitions(HOUR.total_seconds()).ensure(
+            connection, table.name, NOW - 24 * HOUR, NOW
+        ):
+            pass

@@ -20,7 +20,7 @@ from collector.settings import Settings
 from collector.settings.endpoint import UDP, Endpoint, parse_endpoint
 from stack.errors import StackError
 from stack.ports import free_port, is_free
-from stack.service import ROOT, Service, kamailio_program
+from stack.service import ROOT, Services, kamailio_program
 
 SCENARIOS: Final = Path(__file__).resolve().parent / "scenarios"
 PROXY_CFG: Final = ROOT / "kemi" / "edge" / "proxy.cfg"
@@ -77,7 +77,7 @@ class Demo:
         self._host = "127.0.0.1" if address.is_unspecified else endpoint.host
         self._capture = f"sip:{self._host}:{endpoint.port}"
         self._run = os.urandom(3).hex()
-        self._services: list[Service] = []
+        self._services = Services(directory)
         self._port = 0
         self._sipp = shutil.which("sipp") or ""
         if not self._sipp:
@@ -89,7 +89,7 @@ class Demo:
         self._directory.mkdir(parents=True)
         self._port = free_port()
         base = self._free_ports()
-        self._start(
+        self._services.start(
             "proxy",
             [
                 *(kamailio_program(), "-f", str(PROXY_CFG), "-DD", "-E"),
@@ -100,7 +100,7 @@ class Demo:
             ],
         )
         for scenario, digit in _CALLEES.items():
-            self._start(scenario, self._sipp_command(scenario, base + digit))
+            self._services.start(scenario, self._sipp_command(scenario, base + digit))
         time.sleep(1)
         return self
 
@@ -110,8 +110,7 @@ class Demo:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for item in self._services:
-            item.stop(timeout_s=5)
+        self._services.stop(timeout_s=5)
 
     def place_all(self) -> dict[str, dict[str, Any]]:
         """Place all calls at once; returns by name what the API shows of each, complete."""
@@ -174,12 +173,6 @@ class Demo:
             )
             raise StackError(message)
         return found
-
-    def _start(self, name: str, command: list[str]) -> None:
-        item = Service(name, command, directory=self._directory, environment=os.environ)
-        with (self._directory / f"{name}.log").open("wb") as log:
-            item.start(log)
-        self._services.append(item)
 
     def _sipp_command(self, scenario: str, port: int) -> list[str]:
         return [

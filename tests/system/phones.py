@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Final, Self
 from collector.settings.endpoint import Endpoint
 from stack.demo.calls import PROXY_CFG, SCENARIOS
 from stack.ports import free_port, is_free
-from stack.service import Service, kamailio_program
+from stack.service import Services, kamailio_program
 
 HOST: Final = "127.0.0.1"
 ANSWERS: Final = "4010"
@@ -32,7 +31,7 @@ class Phones:
     def __init__(self, directory: Path) -> None:
         """``directory`` takes logs and scenario files."""
         self._directory = directory
-        self._services: list[Service] = []
+        self._services = Services(directory)
         directory.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
@@ -44,8 +43,7 @@ class Phones:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for service in self._services:
-            service.stop(timeout_s=5)
+        self._services.stop(timeout_s=5)
 
     def callees(self) -> int:
         """Start one SIPp for each number; returns the port of the first."""
@@ -120,10 +118,7 @@ class Phones:
                 caller.kill()
 
     def _start(self, name: str, command: list[str], port: int) -> None:
-        service = Service(name, command, directory=self._directory, environment=os.environ)
-        with (self._directory / f"{name}.log").open("wb") as log:
-            service.start(log)
-        self._services.append(service)
+        self._services.start(name, command)
         deadline = time.monotonic() + _START_S
         while is_free(Endpoint("udp", HOST, port)):
             assert time.monotonic() < deadline, f"{name} does not listen"

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from psycopg import AsyncConnection
@@ -13,17 +12,14 @@ from psycopg.rows import TupleRow
 
 from collector.columns import TABLES
 from collector.hep import TYPE_LOG, TYPE_RTCP, TYPE_SIP
-from collector.partitions import Partitions
 from tests.fix_api import store
 from tests.fix_database import Database
-from tests.plan import Plan, explain
+from tests.plan import HOUR, NOW, Plan, explain, make_day
 from tests.sip_text import packet, request
 from webapi import calls, search
 from webapi.search import Search
 from webapi.subject import EVENTS, MESSAGES, OF_CALL_ID, REPORTS, Subject
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
 Connection = AsyncConnection[TupleRow]
 
 BY_SUBJECT = pytest.mark.parametrize("subject", OF_CALL_ID, ids=lambda subject: subject.name)
@@ -38,9 +34,7 @@ def filled_database(shared_database: Database) -> Database:
 
 async def _fill(database: Database) -> None:
     async with await AsyncConnection.connect(database.dsn, autocommit=True) as connection:
-        for table in TABLES:
-            while await Partitions(3600).ensure(connection, table.name, NOW - 24 * HOUR, NOW):
-                pass
+        await make_day(connection, TABLES)
         for hour in range(24):
             begin = (NOW - (24 - hour) * HOUR).timestamp()
             await store(

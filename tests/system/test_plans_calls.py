@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,16 +13,13 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 
 from collector import statistics
-from collector.partitions import Partitions
 from collector.tables import PARTITIONED
 from tests.fix_database import Database
-from tests.plan import explain
+from tests.plan import HOUR, NOW, explain, make_day
 from webapi import calls, legs, search, stats
 from webapi.search import Search
 from webapi.subject import CALLS, REGISTRATIONS
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
 Connection = AsyncConnection[TupleRow]
 SPAN = {"begin": NOW - 3 * HOUR, "end": NOW - 2 * HOUR}
 STATS: Mapping[str, Any] = {
@@ -76,9 +73,7 @@ def filled_database(shared_database: Database) -> Database:
 
 async def _fill(database: Database) -> None:
     async with await AsyncConnection.connect(database.dsn, autocommit=True) as connection:
-        for table in PARTITIONED:
-            while await Partitions(3600).ensure(connection, table.name, NOW - 24 * HOUR, NOW):
-                pass
+        await make_day(connection, PARTITIONED)
         for statement in FILL:
             await connection.execute(statement, {"begin": NOW - 24 * HOUR})
         await connection.execute("VACUUM ANALYZE")
