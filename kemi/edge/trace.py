@@ -42,8 +42,6 @@ _NETWORKS: Final = 16
 _ANY_RULE: Final = 2_147_483_647
 """Id and number of calls of what route TRACE_CALL begins."""
 _LONGEST_CALL_ID: Final = 512
-_ANSWERED_S: Final = 14_400
-_ALONE_S: Final = 64
 
 _VALUE: Final = re.compile(
     r"([1-9][0-9]{0,9});(include|exclude);([0-9]{1,5});([0-9]{1,10});([A-Z,]+|\*)(?:;(.*))?\Z",
@@ -195,11 +193,10 @@ def _begin(call_id: str, method: str, rule: int, calls: int) -> None:
         KSR.htable.sht_dec("trace_count", str(rule))
         return
     if KSR.siputils.has_totag() > 0:
-        KSR.htable.sht_setxi("trace_call", call_id, -rule, _ANSWERED_S)
-    elif method == "INVITE":
-        KSR.htable.sht_seti("trace_call", call_id, rule)
+        rule, seconds = -rule, "TRACE_ANSWERED_S"
     else:
-        KSR.htable.sht_setxi("trace_call", call_id, rule, _ALONE_S)
+        seconds = "TRACE_RINGING_S" if method == "INVITE" else "TRACE_ENDED_S"
+    KSR.htable.sht_setxi("trace_call", call_id, rule, int(_definition(seconds)))
     if _is_known(call_id):
         KSR.jsonrpcs.exec(_SWITCH_ON)
         KSR.siptrace.sip_trace()
