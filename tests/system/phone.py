@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import zlib
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
@@ -147,10 +148,11 @@ def request(method: str, number: str, phone: Phone, **fields: str | int) -> str:
     to = fields.get("to", f"<sip:{number}@demo.example>")
     from_ = fields.get("from_", "<sip:caller@demo.example>;tag=caller")
     body = str(fields.get("body", ""))
+    unique = zlib.crc32(str(fields.get("call_id")).encode())
     return (
         f"{method} {uri} SIP/2.0\r\n"
         f"Via: SIP/2.0/{phone.transport} {here};rport;"
-        f"branch=z9hG4bK-{fields.get('branch', f'{cseq}{method}')}-{fields.get('call_id')}\r\n"
+        f"branch=z9hG4bK-{fields.get('branch', f'{cseq}{method}')}-{unique}\r\n"
         f"From: {from_}\r\n"
         f"To: {to}\r\n"
         f"Call-ID: {fields.get('call_id')}\r\n"
