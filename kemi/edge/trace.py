@@ -39,8 +39,8 @@ _ALL: Final = 2048
 _LONGEST_PREFIX: Final = 20
 _NETWORKS: Final = 16
 
-_ANY_RULE: Final = 2_147_483_647
-"""Id and number of calls of what route TRACE_CALL begins."""
+_LARGEST: Final = 2_147_483_647
+"""Also id and number of calls of what route TRACE_CALL begins."""
 _LONGEST_CALL_ID: Final = 512
 
 _VALUE: Final = re.compile(
@@ -108,7 +108,7 @@ def ksr_route_trace_call(_msg: object) -> None:
     """From anywhere in ``ksr_request_route``: trace this call, whatever the rules say."""
     call_id = _text("$ci")
     if call_id and not _is_everything_traced() and not _is_known(call_id):
-        _begin(call_id, _text("$rm"), _ANY_RULE, _ANY_RULE)
+        _begin(call_id, _text("$rm"), _LARGEST, _LARGEST)
 
 
 @_guarded
@@ -149,7 +149,8 @@ def _matches(kinds: int, call_id: str, method: str) -> Iterator[_Rule]:
     for name, place in _names(kinds, call_id):
         value = KSR.htable.sht_get("trace_rule", name)
         found = _VALUE.match(value) if isinstance(value, str) else None
-        if found is None:
+        # Kamailio's integers have 32 bits.
+        if found is None or max(int(found[1]), int(found[4])) > _LARGEST:
             continue
         identifier, action, share, calls, methods, network = found.groups("")
         if (
