@@ -136,13 +136,23 @@ class Edge:
             "TRACE_TOKEN": f'"{TOKEN}"',
             **(defines or {}),
         }
-        command = [*proxy.command(directory, values, config=config), *arguments]
-        self._service = Service(
-            "proxy", command, directory=directory, environment=system_python(os.environ)
-        )
+        self._values = values
+        self._config = config
+        self._arguments = arguments
+        self._service: Service | None = None
         self.log = directory / "proxy.log"
 
+    def define(self, name: str, value: str | int) -> None:
+        """One more definition, before the start."""
+        self._values[name] = value
+
     def __enter__(self) -> Self:
+        command = proxy.command(self.directory, self._values, config=self._config)
+        self._service = Service(
+            *("proxy", [*command, *self._arguments]),
+            directory=self.directory,
+            environment=system_python(os.environ),
+        )
         with self.log.open("ab") as log:
             process = self._service.start(log)
         deadline = time.monotonic() + _START_S
@@ -158,12 +168,13 @@ class Edge:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._service.stop(timeout_s=5)
+        if self._service:
+            self._service.stop(timeout_s=5)
         self.collector.close()
 
     def is_running(self) -> bool:
         """Whether Kamailio has survived."""
-        process = self._service.process
+        process = self._service.process if self._service else None
         return process is not None and process.poll() is None
 
     def _answers(self) -> bool:
@@ -195,6 +206,16 @@ class Edge:
         if answer.status != HTTPStatus.OK:
             raise RefusedError(answer.status, text)
         return text
+
+    def raw(self, request: str) -> str:
+        """What the control answers to text that no HTTP library writes; ``""`` for nothing."""
+        with socket.create_connection((V4, self.control_port), 5) as connection:
+            connection.sendall(request.encode())
+            connection.settimeout(1)
+            try:
+                return connection.recv(65_535).decode()
+            except TimeoutError:
+                return ""
 
     def rpc(self, method: str, *params: str | int) -> Any:
         """The result of an RPC command."""
