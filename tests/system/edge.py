@@ -52,6 +52,8 @@ class Collector:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self._socket.bind((V4, 0))
         self.port: int = self._socket.getsockname()[1]
+        self.senders: set[tuple[str, int]] = set()
+        """Addresses that packets have come from."""
 
     def close(self) -> None:
         """Be away; the port is closed."""
@@ -65,10 +67,12 @@ class Collector:
             wait = QUIET_S if len(found) >= count else deadline - time.monotonic()
             self._socket.settimeout(max(wait, 0.001))
             try:
-                decoded = hep.decode(self._socket.recv(65_535))
+                data, sender = self._socket.recvfrom(65_535)
             except TimeoutError:
                 return found
+            decoded = hep.decode(data)
             assert isinstance(decoded, Hep), decoded
+            self.senders.add(sender)
             found.append(decoded)
 
     def messages(self, count: int = 0) -> list[Message]:
@@ -284,9 +288,12 @@ class Edge:
         return phone
 
     def traced(self, requests: Sequence[str | bytes]) -> list[str]:
-        """Send requests, wait for the answers; what was traced, as ``Message.what``."""
+        """Send requests, wait for the answers; what was traced, as ``Message.what``, sorted.
+
+        A worker sends HEP after the message itself, so another one may be faster.
+        """
         self.answer(requests)
-        return [message.what for message in self.collector.messages()]
+        return sorted(message.what for message in self.collector.messages())
 
     def traced_calls(self, requests: Sequence[str | bytes]) -> set[str]:
         """The same; the Call-IDs of what was traced."""
