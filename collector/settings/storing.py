@@ -156,6 +156,10 @@ class Retention(Section, frozen=True):
         float,
         setting("Counters per minute, and senders not seen since.", unit="s", ge=0, le=LONGEST),
     ] = 90.0 * DAY
+    trace_rules: Annotated[
+        float,
+        setting("Ended trace rules, with who asked for them and why.", unit="s", ge=0, le=LONGEST),
+    ] = 365.0 * DAY
     quarantine_messages: Annotated[
         int, setting("Packets kept in the quarantine.", unit="messages", ge=0, le=10_000_000)
     ] = 10_000
