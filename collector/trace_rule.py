@@ -40,6 +40,7 @@ ACTIONS: Final = (INCLUDE, EXCLUDE)
 RULES: Final = "trace_rule"
 CALLS: Final = "trace_call"
 COUNTS: Final = "trace_count"
+TABLES: Final = (RULES, CALLS, COUNTS)
 """The proxy's htables: rules; Call-ID → rule id, negative once answered; rule id → calls traced."""
 
 FULL_COUNT: Final = "full"
