@@ -201,10 +201,13 @@ def _request(
         raise CommandError(message) from error
     finally:
         connection.close()
-    if response.status >= 400:
-        raise CommandError(one_line(f"{response.status}: {answer['error']['message']}"))
-    found: dict[str, Any] = answer
-    return found
+    if response.status >= 400 or not isinstance(answer, dict):
+        error = answer.get("error") if isinstance(answer, dict) else None
+        text = (
+            error.get("message") if isinstance(error, dict) else "is not an answer of the web API"
+        )
+        raise CommandError(one_line(f"{response.status}: {text}"))
+    return answer
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> None:

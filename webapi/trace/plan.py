@@ -84,7 +84,7 @@ class Memory(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One change; without a name siptrace is switched on."""
+    """One change; without a table siptrace is switched on."""
 
     table: str = ""
     name: str = ""

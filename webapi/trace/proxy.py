@@ -124,7 +124,7 @@ class Watched:
         self._done(plan, found)
 
     async def _carry_out(self, operation: Operation) -> None:
-        if not operation.name:
+        if not operation.table:
             await self._client.switch_on()
         elif operation.value is None:
             await self._client.delete(operation.table, operation.name)

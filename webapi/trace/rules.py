@@ -168,7 +168,7 @@ async def end(context: Context, rule_id: int, requested_by: str) -> StoredRule:
     if not row:
         raise _unknown(rule_id)
     by = f" by {row['ended_by']}" if row["ended_by"] else ""
-    message = f"rule {rule_id} was {row['ended']}{by} at {to_text(row['ended_at'])}"
+    message = f"rule {rule_id} has ended at {to_text(row['ended_at'])}: {row['ended']}{by}"
     raise ApiError(409, "rule_ended", message)
 
 
