@@ -202,10 +202,8 @@ def _request(
     finally:
         connection.close()
     if response.status >= 400 or not isinstance(answer, dict):
-        error = answer.get("error") if isinstance(answer, dict) else None
-        text = (
-            error.get("message") if isinstance(error, dict) else "is not an answer of the web API"
-        )
+        said = answer.get("error") if isinstance(answer, dict) else None
+        text = said.get("message") if isinstance(said, dict) else "is not an answer of the web API"
         raise CommandError(one_line(f"{response.status}: {text}"))
     return answer
 
