@@ -50,6 +50,12 @@ class Context:
                 yield connection
         except errors.QueryCanceled:
             raise _too_slow() from None
+        except errors.UndefinedTable as error:
+            LOGGER.warning("database: %s", one_line(str(error)))
+            message = (
+                "the database lacks a table of this version: run `python -m collector init-db`"
+            )
+            raise ApiError(503, "database_schema", message) from error
         except (OperationalError, PoolTimeout) as error:
             LOGGER.warning("database: %s", one_line(str(error)))
             message = "the database does not answer; captured messages wait in the journal"
@@ -68,7 +74,6 @@ class Context:
                 yield connection
         except (
             errors.InsufficientPrivilege,
-            errors.UndefinedTable,
             errors.ReadOnlySqlTransaction,
             errors.FeatureNotSupported,  # to write, during recovery
         ) as error:

@@ -48,7 +48,10 @@ class Database(Section, frozen=True):
     ] = ""
     reader_dsn: Annotated[
         str,
-        setting("Connection of the web API: a role that can only read.", secret=True),
+        setting(
+            "Connection of the web API: a role that can read, and write nothing but trace rules.",
+            secret=True,
+        ),
     ] = ""
     connect_timeout: Annotated[
         float, setting("Give up an attempt to connect after this long.", unit="s", ge=1, le=300)

@@ -7,7 +7,9 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
-from collector.log import LimitedLog
+from psycopg import Error
+
+from collector.log import LimitedLog, one_line
 from collector.trace_rule import ENDED_S
 from webapi.context import Context
 from webapi.errors import ApiError
@@ -77,10 +79,10 @@ class Book:
         began = time.monotonic()
         try:
             found = await rules.read(self._context)
-        except ApiError as error:
+        except (ApiError, Error) as error:
             if self.error is None:
                 self.since = datetime.now(UTC)
-            self.error = str(error)
+            self.error = one_line(str(error))
             self._limited.warn("read", f"trace rules cannot be read: {error}")
             return
         if self.error is not None:

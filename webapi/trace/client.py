@@ -14,7 +14,6 @@ from aiohttp import (
     ClientError,
     ClientResponse,
     ClientSession,
-    ClientTimeout,
     ServerDisconnectedError,
 )
 
@@ -60,7 +59,6 @@ class Client:
         self._session = session
         self._url = url + PATH
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self._timeout = ClientTimeout(total=timeout_s)
         self._timeout_s = timeout_s
         self._number = 0
 
@@ -132,7 +130,6 @@ class Client:
             self._url,
             data=body,
             headers=self._headers,
-            timeout=self._timeout,
             allow_redirects=False,
         ) as response:
             return response.status, await _bounded(response)

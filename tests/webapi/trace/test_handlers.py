@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
@@ -392,6 +393,17 @@ async def test_without_the_right_to_write(ask: Ask, connection: AsyncConnection[
     answer = await ask("POST", "", ASKED)
     assert _error(answer) == (503, "database_not_writable", None)
     assert "init-db" in answer.json["error"]["message"]
+
+
+async def test_without_the_table(ask: Ask, connection: AsyncConnection[TupleRow]) -> None:
+    """This program is newer than the schema; it recovers by itself when that has changed."""
+    await connection.execute("ALTER TABLE trace_rule RENAME TO other")
+    answer = await ask("POST", "", ASKED)
+    assert _error(answer) == (503, "database_schema", None)
+    assert "init-db" in answer.json["error"]["message"]
+    await asyncio.sleep(0.5)
+    await connection.execute("ALTER TABLE other RENAME TO trace_rule")
+    assert (await ask("POST", "", ASKED)).json["in_force_on"] == ["edge"]
 
 
 async def test_the_metrics(client: Client, ask: Ask) -> None:
