@@ -63,8 +63,6 @@ ROUTE_ID: Final = (1 << 31) - 1
 """Stands for calls that route(TRACE_CALL) of the proxy traces, whatever the rules say."""
 MAX_ID: Final = ROUTE_ID - 1
 """Integers of an htable have 32 bits, and a traced call's may be negative."""
-MAX_DURATION_S: Final = 7 * 86_400
-"""What ``trace_count`` keeps its counts for."""
 ENDED_S: Final = 14_400
 """Longest that a traced call is remembered without a message: so long it may have to be stopped."""
 

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from collector.settings.section import DAY, PATH, Section, setting
 from collector.settings.target import is_host_name
-from collector.trace_rule import MAX_DURATION_S
 
 MAX_PROXIES: Final = 100
+MAX_DURATION_S: Final = 7 * DAY
+"""The counts of calls expire after that, at the proxy."""
 MIN_TOKEN: Final = 16
 """Shortest token, in characters: it is all that stands between a network and a proxy's tracing."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
