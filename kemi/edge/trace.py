@@ -42,6 +42,8 @@ _NETWORKS: Final = 16
 _LARGEST: Final = 2_147_483_647
 """Also id and number of calls of what route TRACE_CALL begins."""
 _LONGEST_CALL_ID: Final = 512
+_CALL_ID_TEXT: Final = re.compile(r"[!-~]+")
+_LONGEST_LOG: Final = 4000
 
 _VALUE: Final = re.compile(
     r"([1-9][0-9]{0,9});(include|exclude);([0-9]{1,5});([0-9]{1,10});([A-Z,]+|\*)(?:;(.*))?\Z",
@@ -91,7 +93,7 @@ def ksr_route_trace_request(_msg: object) -> None:
         return
     method = _text("$rm")
     call_id = _text("$ci")
-    if not call_id or method in ("ACK", "CANCEL") or _is_known(call_id):
+    if method in ("ACK", "CANCEL") or not _can_be_traced(call_id) or _is_known(call_id):
         return
     chosen: _Rule | None = None
     for rule in _matches(kinds, call_id, method):
@@ -107,7 +109,7 @@ def ksr_route_trace_request(_msg: object) -> None:
 def ksr_route_trace_call(_msg: object) -> None:
     """From anywhere in ``ksr_request_route``: trace this call, whatever the rules say."""
     call_id = _text("$ci")
-    if call_id and not _is_everything_traced() and not _is_known(call_id):
+    if _can_be_traced(call_id) and not _is_everything_traced() and not _is_known(call_id):
         _begin(call_id, _text("$rm"), _LARGEST, _LARGEST)
 
 
@@ -116,7 +118,7 @@ def ksr_route_trace_log(_msg: object, text: str) -> None:
     """Send ``text`` as a log line of this call, if the call is traced."""
     call_id = _text("$ci")
     if call_id and (_is_everything_traced() or _is_known(call_id)):
-        KSR.siptrace.hlog(text)
+        KSR.siptrace.hlog(text[:_LONGEST_LOG])
 
 
 @_guarded
@@ -185,8 +187,6 @@ def _names(kinds: int, call_id: str) -> Iterator[tuple[str, bool]]:
 
 def _begin(call_id: str, method: str, rule: int, calls: int) -> None:
     """Remember the call, and send this request, which came through the tap too early."""
-    if len(call_id) > _LONGEST_CALL_ID:
-        return
     if int(KSR.pv.get("$shtcn(trace_call=>**)") or 0) >= int(_definition("TRACE_MAX_CALLS")):
         KSR.htable.sht_inc("trace_count", "full")
         return
@@ -201,6 +201,10 @@ def _begin(call_id: str, method: str, rule: int, calls: int) -> None:
     if _is_known(call_id):
         KSR.jsonrpcs.exec(_SWITCH_ON)
         KSR.siptrace.sip_trace()
+
+
+def _can_be_traced(call_id: str) -> bool:
+    return len(call_id) <= _LONGEST_CALL_ID and _CALL_ID_TEXT.fullmatch(call_id) is not None
 
 
 def _is_known(call_id: str) -> bool:
