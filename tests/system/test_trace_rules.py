@@ -22,7 +22,7 @@ from stack import service
 from stack.ports import free_port
 from stack.service import ROOT
 from stack.trial import Trial
-from tests.system.answering import Answering
+from tests.answering import Answering
 from tests.system.edge import V4, Edge
 from tests.system.phone import Phone, header, reply
 
