@@ -6,7 +6,8 @@ KemiscopeError
 ├── JournalError         the journal directory cannot be used
 │   └── JournalFullError     no room for another segment (the cause is attached)
 ├── SchemaError          the database has no schema, or one that this version cannot use
-└── ProgressConflictError    another process has committed the same journal records
+├── ProgressConflictError    another process has committed the same journal records
+└── TraceRuleError       a field of a trace rule breaks its rule
 
 A malformed packet is not an exception: decoders return a ``Cause`` or a ``Fault``.
 """
@@ -45,3 +46,11 @@ class SchemaError(KemiscopeError):
 
 class ProgressConflictError(KemiscopeError):
     """The journal records of a batch were committed by somebody else: nothing was stored."""
+
+
+class TraceRuleError(KemiscopeError):
+    """A trace rule cannot be as it was asked for; ``field`` names what is wrong."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field

@@ -18,12 +18,12 @@ from urllib.parse import quote
 
 from collector.settings import Settings
 from collector.settings.endpoint import UDP, Endpoint, parse_endpoint
+from stack import proxy
 from stack.errors import StackError
 from stack.ports import free_port, is_free
-from stack.service import ROOT, Services, kamailio_program
+from stack.service import Services
 
 SCENARIOS: Final = Path(__file__).resolve().parent / "scenarios"
-PROXY_CFG: Final = ROOT / "kemi" / "edge" / "proxy.cfg"
 _CALL_S: Final = 20
 _SETTLE_S: Final = 10
 
@@ -75,7 +75,7 @@ class Demo:
         )
         address = ipaddress.ip_address(endpoint.host)
         self._host = "127.0.0.1" if address.is_unspecified else endpoint.host
-        self._capture = f"sip:{self._host}:{endpoint.port}"
+        self._collector = proxy.collector(self._host, endpoint.port)
         self._run = os.urandom(3).hex()
         self._services = Services(directory)
         self._port = 0
@@ -91,13 +91,12 @@ class Demo:
         base = self._free_ports()
         self._services.start(
             "proxy",
-            [
-                *(kamailio_program(), "-f", str(PROXY_CFG), "-DD", "-E"),
-                *("-Y", str(self._directory)),
-                *("-A", f"SIP_SOCKET=udp:{self._host}:{self._port}"),
-                *("-A", f'CAPTURE_URI="{self._capture}"'),
-                *("-A", f"CALLEE_PORT={base}"),
-            ],
+            proxy.command(
+                self._directory,
+                proxy.sockets(self._host, self._port, free_port())
+                | self._collector
+                | {"CALLEE_PORT": base, "TRACE_EVERYTHING": ""},
+            ),
         )
         for scenario, digit in _CALLEES.items():
             self._services.start(scenario, self._sipp_command(scenario, base + digit))

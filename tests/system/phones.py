@@ -10,9 +10,10 @@ from types import TracebackType
 from typing import Final, Self
 
 from collector.settings.endpoint import Endpoint
-from stack.demo.calls import PROXY_CFG, SCENARIOS
+from stack import proxy
+from stack.demo.calls import SCENARIOS
 from stack.ports import free_port, is_free
-from stack.service import Services, kamailio_program
+from stack.service import Services
 
 HOST: Final = "127.0.0.1"
 ANSWERS: Final = "4010"
@@ -69,11 +70,12 @@ class Phones:
         run.mkdir()
         self._start(
             run.name,
-            [
-                *(kamailio_program(), "-f", str(PROXY_CFG), "-DD", "-E", "-Y", str(run)),
-                *("-A", f"SIP_SOCKET=udp:{HOST}:{port}", "-A", f"CALLEE_PORT={callee_port}"),
-                *("-A", f'CAPTURE_URI="sip:{HOST}:{capture_port}"'),
-            ],
+            proxy.command(
+                run,
+                proxy.sockets(HOST, port, free_port())
+                | proxy.collector(HOST, capture_port)
+                | {"CALLEE_PORT": callee_port, "TRACE_EVERYTHING": ""},
+            ),
             port,
         )
         return port

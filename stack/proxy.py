@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The example proxies of ``kemi/edge/`` as a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from stack.service import ROOT, kamailio_program
+
+NATIVE: Final = ROOT / "kemi" / "edge" / "proxy.cfg"
+KEMI: Final = ROOT / "kemi" / "edge" / "proxy-kemi.cfg"
+
+
+def command(
+    directory: Path,
+    defines: Mapping[str, str | int],
+    *,
+    config: Path = NATIVE,
+) -> list[str]:
+    """How Kamailio is started with an example proxy; its runtime files go to ``directory``.
+
+    ``defines`` are what the configuration lets a user change, by name; an empty text is a name
+    that is only defined.
+    """
+    options = [f"{name}={value}" if value != "" else name for name, value in defines.items()]
+    return [
+        *(kamailio_program(), "-f", str(config), "-DD", "-E", "-Y", str(directory)),
+        *(word for option in options for word in ("-A", option)),
+    ]
+
+
+def sockets(host: str, port: int, control_port: int) -> dict[str, str]:
+    """The definitions for a proxy on one IPv4 address: SIP by UDP and TCP, and control."""
+    return {
+        "SIP_SOCKET": f"udp:{host}:{port}",
+        "SIP_TCP_SOCKET": f"tcp:{host}:{port}",
+        "CONTROL_SOCKET": f"tcp:{host}:{control_port}",
+    }
+
+
+def collector(host: str, port: int) -> dict[str, str]:
+    """The definition of where HEP goes."""
+    return {"TRACE_COLLECTOR": f'"sip:{host}:{port}"'}
