@@ -9,7 +9,6 @@ return.
 
 from __future__ import annotations
 
-import logging
 import os
 import site
 import sys
@@ -36,35 +35,14 @@ from collector.journal.writer import Writer  # noqa: E402
 from collector.log import LOGGER, LimitedLog  # noqa: E402
 from collector.output import configured  # noqa: E402
 from collector.selection import Selection  # noqa: E402
-from kemi import packet  # noqa: E402
+from kemi import log, packet  # noqa: E402
 
-_KEMI_LEVELS = {
-    logging.DEBUG: KSR.dbg,
-    # kamailio.cfg shows NOTICE and above: INFO is where the core talks about every packet.
-    logging.INFO: KSR.notice,
-    logging.WARNING: KSR.warn,
-    logging.ERROR: KSR.err,
-    logging.CRITICAL: KSR.crit,
-}
 _MAX_PEERS = 10_000
-
-
-class KsrHandler(logging.Handler):
-    """Sends log records through Kamailio's log."""
-
-    def emit(self, entry: logging.LogRecord) -> None:
-        """Log one record at Kamailio's level of the same name."""
-        log = _KEMI_LEVELS.get(entry.levelno, KSR.notice)
-        # KEMI takes UTF-8 only; a file name may be something else.
-        text = self.format(entry).encode("utf-8", "replace").decode()
-        for line in text.splitlines():
-            log(line + "\n")
 
 
 def mod_init() -> kamailio:
     """Called once, before Kamailio forks. A mistake in the settings ends the start here."""
-    LOGGER.addHandler(KsrHandler())
-    LOGGER.setLevel(logging.INFO)
+    log.start()
     try:
         return kamailio()
     except KemiscopeError as error:

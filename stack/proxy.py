@@ -11,6 +11,7 @@ from stack.service import ROOT, kamailio_program
 
 NATIVE: Final = ROOT / "kemi" / "edge" / "proxy.cfg"
 KEMI: Final = ROOT / "kemi" / "edge" / "proxy-kemi.cfg"
+_KEMI_SCRIPT: Final = ROOT / "kemi" / "edge" / "proxy.py"
 
 
 def command(
@@ -24,6 +25,7 @@ def command(
     ``defines`` are what the configuration lets a user change, by name; an empty text is a name
     that is only defined.
     """
+    defines = {"KEMI_SCRIPT": f'"{_KEMI_SCRIPT}"'} | dict(defines)
     options = [f"{name}={value}" if value != "" else name for name, value in defines.items()]
     return [
         *(kamailio_program(), "-f", str(config), "-DD", "-E", "-Y", str(directory)),

@@ -10,11 +10,10 @@ from types import ModuleType
 
 import pytest
 
-import kemi
 from collector.log import LOGGER
 from tests.fake_ksr import FakeKamailio
 
-_SCRIPTS = ("packet", "capture")
+_SCRIPTS = ("log", "packet", "capture", "edge.trace", "edge.proxy")
 
 
 @pytest.fixture
@@ -44,7 +43,8 @@ def capture_script(ksr: FakeKamailio) -> ModuleType:  # noqa: ARG001 (must be th
 
 
 def _unload() -> None:
-    for name in _SCRIPTS:
-        sys.modules.pop(f"kemi.{name}", None)
-        if hasattr(kemi, name):
-            delattr(kemi, name)
+    for script in _SCRIPTS:
+        sys.modules.pop(f"kemi.{script}", None)
+        package, _, name = f"kemi.{script}".rpartition(".")
+        if hasattr(sys.modules.get(package), name):
+            delattr(sys.modules[package], name)
