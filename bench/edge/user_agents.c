@@ -40,8 +40,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sip.h"
+
 #define BATCH 32
-#define ROOM 4096
 #define MAX_COLLECTORS 8
 #define DELAY_NS 10000000
 #define PATIENCE_NS 3000000000
@@ -64,7 +65,7 @@ struct later {
 static struct call *calls;
 static struct later *queue;
 static uint64_t count, first, started, ended, completed, repeated, queued, taken, hep[MAX_COLLECTORS];
-static unsigned proxy, caller_port, callee_port;
+static struct ends ends;
 static int caller, callee;
 
 static void fail(const char *what)
@@ -78,15 +79,6 @@ static uint64_t now(void)
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t); /* the clock of SO_TIMESTAMPNS */
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-/* Splitmix64: Call-IDs and tags that are unlike each other. */
-static uint64_t scramble(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
 }
 
 static int udp(unsigned port, unsigned peer, int stamped)
@@ -135,72 +127,6 @@ static void transmit_later(uint64_t number, int step, const char *text, size_t s
     memcpy(item->text, text, size);
 }
 
-/* A request of the caller; ROUTE is empty or whole header lines. */
-static size_t request(char *to, uint64_t number, const char *method, int cseq, const char *route)
-{
-    static const char sdp[] = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\n"
-                              "t=0 0\r\nm=audio 40000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\n"
-                              "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
-                              "a=fmtp:101 0-16\r\na=sendrecv\r\n";
-    unsigned long long id = scramble(first + number), serial = number;
-    int is_invite = !strcmp(method, "INVITE");
-    unsigned user = (unsigned)(id % 1000000);
-    int size = snprintf(
-        to, ROOM,
-        "%s sip:4010@127.0.0.1:%u SIP/2.0\r\n"
-        "Via: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK%llx.%s\r\n%s"
-        "Max-Forwards: 70\r\n"
-        "From: \"Caller %06u\" <sip:%06u@bench.example>;tag=a%llx\r\n"
-        "To: <sip:4010@bench.example>%s%.0llx\r\n"
-        "Call-ID: %016llx-%llu@bench\r\n"
-        "CSeq: %d %s\r\n"
-        "Contact: <sip:%06u@127.0.0.1:%u>\r\n"
-        "User-Agent: kemiscope bench\r\n"
-        "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO\r\n"
-        "Supported: replaces, timer\r\n%s"
-        "Content-Length: %zu\r\n\r\n%s",
-        method, is_invite ? proxy : callee_port, caller_port, id, method, route, user, user, id,
-        is_invite ? "" : ";tag=b", is_invite ? 0 : id, id, serial, cseq, method, user, caller_port,
-        is_invite ? "Content-Type: application/sdp\r\n" : "", is_invite ? sizeof sdp - 1 : 0,
-        is_invite ? sdp : "");
-
-    return (size_t)size;
-}
-
-/* Copies the lines of TEXT that begin with NAME, after one another. */
-static size_t copy_lines(char *to, const char *text, const char *name)
-{
-    size_t size = 0, length = strlen(name);
-
-    for (const char *line = strstr(text, "\r\n"); line; line = strstr(line + 2, "\r\n"))
-        if (!strncmp(line + 2, name, length)) {
-            const char *end = strstr(line + 2, "\r\n");
-            size_t octets = end ? (size_t)(end + 2 - line - 2) : 0;
-            memcpy(to + size, line + 2, octets);
-            size += octets;
-        }
-    to[size] = 0;
-    return size;
-}
-
-/* The callee's response to REQUEST. */
-static size_t response(char *to, const char *request_text, uint64_t number, const char *status)
-{
-    unsigned long long id = scramble(first + number);
-    size_t size = (size_t)sprintf(to, "SIP/2.0 %s\r\n", status);
-
-    for (const char *const *name = (const char *const[]){"Via:", "Record-Route:", "From:", "Call-ID:",
-                                                         "CSeq:", NULL};
-         *name; name++)
-        size += copy_lines(to + size, request_text, *name);
-    size += (size_t)sprintf(to + size,
-                            "To: <sip:4010@bench.example>;tag=b%llx\r\n"
-                            "Contact: <sip:4010@127.0.0.1:%u>\r\n"
-                            "Server: kemiscope bench\r\nContent-Length: 0\r\n\r\n",
-                            id, callee_port);
-    return size;
-}
-
 /* Whether this is the first time that a step of a call is over. */
 static int arrived(uint64_t number, int step, uint64_t at)
 {
@@ -220,13 +146,13 @@ static void at_callee(uint64_t number, const char *text, uint64_t at)
 
     if (!strncmp(text, "INVITE ", 7)) {
         if (arrived(number, INVITE, at)) {
-            transmit(number, RINGING, answer, response(answer, text, number, "180 Ringing"));
-            transmit_later(number, ANSWER, answer, response(answer, text, number, "200 OK"));
+            transmit(number, RINGING, answer, sip_response(answer, &ends, text, first + number, "180 Ringing"));
+            transmit_later(number, ANSWER, answer, sip_response(answer, &ends, text, first + number, "200 OK"));
         }
     } else if (!strncmp(text, "ACK ", 4)) {
         arrived(number, ACK, at);
     } else if (!strncmp(text, "BYE ", 4) && arrived(number, BYE, at)) {
-        transmit(number, BYE_ANSWER, answer, response(answer, text, number, "200 OK"));
+        transmit(number, BYE_ANSWER, answer, sip_response(answer, &ends, text, first + number, "200 OK"));
     }
 }
 
@@ -248,10 +174,10 @@ static void at_caller(uint64_t number, const char *text, uint64_t at)
         }
     } else if (arrived(number, ANSWER, at)) {
         /* One proxy, one Record-Route: its reversal is itself. */
-        copy_lines(route, text, "Record-Route:");
+        sip_lines(route, text, "Record-Route:");
         memmove(route, route + strlen("Record-"), strlen(route) + 1 - strlen("Record-"));
-        transmit(number, ACK, message, request(message, number, "ACK", 1, route));
-        transmit_later(number, BYE, message, request(message, number, "BYE", 2, route));
+        transmit(number, ACK, message, sip_request(message, &ends, first + number, "ACK", 1, route));
+        transmit_later(number, BYE, message, sip_request(message, &ends, first + number, "BYE", 2, route));
     }
 }
 
@@ -285,16 +211,13 @@ static void receive(int s, void (*handle)(uint64_t, const char *, uint64_t), uin
     if (counter && n > 0)
         *counter += (uint64_t)n;
     for (int i = 0; handle && i < n; i++) {
-        const char *id;
-        uint64_t number;
+        int64_t number;
 
         data[i][message[i].msg_len] = 0;
-        id = strstr(data[i], "\r\nCall-ID: ");
-        id = id ? strchr(id + 11, '-') : NULL;
-        number = id ? strtoull(id + 1, NULL, 10) : count;
-        /* A late message of an earlier run bears a Call-ID that is not of this one. */
-        if (number < count && strtoull(id - 16, NULL, 16) == scramble(first + number))
-            handle(number, data[i], stamp(&message[i].msg_hdr));
+        number = sip_call(data[i]) - (int64_t)first;
+        /* A late message of an earlier run is not of these. */
+        if (number >= 0 && number < (int64_t)count)
+            handle((uint64_t)number, data[i], stamp(&message[i].msg_hdr));
     }
 }
 
@@ -348,8 +271,8 @@ int main(int argc, char **argv)
                         "read|deaf|closed [HEP_PORT ...]\n");
         return 2;
     }
-    proxy = (unsigned)atoi(argv[1]);
-    callee_port = (unsigned)atoi(argv[2]);
+    ends.proxy = (unsigned)atoi(argv[1]);
+    ends.callee = (unsigned)atoi(argv[2]);
     count = strtoull(argv[3], NULL, 10);
     rate = atof(argv[4]);
     first = strtoull(argv[5], NULL, 10);
@@ -358,9 +281,9 @@ int main(int argc, char **argv)
     took = calloc(STEPS * count, sizeof *took);
     if (!calls || !queue || !took || rate <= 0)
         fail("arguments");
-    caller = udp(0, proxy, 1);
-    callee = udp(callee_port, proxy, 1);
-    caller_port = port_of(caller);
+    caller = udp(0, ends.proxy, 1);
+    callee = udp(ends.callee, ends.proxy, 1);
+    ends.caller = port_of(caller);
     ready[0] = (struct pollfd){.fd = caller, .events = POLLIN};
     ready[1] = (struct pollfd){.fd = callee, .events = POLLIN};
     for (unsigned i = 0; i < collectors && strcmp(argv[6], "closed"); i++) {
@@ -379,7 +302,7 @@ int main(int argc, char **argv)
 
         if (started < count && next <= at) {
             late = at - next > late ? at - next : late;
-            transmit(started, INVITE, message, request(message, started, "INVITE", 1, ""));
+            transmit(started, INVITE, message, sip_request(message, &ends, first + started, "INVITE", 1, ""));
             started++;
             next = begin + (uint64_t)((double)started / rate * 1e9);
         }
