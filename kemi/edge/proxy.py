@@ -79,9 +79,11 @@ class kamailio:  # noqa: N801 (Kamailio's name)
             trace.ksr_route_trace_log(msg, f"no such number: {number}")  # trace
             KSR.sl.sl_send_reply(404, "Not Found")
             return -1
+        host = KSR.pv.get("$Ri")
+        if KSR.is_IPv6():
+            host = f"[{host}]"
         port = int(KSR.pv.get("$def(CALLEE_PORT)") or 0) + int(number[-1])
-        transport = KSR.pv.get("$proto")
-        KSR.pv.sets("$du", f"sip:{KSR.pv.get('$Ri')}:{port};transport={transport}")
+        KSR.pv.sets("$du", f"sip:{host}:{port};transport={KSR.pv.get('$proto')}")
         return 1
 
     def ksr_route_relay(self, _msg: object) -> int:

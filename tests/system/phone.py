@@ -29,6 +29,8 @@ class Phone:
         self.host = host
         self.port = 0
         """The port that it sends from."""
+        self.proxy_port = 0
+        """The proxy's end of a connection that the proxy opened; 0 for none."""
         self._socket = socket.socket(
             socket.AF_INET6 if ":" in host else socket.AF_INET,
             socket.SOCK_DGRAM if transport == "UDP" else socket.SOCK_STREAM,
@@ -105,7 +107,8 @@ class Phone:
             data, self._peer = self._socket.recvfrom(65_535)
             return data.decode(errors="replace")
         if self._listener is self._socket:
-            self._socket = self._listener.accept()[0]
+            self._socket, address = self._listener.accept()
+            self.proxy_port = address[1]
             self._socket.settimeout(_TIMEOUT_S)
             if self._context:
                 self._socket = self._context.wrap_socket(self._socket, server_side=True)
