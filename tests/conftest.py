@@ -11,4 +11,5 @@ pytest_plugins = [
     "tests.fix_calls",
     "tests.fix_ksr",
     "tests.fix_listener",
+    "tests.fix_edge",
 ]

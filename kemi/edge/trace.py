@@ -39,11 +39,9 @@ _ALL: Final = 2048
 _LONGEST_PREFIX: Final = 20
 _NETWORKS: Final = 16
 
-_ANY_RULE: Final = 2_147_483_647
-"""Id and number of calls of what route TRACE_CALL begins."""
+_LARGEST: Final = 2_147_483_647
+"""Also id and number of calls of what route TRACE_CALL begins."""
 _LONGEST_CALL_ID: Final = 512
-_ANSWERED_S: Final = 14_400
-_ALONE_S: Final = 64
 
 _VALUE: Final = re.compile(
     r"([1-9][0-9]{0,9});(include|exclude);([0-9]{1,5});([0-9]{1,10});([A-Z,]+|\*)(?:;(.*))?\Z",
@@ -110,7 +108,7 @@ def ksr_route_trace_call(_msg: object) -> None:
     """From anywhere in ``ksr_request_route``: trace this call, whatever the rules say."""
     call_id = _text("$ci")
     if call_id and not _is_everything_traced() and not _is_known(call_id):
-        _begin(call_id, _text("$rm"), _ANY_RULE, _ANY_RULE)
+        _begin(call_id, _text("$rm"), _LARGEST, _LARGEST)
 
 
 @_guarded
@@ -151,7 +149,8 @@ def _matches(kinds: int, call_id: str, method: str) -> Iterator[_Rule]:
     for name, place in _names(kinds, call_id):
         value = KSR.htable.sht_get("trace_rule", name)
         found = _VALUE.match(value) if isinstance(value, str) else None
-        if found is None:
+        # Kamailio's integers have 32 bits.
+        if found is None or max(int(found[1]), int(found[4])) > _LARGEST:
             continue
         identifier, action, share, calls, methods, network = found.groups("")
         if (
@@ -195,11 +194,10 @@ def _begin(call_id: str, method: str, rule: int, calls: int) -> None:
         KSR.htable.sht_dec("trace_count", str(rule))
         return
     if KSR.siputils.has_totag() > 0:
-        KSR.htable.sht_setxi("trace_call", call_id, -rule, _ANSWERED_S)
-    elif method == "INVITE":
-        KSR.htable.sht_seti("trace_call", call_id, rule)
+        rule, seconds = -rule, "TRACE_ANSWERED_S"
     else:
-        KSR.htable.sht_setxi("trace_call", call_id, rule, _ALONE_S)
+        seconds = "TRACE_RINGING_S" if method == "INVITE" else "TRACE_ENDED_S"
+    KSR.htable.sht_setxi("trace_call", call_id, rule, int(_definition(seconds)))
     if _is_known(call_id):
         KSR.jsonrpcs.exec(_SWITCH_ON)
         KSR.siptrace.sip_trace()

@@ -48,9 +48,13 @@ class Conversation:
         if again:
             self.caller.send(self._invite)
             self.caller.receive("SIP/2.0 100")
-        self.callee.send(reply(received, "180 Ringing", self.callee, tag="callee"))
-        self.caller.receive("SIP/2.0 180")
+        self.ring(received)
         return received
+
+    def ring(self, invite: str) -> None:
+        """One more 180."""
+        self.callee.send(reply(invite, "180 Ringing", self.callee, tag="callee"))
+        self.caller.receive("SIP/2.0 180")
 
     def answer(self, invite: str, *, again: bool = False) -> None:
         """200 and ACK; ``again`` repeats the 200 before."""

@@ -110,14 +110,16 @@ class Edge:
         config: Path = proxy.NATIVE,
         defines: Mapping[str, str | int] | None = None,
         arguments: Sequence[str] = (),
+        callee_port: int = 0,
     ) -> None:
+        """``arguments`` are Kamailio's; numbers go to ``callee_port`` plus their last digit."""
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.collector = Collector()
         self.port = free_port()
         self.tls_port = free_port()
         self.control_port = free_port()
-        self.callee_port = free_port() // 10 * 10
+        self.callee_port = callee_port or free_port() // 10 * 10
         self._ids = 0
         made = certificate.make(directory / "certificates", "proxy")
         self.certificate = made
@@ -262,11 +264,20 @@ class Edge:
 
     def traced(self, requests: Sequence[str | bytes]) -> list[str]:
         """Send requests, wait for the answers; what was traced, as ``Message.what``."""
-        with self.calls() as phone:
+        self.answer(requests)
+        return [message.what for message in self.collector.messages()]
+
+    def traced_calls(self, requests: Sequence[str | bytes]) -> set[str]:
+        """The same; the Call-IDs of what was traced."""
+        self.answer(requests)
+        return {message.call_id for message in self.collector.messages()}
+
+    def answer(self, requests: Sequence[str | bytes], host: str = V4) -> None:
+        """Send requests by UDP; each must be answered, whatever becomes of tracing."""
+        with self.calls("UDP", host) as phone:
             for request in requests:
                 phone.send(request)
                 phone.receive("SIP/2.0")
-        return [message.what for message in self.collector.messages()]
 
 
 def rules(*kinds_and_values: tuple[str, str], **fields: Any) -> Iterator[TraceRule]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from contextlib import suppress
+import zlib
 from types import TracebackType
 from typing import Final, Self
 
@@ -124,13 +124,15 @@ class Phone:
                 raise ConnectionError(message)
             self._buffer += data
 
-    def drain(self) -> None:
-        """Forget what has come and was not asked for."""
-        if self.transport == "UDP":
-            self._socket.setblocking(False)
-            with suppress(BlockingIOError):
-                while self._socket.recv(65_535):
-                    pass
+    def exchange(self, message: bytes, timeout_s: float = 0.5) -> str:
+        """Send a request by UDP; the status line that comes back, ``""`` for no answer."""
+        self.send(message)
+        self._socket.settimeout(timeout_s)
+        try:
+            return self._next().partition("\r\n")[0]
+        except TimeoutError:
+            return ""
+        finally:
             self._socket.settimeout(_TIMEOUT_S)
 
 
@@ -147,10 +149,11 @@ def request(method: str, number: str, phone: Phone, **fields: str | int) -> str:
     to = fields.get("to", f"<sip:{number}@demo.example>")
     from_ = fields.get("from_", "<sip:caller@demo.example>;tag=caller")
     body = str(fields.get("body", ""))
+    unique = zlib.crc32(str(fields.get("call_id")).encode(errors="surrogateescape"))
     return (
         f"{method} {uri} SIP/2.0\r\n"
         f"Via: SIP/2.0/{phone.transport} {here};rport;"
-        f"branch=z9hG4bK-{fields.get('branch', f'{cseq}{method}')}-{fields.get('call_id')}\r\n"
+        f"branch=z9hG4bK-{fields.get('branch', f'{cseq}{method}')}-{unique}\r\n"
         f"From: {from_}\r\n"
         f"To: {to}\r\n"
         f"Call-ID: {fields.get('call_id')}\r\n"
