@@ -12,7 +12,6 @@ import struct
 import zlib
 from typing import Final, Literal, NamedTuple
 
-from collector import opensips
 from collector.causes import Cause
 
 MAGICS: Final = (b"HEP3", b"EEP3", b"EEP1")
@@ -189,6 +188,9 @@ def _decode_v3(data: bytes) -> Hep | Cause:
         payload = inflated
     correlation_id = get(0x11, b"")
     if extra and not correlation_id:
+        # Here, so that a proxy, which has the distribution's Python only, can import the encoder.
+        from collector import opensips  # noqa: PLC0415
+
         foreign = extra.get(opensips.CORRELATION) or extra.get(opensips.VENDOR_CORRELATION)
         correlation_id = opensips.correlation_id(foreign or b"")
     if not _EXTRA.isdisjoint(chunks):
