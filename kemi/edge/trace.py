@@ -227,6 +227,5 @@ def _definition(name: str) -> str:
     return _text(f"$def({name})").strip('"')
 
 
-@functools.cache
 def _is_everything_traced() -> bool:
-    return KSR.pv.get("$defn(TRACE_EVERYTHING)") == 1
+    return _definition("TRACE_BY_RULE") == "no"

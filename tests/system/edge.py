@@ -52,6 +52,8 @@ class Collector:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self._socket.bind((V4, 0))
         self.port: int = self._socket.getsockname()[1]
+        self.senders: set[tuple[str, int]] = set()
+        """Addresses that packets have come from."""
 
     def close(self) -> None:
         """Be away; the port is closed."""
@@ -65,10 +67,12 @@ class Collector:
             wait = QUIET_S if len(found) >= count else deadline - time.monotonic()
             self._socket.settimeout(max(wait, 0.001))
             try:
-                decoded = hep.decode(self._socket.recv(65_535))
+                data, sender = self._socket.recvfrom(65_535)
             except TimeoutError:
                 return found
+            decoded = hep.decode(data)
             assert isinstance(decoded, Hep), decoded
+            self.senders.add(sender)
             found.append(decoded)
 
     def messages(self, count: int = 0) -> list[Message]:
@@ -136,13 +140,23 @@ class Edge:
             "TRACE_TOKEN": f'"{TOKEN}"',
             **(defines or {}),
         }
-        command = [*proxy.command(directory, values, config=config), *arguments]
-        self._service = Service(
-            "proxy", command, directory=directory, environment=system_python(os.environ)
-        )
+        self._values = values
+        self._config = config
+        self._arguments = arguments
+        self._service: Service | None = None
         self.log = directory / "proxy.log"
 
+    def define(self, name: str, value: str | int) -> None:
+        """One more definition, before the start."""
+        self._values[name] = value
+
     def __enter__(self) -> Self:
+        command = proxy.command(self.directory, self._values, config=self._config)
+        self._service = Service(
+            *("proxy", [*command, *self._arguments]),
+            directory=self.directory,
+            environment=system_python(os.environ),
+        )
         with self.log.open("ab") as log:
             process = self._service.start(log)
         deadline = time.monotonic() + _START_S
@@ -158,12 +172,13 @@ class Edge:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._service.stop(timeout_s=5)
+        if self._service:
+            self._service.stop(timeout_s=5)
         self.collector.close()
 
     def is_running(self) -> bool:
         """Whether Kamailio has survived."""
-        process = self._service.process
+        process = self._service.process if self._service else None
         return process is not None and process.poll() is None
 
     def _answers(self) -> bool:
@@ -195,6 +210,16 @@ class Edge:
         if answer.status != HTTPStatus.OK:
             raise RefusedError(answer.status, text)
         return text
+
+    def raw(self, request: str) -> str:
+        """What the control answers to text that no HTTP library writes; ``""`` for nothing."""
+        with socket.create_connection((V4, self.control_port), 5) as connection:
+            connection.sendall(request.encode())
+            connection.settimeout(1)
+            try:
+                return connection.recv(65_535).decode()
+            except TimeoutError:
+                return ""
 
     def rpc(self, method: str, *params: str | int) -> Any:
         """The result of an RPC command."""
@@ -263,9 +288,12 @@ class Edge:
         return phone
 
     def traced(self, requests: Sequence[str | bytes]) -> list[str]:
-        """Send requests, wait for the answers; what was traced, as ``Message.what``."""
+        """Send requests, wait for the answers; what was traced, as ``Message.what``, sorted.
+
+        A worker sends HEP after the message itself, so another one may be faster.
+        """
         self.answer(requests)
-        return [message.what for message in self.collector.messages()]
+        return sorted(message.what for message in self.collector.messages())
 
     def traced_calls(self, requests: Sequence[str | bytes]) -> set[str]:
         """The same; the Call-IDs of what was traced."""

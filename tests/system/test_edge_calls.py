@@ -135,12 +135,13 @@ def test_what_the_proxy_answers_itself_is_traced(edge: Edge) -> None:
         phone.send(phone.request("INVITE", _OTHER, call_id=call_id))
         to = phone.receive("SIP/2.0 404").split("To: ")[1].split("\r\n")[0]
         phone.send(phone.request("ACK", _OTHER, call_id=call_id, to=to, branch="1INVITE"))
-        assert [m.what for m in edge.collector.messages(3)] == ["INVITE", "404 INVITE", "ACK"]
+        found = sorted(message.what for message in edge.collector.messages(3))
+        assert found == ["404 INVITE", "ACK", "INVITE"]
         request = phone.request("OPTIONS", _OTHER, call_id=edge.new_call_id())
         request = request.replace("Max-Forwards: 70", "Max-Forwards: 0")
-        assert edge.traced([request]) == ["OPTIONS", "483 OPTIONS"]
+        assert edge.traced([request]) == ["483 OPTIONS", "OPTIONS"]
         request = phone.request("REGISTER", _OTHER, call_id=edge.new_call_id())
-        assert edge.traced([request]) == ["REGISTER", "401 REGISTER"]
+        assert edge.traced([request]) == ["401 REGISTER", "REGISTER"]
 
 
 def test_a_log_line_comes_with_the_call_id_of_a_traced_call(edge: Edge) -> None:
