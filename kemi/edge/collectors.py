@@ -36,7 +36,7 @@ from collector.trace_collectors import (
     ranking,
 )
 from kemi import log, packet
-from kemi.edge.trace import definition
+from kemi.edge.definition import definition
 
 TABLE: Final = "trace_collector"
 """``sent:<n>``, ``dropped:<n>``: packets; ``down:<n>``: 1 with an expiry. n counts from 1."""
