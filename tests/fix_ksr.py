@@ -13,7 +13,15 @@ import pytest
 from collector.log import LOGGER
 from tests.fake_ksr import FakeKamailio
 
-_SCRIPTS = ("log", "packet", "capture", "edge.definition", "edge.collectors", "edge.trace", "edge.proxy")
+_SCRIPTS = (
+    "log",
+    "packet",
+    "capture",
+    "edge.definition",
+    "edge.collectors",
+    "edge.trace",
+    "edge.proxy",
+)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from bench import measure, quiet
 from bench.edge.proxy import Proxy
 from bench.edge.slice import DEFAULT_ALLOCATOR, FORMS, KEMI, Slice, section
 from bench.edge.user_agents import Collector, Placed, place
-from bench.edge.variant import BARE, HOOKS, NO_HOOKS, NO_RULE, OWN, Phase, Setting
+from bench.edge.variant import BARE, HOOKS, NO_HOOKS, NO_RULE, OWN, TWO_COLLECTORS, Phase, Setting
 from bench.report import Section
 
 RATE: Final = 1_500
@@ -54,7 +54,7 @@ class Rounds:
             self._form = form
             self._pair()
             if form != DEFAULT_ALLOCATOR:
-                for setting in OWN:
+                for setting in (TWO_COLLECTORS, *OWN):
                     self._alone(setting)
 
     def _pair(self) -> None:
@@ -80,7 +80,7 @@ class Rounds:
             self._scratch / f"{len(self.slices)}-{setting.tracing.name.lower()}",
             setting.tracing,
             kemi=self._form == KEMI,
-            defines=setting.defines,
+            collectors=setting.collectors,
             options=() if self._form == DEFAULT_ALLOCATOR else ALLOCATOR,
         )
         try:
@@ -104,7 +104,7 @@ class Rounds:
 
     def _place(self, proxy: Proxy, count: int, collector: Collector) -> Placed:
         placed = place(
-            *(proxy.port, proxy.callee_port, [proxy.hep_port]),
+            *(proxy.port, proxy.callee_port, proxy.hep_ports),
             count=count,
             rate=self._rate,
             first=self._placed,

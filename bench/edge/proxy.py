@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from enum import StrEnum
 from http.client import HTTPConnection
@@ -73,31 +73,36 @@ class Proxy:
         tracing: Tracing,
         *,
         kemi: bool,
-        defines: Mapping[str, str | int] | None = None,
+        collectors: int = 1,
         options: Sequence[str] = (),
     ) -> None:
-        """``defines`` are added to the proxy's own, ``options`` to Kamailio's command line."""
+        """``options`` are added to Kamailio's command line."""
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.callee_port = free_port()
-        self.hep_port = free_port()
+        self.hep_ports = [free_port() for _ in range(collectors)]
         self._control_port = free_port()
         self._log = directory / "proxy.log"
         config = directory / "proxy.cfg"
         config.write_text(_config(proxy.NATIVE.read_text(), tracing))
         values: dict[str, str | int] = {
             **proxy.sockets(HOST, self.port, self._control_port),
-            **proxy.collector(HOST, self.hep_port),
+            **proxy.collector(HOST, self.hep_ports[0]),
             "CALLEE_PORT": self.callee_port,
             "TRACE_TOKEN": f'"{_TOKEN}"',
             "TRACE_MAX_CALLS": CALLS,
         }
+        if collectors > 1:
+            addresses = ",".join(f"{HOST}:{port}" for port in self.hep_ports)
+            values |= {"TRACE_COLLECTORS": f'"{addresses}"', "TRACE_COLLECTOR_MODE": "spread"}
+        if collectors > 1 and not kemi:
+            values["TRACE_COLLECTORS_SCRIPT"] = f'"{proxy.NATIVE.with_name("collectors.py")}"'
         if kemi:
             script = directory / "proxy.py"
             source = proxy.KEMI.with_name("proxy.py").read_text()
             script.write_text(_script(source, tracing))
             values |= {"WITH_KEMI": "", "KEMI_SCRIPT": f'"{script}"'}
-        command = proxy.command(directory, values | dict(defines or {}), config=config)
+        command = proxy.command(directory, values, config=config)
         self._service = Service(
             "proxy",
             [*command, *options],

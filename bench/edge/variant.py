@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -30,9 +30,8 @@ class Setting:
 
     tracing: Tracing
     phases: Sequence[Phase]
-    defines: Mapping[str, str | int] = field(default_factory=dict)
-    ports: int = 1
-    """Collectors that it sends to."""
+    collectors: int = 1
+    """More than one: the proxy spreads calls over them, in Python."""
 
 
 def _rule(number: int, kind: str, value: str, percent: float = 100) -> TraceRule:
@@ -70,6 +69,14 @@ HOOKS: Final = Setting(
         Phase("all traced, collector's port closed", collector=Collector.CLOSED),
         Phase("all traced, collector swallows", collector=Collector.DEAF),
     ),
+)
+TWO_COLLECTORS: Final = Setting(
+    Tracing.HOOKS,
+    (
+        Phase("all traced, spread over two collectors", HOOKS.phases[4].rules),
+        Phase("the same, both ports closed", collector=Collector.CLOSED),
+    ),
+    collectors=2,
 )
 OWN: Final = tuple(
     Setting(tracing, (Phase(tracing),)) for tracing in (Tracing.SIPTRACE, Tracing.SIPTRACE_T)

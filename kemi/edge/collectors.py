@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from collector import hep
 from collector.hep import Hep
 from collector.log import LimitedLog
-from collector.trace_probe import Probe
 from collector.trace_collectors import (
     Collector,
     Mode,
@@ -35,6 +34,7 @@ from collector.trace_collectors import (
     parse_socket,
     ranking,
 )
+from collector.trace_probe import Probe
 from kemi import log, packet
 from kemi.edge.definition import definition
 
@@ -48,6 +48,7 @@ GONE_S: Final = 4
 _LOOK_S: Final = 0.25
 """How often a worker looks at what the others have found out."""
 _MAX_SOCKETS: Final = 10_000
+_MAX_CALLS: Final = 4_096
 _LOG: Final = LimitedLog()
 
 
@@ -58,13 +59,16 @@ class Sender:
         self, collectors: tuple[Collector, ...], mode: Mode, capture_id: int, password: bytes
     ) -> None:
         self._collectors = collectors
-        self._mode = mode
         self._capture_id = capture_id
         self._password = password
         self._sockets: dict[int, socket.socket] = {}
         self._down: set[int] = set()
         self._look_at = 0.0
         self._known: dict[str, Socket] = {}
+        # The messages of a call come close together.
+        self._ranking = functools.lru_cache(_MAX_CALLS)(
+            lambda call_id: ranking(mode, collectors, call_id)
+        )
 
     def send(self, type_: int, source: str, destination: str, payload: bytes) -> None:
         """Send ``payload``, of HEP type ``type_``, to the collector of the current call.
@@ -83,7 +87,7 @@ class Sender:
         )
         if time.monotonic() >= self._look_at:
             self._look()
-        ranked = ranking(self._mode, self._collectors, call_id)
+        ranked = self._ranking(call_id)
         for n in in_turn(ranked, self._down):
             if self._deliver(n, data):
                 return

@@ -57,8 +57,7 @@ _REQUESTS: Final = tuple(
         r'"htable\.(dump|get|delete|setxs|setxi)","params":\["trace_(rule|call|count)"(,'
         + _PARAMETER
         + r")*\]\}",
-        r'"htable\.(dump|get)","params":\["trace_collector"'
-        r'(,"(sent|dropped|down):[0-9]{1,2}")?\]\}',
+        r'"htable\.(dump|get)","params":\["trace_collector"(,"[a-z]{4,7}:[0-9]{1,2}")?\]\}',
         r'"htable\.stats","params":\[\]\}',
         r'"siptrace\.status","params":\["(on|off|check)"\]\}',
     )
