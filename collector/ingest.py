@@ -299,9 +299,7 @@ class Ingest:
     def _end(self, claim: Claim) -> None:
         """All of a segment is stored: remove it, now or when its calls are written."""
         claim.ended = True
-        if self._correlator.enabled:
-            self._correlator.hurry()
-        else:
+        if not self._correlator.enabled:
             self._reader.finish(claim)
 
     async def _make_partitions(self, connection: AsyncConnection[TupleRow], batch: Batch) -> None:

@@ -217,22 +217,23 @@ class Keeper:
     async def _drop_old_counters(
         self, connection: AsyncConnection[TupleRow], now: datetime
     ) -> None:
-        kept = self._settings.retention.statistics
-        if kept:
-            cutoff = now - timedelta(seconds=kept)
-            for table, column in (
-                ("stat_minute", "minute"),
-                ("call_minute", "minute"),
-                ("capture_loss", "minute"),
-                ("sender", "last_seen"),
-                ("capture_node", "heartbeat_at"),
-                ("retention_log", "dropped_at"),
-            ):
+        retention = self._settings.retention
+        statistics_s = retention.statistics
+        for table, column, kept_s in (
+            ("stat_minute", "minute", statistics_s),
+            ("call_minute", "minute", statistics_s),
+            ("capture_loss", "minute", statistics_s),
+            ("sender", "last_seen", statistics_s),
+            ("capture_node", "heartbeat_at", statistics_s),
+            ("retention_log", "dropped_at", statistics_s),
+            ("trace_rule", "expires_at", retention.trace_rules),
+        ):
+            if kept_s:
                 await connection.execute(
                     sql.SQL("DELETE FROM {} WHERE {} < %s").format(
                         sql.Identifier(table), sql.Identifier(column)
                     ),
-                    (cutoff,),
+                    (now - timedelta(seconds=kept_s),),
                 )
         present = [
             found.uid

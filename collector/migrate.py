@@ -102,9 +102,9 @@ async def check(connection: AsyncConnection[TupleRow]) -> None:
 
 
 async def grant_reader(connection: AsyncConnection[TupleRow], reader_dsn: str) -> str | None:
-    """Let the role of the web API's connection read everything; returns its name.
+    """Let the role of the web API's connection read everything, and add and end trace rules.
 
-    Returns None when ``reader_dsn`` names no role of its own.
+    Returns its name, or None when ``reader_dsn`` names no role of its own.
     """
     reader = conninfo_to_dict(reader_dsn).get("user") if reader_dsn else None
     if not isinstance(reader, str) or reader == connection.info.user:
@@ -113,6 +113,7 @@ async def grant_reader(connection: AsyncConnection[TupleRow], reader_dsn: str) -
         "GRANT USAGE ON SCHEMA public TO {}",
         "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {}",
+        "GRANT INSERT, UPDATE (ended_at, ended_by, ended) ON trace_rule TO {}",
     ):
         await connection.execute(sql.SQL(statement).format(sql.Identifier(reader)))
     return reader

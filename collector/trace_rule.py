@@ -43,6 +43,8 @@ COUNTS: Final = "trace_count"
 TABLES: Final = (RULES, CALLS, COUNTS)
 """The proxy's htables: rules; Call-ID → rule id, negative once answered; rule id → calls traced."""
 
+FULL_COUNT: Final = "full"
+"""Counts calls that were not traced because the proxy traces as many as it may."""
 KINDS_ITEM: Final = "kinds"
 """The item with the bits of all kinds in force; without it a proxy looks no further."""
 ALL_VALUE: Final = "*"
@@ -57,10 +59,10 @@ MAX_USER: Final = 128
 MAX_DOMAIN: Final = 253
 MAX_CALL_ID: Final = 255
 MAX_METHODS: Final = 8
-MAX_ID: Final = (1 << 31) - 1
+ROUTE_ID: Final = (1 << 31) - 1
+"""Stands for calls that route(TRACE_CALL) of the proxy traces, whatever the rules say."""
+MAX_ID: Final = ROUTE_ID - 1
 """Integers of an htable have 32 bits, and a traced call's may be negative."""
-MAX_DURATION_S: Final = 7 * 86_400
-"""What ``trace_count`` keeps its counts for."""
 ENDED_S: Final = 14_400
 """Longest that a traced call is remembered without a message: so long it may have to be stopped."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -120,6 +121,8 @@ class Instance:
             "[database]\n"
             f'dsn = "{self.cluster.dsn()}"\n'
             f'reader_dsn = "{self.cluster.dsn(READER)}"\n\n'
+            "# Who has it may ask for trace rules: `python -m webapi trace --help`.\n"
+            f'[web]\nchange_token = "{secrets.token_urlsafe()}"\n\n'
             "# Where a B2BUA names the other leg of a call, as sipcapture has it.\n"
             '[correlation]\nheaders = ["X-CID"]\n'
         )

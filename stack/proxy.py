@@ -33,12 +33,17 @@ def command(
     ]
 
 
-def sockets(host: str, port: int, control_port: int) -> dict[str, str]:
-    """The definitions for a proxy on one IPv4 address: SIP by UDP and TCP, and control."""
+def sockets(host: str, port: int) -> dict[str, str]:
+    """The definitions of where a proxy on one IPv4 address takes SIP, by UDP and TCP."""
+    return {"SIP_SOCKET": f"udp:{host}:{port}", "SIP_TCP_SOCKET": f"tcp:{host}:{port}"}
+
+
+def control(port: int, token: str = "") -> dict[str, str | int]:
+    """The definitions of where a proxy takes trace rules, on loopback, from who has ``token``."""
     return {
-        "SIP_SOCKET": f"udp:{host}:{port}",
-        "SIP_TCP_SOCKET": f"tcp:{host}:{port}",
-        "CONTROL_SOCKET": f"tcp:{host}:{control_port}",
+        "CONTROL_SOCKET": f"tcp:127.0.0.1:{port}",
+        "TRACE_CONTROL_PORT": port,
+        "TRACE_TOKEN": f'"{token}"',
     }
 
 

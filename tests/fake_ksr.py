@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from tests.kemi_names import stored
 
-_NAMES: Final = stored()
 _MAX_TEXT: Final = 65_535
 """A transformation's result has at most so many characters; more is no value at all."""
 _VARIABLE: Final = re.compile(r"\$\(?(?P<name>mb|ml|si|sp)(?P<steps>(\{[^{}]*\})*)\)?\Z")
@@ -21,25 +20,36 @@ _STEP: Final = re.compile(r"\{([^{},]*)(?:,\$var\((\w+)\))?\}")
 class _Exports:
     """Some of KEMI's functions; every other name is refused as Kamailio would."""
 
-    def __init__(self, module: str, functions: dict[str, Callable[..., Any]]) -> None:
+    def __init__(self, module: str, ksr: KsrModule) -> None:
         self._module = module
-        self._functions = functions
+        self._ksr = ksr
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        return _find(f"{self._module}.{name}", self._functions)
+        return self._ksr.find(f"{self._module}.{name}")
 
 
 class KsrModule(ModuleType):
-    """What ``import KSR`` gives."""
+    """What ``import KSR`` gives: of all that a node exports the functions that a fake has."""
 
-    def __init__(self, functions: dict[str, Callable[..., Any]]) -> None:
+    def __init__(self, node: str, functions: dict[str, Callable[..., Any]]) -> None:
         super().__init__("KSR")
+        self._names = stored(node)
         self._functions = functions
 
     def __getattr__(self, name: str) -> Any:
-        if any(exported.startswith(f"{name}.") for exported in _NAMES):
-            return _Exports(name, self._functions)
-        return _find(name, self._functions)
+        if any(exported.startswith(f"{name}.") for exported in self._names):
+            return _Exports(name, self)
+        return self.find(name)
+
+    def find(self, name: str) -> Callable[..., Any]:
+        """A function by its whole name; AttributeError for what KEMI does not export there."""
+        if name not in self._names:
+            message = f"KEMI exports no {name}"
+            raise AttributeError(message)
+        if name not in self._functions:
+            message = f"KEMI exports {name}, but the fake has none"
+            raise NotImplementedError(message)
+        return self._functions[name]
 
 
 class FakeKamailio:
@@ -54,16 +64,7 @@ class FakeKamailio:
         self.asked: list[str] = []
         """Names of the pseudo-variables that were read."""
         functions: dict[str, Callable[..., Any]] = {"pv.get": self._get, "pv.seti": self._seti}
-        for level in ("dbg", "info", "notice", "warn", "err", "crit"):
-            functions[level] = self._logger(level)
-        self.module = KsrModule(functions)
-
-    def _logger(self, level: str) -> Callable[[str], None]:
-        def log(text: str) -> None:
-            text.encode()  # Kamailio takes UTF-8 only
-            self.logged.append((level, text))
-
-        return log
+        self.module = KsrModule("capture", functions | loggers(self.logged))
 
     def _seti(self, name: str, value: int) -> int:
         found = re.fullmatch(r"\$var\((\w+)\)", name)
@@ -102,16 +103,19 @@ class FakeKamailio:
         return value.decode()
 
 
+def loggers(logged: list[tuple[str, str]]) -> dict[str, Callable[..., Any]]:
+    """KEMI's logging functions; ``logged`` takes level and text."""
+
+    def logger(level: str) -> Callable[[str], None]:
+        def log(text: str) -> None:
+            text.encode()  # Kamailio takes UTF-8 only
+            logged.append((level, text))
+
+        return log
+
+    return {level: logger(level) for level in ("dbg", "info", "notice", "warn", "err", "crit")}
+
+
 def _as_c_string(value: bytes) -> bytes:
     """A copy that ends at the first NUL, in a buffer of the full length."""
     return value.split(b"\0", 1)[0].ljust(len(value), b"\0")
-
-
-def _find(name: str, functions: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
-    if name not in _NAMES:
-        message = f"KEMI exports no {name}"
-        raise AttributeError(message)
-    if name not in functions:
-        message = f"KEMI exports {name}, but the fake has none"
-        raise NotImplementedError(message)
-    return functions[name]

@@ -12,6 +12,7 @@ import pytest
 
 from collector.log import LOGGER
 from tests.fake_ksr import FakeKamailio
+from tests.fake_proxy import FakeProxy
 
 _SCRIPTS = (
     "log",
@@ -36,6 +37,27 @@ def ksr(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKamailio]:
     _unload()
     LOGGER.handlers[:] = handlers
     LOGGER.setLevel(level)
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch, ksr: FakeKamailio) -> FakeProxy:  # noqa: ARG001
+    """A fake production Kamailio in its place."""
+    fake = FakeProxy()
+    monkeypatch.setitem(sys.modules, "KSR", fake.module)
+    return fake
+
+
+@pytest.fixture
+def trace_script(proxy: FakeProxy) -> ModuleType:  # noqa: ARG001 (must be there first)
+    """``kemi.edge.trace``, whose log is the proxy's."""
+    importlib.import_module("kemi.log").start()
+    return importlib.import_module("kemi.edge.trace")
+
+
+@pytest.fixture
+def proxy_script(proxy: FakeProxy) -> ModuleType:  # noqa: ARG001 (must be there first)
+    """``kemi.edge.proxy``."""
+    return importlib.import_module("kemi.edge.proxy")
 
 
 @pytest.fixture

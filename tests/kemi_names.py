@@ -9,16 +9,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from stack.ports import free_port
-from stack.service import KAMAILIO_CFG, kamailio_program
+from stack.service import KAMAILIO_CFG, ROOT, kamailio_program
 
-FILE: Final = Path(__file__).with_name("data") / "kemi_names.txt"
+_DATA: Final = Path(__file__).with_name("data")
+_EDGE: Final = ROOT / "kemi" / "edge"
+CONFIGS: Final[Mapping[str, tuple[Path, ...]]] = {
+    "capture": (KAMAILIO_CFG,),
+    "edge": (_EDGE / "proxy.cfg", _EDGE / "trace.cfg"),
+}
+"""Who runs scripts of ours, and the files that say which modules are loaded there."""
+_NOT_LOADED: Final = "tls.so"
+"""Exports nothing that our scripts use, and wants certificates."""
 _HEADER: Final = """\
-# What KEMI exports in the capture node, Kamailio 5.6 with the modules that kamailio.cfg loads: the
-# answer of its RPC app_python.api_list. Made by `python -m tests.kemi_names`; a test compares.
+# What KEMI exports in Kamailio 5.6 with the modules that {files} load: the answer of its
+# RPC app_python.api_list. Made by `python -m tests.kemi_names`; a test compares.
 """
 _SCRIPT: Final = """\
 class Routes:
@@ -34,19 +43,24 @@ _LOADED: Final = re.compile(r'^loadmodule "(.+)"$', re.MULTILINE)
 _START_S: Final = 20.0
 
 
-def stored() -> frozenset[str]:
+def file(node: str) -> Path:
+    """Where the names of a node are stored; ``node`` is one of ``CONFIGS``."""
+    return _DATA / f"kemi_names_{node}.txt"
+
+
+def stored(node: str) -> frozenset[str]:
     """The names in the file, as ``pv.get`` or ``dbg``."""
-    lines = FILE.read_text().splitlines()
+    lines = file(node).read_text().splitlines()
     return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
-def exported(directory: Path) -> frozenset[str]:
+def exported(node: str, directory: Path) -> frozenset[str]:
     """The names that a real Kamailio exports; its files are kept in ``directory``."""
     control = directory / "ctl"
     script = directory / "routes.py"
     script.write_text(_SCRIPT)
     config = directory / "kamailio.cfg"
-    config.write_text(_config(control, script))
+    config.write_text(_config(node, control, script))
     command = [kamailio_program(), "-f", str(config), "-DD", "-E", "-Y", str(directory)]
     with (directory / "log").open("wb") as log:
         kamailio = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -60,8 +74,9 @@ def exported(directory: Path) -> frozenset[str]:
     )
 
 
-def _config(control: Path, script: Path) -> str:
-    modules = [*_LOADED.findall(KAMAILIO_CFG.read_text()), "ctl.so"]
+def _config(node: str, control: Path, script: Path) -> str:
+    found = [name for path in CONFIGS[node] for name in _LOADED.findall(path.read_text())]
+    modules = [*(name for name in found if name != _NOT_LOADED), "ctl.so"]
     return "\n".join(
         (
             "#!KAMAILIO",
@@ -70,8 +85,14 @@ def _config(control: Path, script: Path) -> str:
             *(f'loadmodule "{module}"' for module in modules),
             f'modparam("ctl", "binrpc", "unix:{control}")',
             f'modparam("app_python3", "load", "{script}")',
+            *(
+                'modparam("siptrace", "trace_to_database", 0)'
+                for name in modules
+                if name == "siptrace.so"
+            ),
             'cfgengine "python"',
-            "event_route[nosip:msg] { return; }\n",
+            "event_route[nosip:msg] { return; }",
+            "event_route[xhttp:request] { return; }\n",
         )
     )
 
@@ -91,7 +112,9 @@ def _ask(control: Path, kamailio: subprocess.Popen[bytes], directory: Path) -> s
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as temporary:
-        names = sorted(exported(Path(temporary)))
-    FILE.write_text(_HEADER + "\n".join(names) + "\n")
-    sys.stdout.write(f"{len(names)} names\n")
+    for node, paths in CONFIGS.items():
+        with tempfile.TemporaryDirectory() as temporary:
+            names = sorted(exported(node, Path(temporary)))
+        files = " and ".join(str(path.relative_to(ROOT)) for path in paths)
+        file(node).write_text(_HEADER.format(files=files) + "\n".join(names) + "\n")
+        sys.stdout.write(f"{node}: {len(names)} names\n")

@@ -17,12 +17,17 @@ from collector.peers import Peers
 from collector.selection import Selection
 from collector.settings import Settings, show
 from collector.settings.sending import LOKI_FIELDS
+from collector.trace_rule import KINDS
 from stack.service import ROOT
 from webapi import kpi, stats
-from webapi.app import ROUTES
+from webapi.app import CHANGES, ROUTES
 from webapi.registration import STATES as REGISTRATION_STATES
 from webapi.rows import INTERNAL
 from webapi.subject import CALLS, SUBJECTS
+from webapi.trace import report
+from webapi.trace.asked import FIELDS
+from webapi.trace.proxy import State
+from webapi.trace.rules import StoredRule
 
 
 @pytest.mark.parametrize(
@@ -41,16 +46,27 @@ def test_made_pages_are_up_to_date(path: str, text: str) -> None:
 def test_the_api_page_names_every_route_parameter_and_column() -> None:
     """Nothing that can be asked is a secret."""
     page = (ROOT / "docs" / "api.md").read_text()
-    for path, _ in ROUTES:
-        assert f"`GET {path}`" in page
+    for method, path in (*(("GET", path) for path, _ in ROUTES), *(one[:2] for one in CHANGES)):
+        assert f"## `{method} {path}`" in page
     for subject in SUBJECTS:
         shown = {*subject.columns} - (INTERNAL if subject is CALLS else set())
         for name in {*subject.parameters, *subject.sorts, *shown}:
             assert f"`{name}`" in page, name
     for metric in stats.metrics([]):
         assert f"`{metric.name}`" in page, metric.name
-    for name in (*stats.PARAMETERS, *stats.BY, *kpi.SHOWN, *REGISTRATION_STATES):
+    for metric in report.metrics([]):
+        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
         assert f"`{name}`" in page, name
+    names = (*stats.PARAMETERS, *stats.BY, *kpi.SHOWN, *REGISTRATION_STATES)
+    for name in (*names, *FIELDS, *KINDS, *StoredRule._fields[1:], *State):
+        assert f"`{name}`" in page, name
+
+
+def test_the_page_of_tracing_explains_every_state() -> None:
+    """What an operator sees when a proxy does not do as it should."""
+    page = (ROOT / "docs" / "trace.md").read_text()
+    for state in State:
+        assert f"| `{state}` | " in page, state
 
 
 def test_the_page_of_the_outputs_names_every_fate_label_and_metric() -> None:

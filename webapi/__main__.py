@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``python -m webapi``: serve the API, or make one request and print the answer."""
+"""``python -m webapi``: serve the API, make one request and print the answer, or trace calls."""
 
 from __future__ import annotations
 
@@ -17,16 +17,24 @@ from collector.errors import KemiscopeError, SettingsError
 from collector.settings import Settings
 from collector.settings.endpoint import parse_host_port
 from webapi.app import create_app
+from webapi.trace import command
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0 done, 1 failed or an answer that is not 200, 2 wrong usage."""
+    """Returns the exit status: 0 done, 1 failed or an answer that is not 200, 2 wrong usage.
+
+    ``trace`` has one more.
+    """
     parser = argparse.ArgumentParser(prog="python -m webapi", description=__doc__)
     parser.add_argument("--config", type=Path, help="settings file instead of kemiscope.toml")
     parser.add_argument("--get", metavar="PATH", help="print the answer to one GET and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    command.add_arguments(commands.add_parser("trace", help="trace calls on the proxies"))
     options = parser.parse_args(arguments)
     try:
         loaded = settings.load(options.config)
+        if options.command:
+            return command.run(loaded, options)
         if not loaded.database.reader_dsn:
             message = (
                 "database.reader_dsn: is empty; set it in kemiscope.toml or "
@@ -51,7 +59,7 @@ def _serve(loaded: Settings) -> None:
 
 
 async def _get(loaded: Settings, path: str) -> int:
-    server = TestServer(create_app(loaded))
+    server = TestServer(create_app(loaded, watch_proxies=False))
     async with TestClient(server) as client:
         host = loaded.web.listen
         response = await client.get(path, headers={"Host": host})

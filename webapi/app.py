@@ -14,6 +14,8 @@ from collector.settings.endpoint import parse_host_port
 from webapi import calls, lists, metrics, stats, status
 from webapi.context import CONTEXT, Context
 from webapi.errors import ApiError
+from webapi.trace import handlers as trace
+from webapi.trace.tracing import TRACING, Tracing, watch
 
 ROUTES: Final = (
     ("/api/v1/messages", lists.list_messages),
@@ -26,8 +28,16 @@ ROUTES: Final = (
     ("/api/v1/registrations", lists.list_registrations),
     ("/api/v1/stats", stats.show_stats),
     ("/api/v1/status", status.show_status),
+    ("/api/v1/trace-rules", trace.list_rules),
+    ("/api/v1/trace-rules/{id}", trace.show_rule),
     ("/metrics", metrics.show_metrics),
 )
+"""What can be asked, with GET."""
+CHANGES: Final = (
+    ("POST", "/api/v1/trace-rules", trace.add_rule),
+    ("DELETE", "/api/v1/trace-rules/{id}", trace.remove_rule),
+)
+"""What can be changed, by those who have ``web.change_token``."""
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -39,13 +49,21 @@ _HEADERS: Final = {
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def create_app(settings: Settings) -> web.Application:
-    """The application for these settings; opens its database pool when it is started."""
+def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Application:
+    """The application for these settings; opens its database pool when it is started.
+
+    ``watch_proxies`` is whether it brings trace rules to the proxies: not for a single request.
+    """
     app = web.Application(middlewares=[_answer, _check_host])
     app[CONTEXT] = Context(settings)
+    app[TRACING] = Tracing(app[CONTEXT])
     app.cleanup_ctx.append(_database)
+    if watch_proxies:
+        app.cleanup_ctx.append(watch)
     for path, handler in ROUTES:
         app.router.add_get(path, handler)
+    for method, path, handler in CHANGES:
+        app.router.add_route(method, path, handler)
     return app
 
 

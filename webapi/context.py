@@ -48,10 +48,41 @@ class Context:
         try:
             async with self.pool.connection() as connection:
                 yield connection
+        except errors.QueryCanceled:
+            raise _too_slow() from None
+        except errors.UndefinedTable as error:
+            LOGGER.warning("database: %s", one_line(str(error)))
+            message = (
+                "the database lacks a table of this version: run `python -m collector init-db`"
+            )
+            raise ApiError(503, "database_schema", message) from error
         except (OperationalError, PoolTimeout) as error:
             LOGGER.warning("database: %s", one_line(str(error)))
             message = "the database does not answer; captured messages wait in the journal"
             raise ApiError(503, "database_unavailable", message) from error
+
+    @asynccontextmanager
+    async def change(self) -> AsyncIterator[AsyncConnection[DictRow]]:
+        """A transaction that may write what the role may: trace rules.
+
+        Raises ApiError 503 when the database cannot be used, or not for that.
+        """
+        try:
+            async with self.connection() as connection, connection.transaction():
+                await connection.execute("SET TRANSACTION READ WRITE")
+                await connection.execute(_limit(self.settings.web.query_timeout))
+                yield connection
+        except (
+            errors.InsufficientPrivilege,
+            errors.ReadOnlySqlTransaction,
+            errors.FeatureNotSupported,  # to write, during recovery
+        ) as error:
+            LOGGER.warning("database: %s", one_line(str(error)))
+            message = (
+                "the web API's role cannot write trace rules: run `python -m collector init-db`; "
+                "database.reader_dsn must not name a standby"
+            )
+            raise ApiError(503, "database_not_writable", message) from error
 
     async def query(
         self,
@@ -80,18 +111,26 @@ async def fetch(
     nothing about the way to the rows, since planning over many partitions takes longer than reading
     a few rows of them. None leaves it to psycopg and PostgreSQL.
     """
-    limit = sql.SQL("SET LOCAL statement_timeout TO {}; SET LOCAL plan_cache_mode TO {}").format(
-        sql.Literal(max(1, int(timeout_s * 1000))),
-        sql.SQL("force_generic_plan" if prepare else "auto"),
-    )
+    plans = sql.SQL("force_generic_plan" if prepare else "auto")
     try:
         async with connection.transaction(), connection.cursor() as cursor:
-            await cursor.execute(limit)
+            await cursor.execute(
+                sql.SQL("{}; SET LOCAL plan_cache_mode TO {}").format(_limit(timeout_s), plans)
+            )
             await cursor.execute(statement, values, prepare=prepare)
             return await cursor.fetchall()
     except errors.QueryCanceled:
-        message = "the query took longer than web.query_timeout; narrow it, by time for example"
-        raise ApiError(503, "query_timeout", message) from None
+        raise _too_slow() from None
+
+
+def _limit(timeout_s: float) -> sql.Composed:
+    milliseconds = sql.Literal(max(1, int(timeout_s * 1000)))
+    return sql.SQL("SET LOCAL statement_timeout TO {}").format(milliseconds)
+
+
+def _too_slow() -> ApiError:
+    message = "the query took longer than web.query_timeout; narrow it, by time for example"
+    return ApiError(503, "query_timeout", message)
 
 
 CONTEXT: Final = web.AppKey("context", Context)

@@ -21,6 +21,8 @@ class ApiError(Exception):
         error = {"code": self.code, "message": str(self), "field": self.field}
         return web.Response(
             status=self.status,
+            # RFC 9110 §15.5.2: a 401 says what it wants.
+            headers={"WWW-Authenticate": "Bearer"} if self.status == 401 else {},
             body=orjson.dumps({"error": error}),
             content_type="application/json",
         )

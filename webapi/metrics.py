@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +20,9 @@ from webapi.context import CONTEXT
 from webapi.errors import ApiError
 from webapi.parameters import single
 from webapi.status import read_nodes
+from webapi.trace import report
+from webapi.trace.proxy import Watched
+from webapi.trace.tracing import TRACING
 
 SHOWN_FOR: Final = timedelta(days=1)
 """A capture node that is silent for longer is left out."""
@@ -58,10 +61,12 @@ class Snapshot(Collector):
         nodes: list[dict[str, Any]] | None,
         kept: dict[str, Any] | None = None,
         calls: list[dict[str, Any]] | None = None,
+        proxies: Sequence[Watched] = (),
     ) -> None:
         self._nodes = nodes
         self._retention = kept
         self._calls = calls
+        self._proxies = proxies
 
     def collect(self) -> Iterable[Metric]:
         """Yield all metrics."""
@@ -78,6 +83,7 @@ class Snapshot(Collector):
             yield from retention.metrics(self._retention)
         if self._calls is not None:
             yield from stats.metrics(self._calls)
+        yield from report.metrics(self._proxies)
 
     @staticmethod
     def _node_metrics(nodes: list[dict[str, Any]]) -> Iterable[Metric]:
@@ -147,16 +153,17 @@ def _number(value: Any) -> float:
 async def show_metrics(request: web.Request) -> web.Response:
     """The text format of Prometheus; also 200 when the database is away, and says so."""
     single(request.query, ())
+    proxies = request.app[TRACING].proxies
     try:
         nodes = await read_nodes(request.app[CONTEXT])
         kept = await retention.read(request.app[CONTEXT])
         calls = await stats.read_recent(request.app[CONTEXT])
     except ApiError:
-        snapshot = Snapshot(None)
+        snapshot = Snapshot(None, proxies=proxies)
     else:
         oldest = datetime.now(UTC) - SHOWN_FOR
         recent = [node for node in nodes if node["heartbeat_at"] > oldest]
-        snapshot = Snapshot(recent, kept, calls)
+        snapshot = Snapshot(recent, kept, calls, proxies)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(snapshot)
     return web.Response(

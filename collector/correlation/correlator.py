@@ -45,7 +45,6 @@ class Correlator:
         self._ends: list[tuple[Claim, int]] = []
         """Of what is being written: offsets up to which the claims will be correlated."""
         self._written_at = 0.0
-        self._hurry = False
         self.is_behind = False
         """Whether the messages do not keep up: then calls are written less often, at less cost."""
 
@@ -61,7 +60,7 @@ class Correlator:
             return False
         waited = time.monotonic() - self._written_at
         patience = self._interval * (_PATIENCE if self.is_behind else 1)
-        return self._hurry or waited >= patience or self.is_full
+        return waited >= patience or self.is_full
 
     @property
     def is_full(self) -> bool:
@@ -104,17 +103,12 @@ class Correlator:
             self.add(batch.facts)
         claim.offset = end
 
-    def hurry(self) -> None:
-        """Write at the next occasion: a segment waits to be removed."""
-        self._hurry = True
-
     def start(self, claims: Iterable[Claim]) -> None:
         """Begin to write what is pending: the facts of the claims up to their offsets."""
         behind = [claim for claim in claims if claim.correlated != claim.offset]
         marks = [Mark(claim.segment.uid, claim.correlated, claim.offset) for claim in behind]
         pending, self._pending = self._pending, Pending()
         self._written_at = time.monotonic()
-        self._hurry = False
         if marks and self._connection:
             self._ends = [(claim, claim.offset) for claim in behind]
             self._writing = asyncio.create_task(

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from struct import Struct
 from typing import Any, Final
 
 from collector.copy_binary import (
     NULL,
+    POSTGRES_EPOCH_US,
     clean_text,
     inet,
     jsonb,
@@ -28,14 +29,19 @@ MAX_SEEN_BYTES: Final = 4096
 """Of the messages of a leg that repeats are counted by; further ones are not looked at."""
 _INT2_MAX: Final = (1 << 15) - 1
 
+_NONE: Final[Mapping[int, bytes]] = {}
+
 _pack_count: Final = Struct(">h").pack
+_LENGTHS: Final = [pack_length(length) for length in range(MAX_TEXT_BYTES + 1)]
 
 
 def _text(value: bytes | None) -> bytes:
     if not value:
         return NULL
-    value = clean_text(value, MAX_TEXT_BYTES)
-    return pack_length(len(value)) + value
+    # As clean_text does, without its call: the texts are most of a row.
+    if len(value) > MAX_TEXT_BYTES or not value.isascii() or b"\0" in value:
+        value = clean_text(value, MAX_TEXT_BYTES)
+    return _LENGTHS[len(value)] + value
 
 
 def _integer(value: int | None) -> bytes:
@@ -90,23 +96,62 @@ class RowEncoder:
         """``filing`` is the number of columns before those of the groups."""
         columns = filing + sum(len(group.columns) for group in groups)
         self._start = _pack_count(columns)
-        self._slots = [_slot(group) for group in groups]
+        self._nothing = [NULL * len(group.columns) for group in groups]
+        self._encoders = [_group_encoder(group) for group in groups]
 
-    def row(self, filing: Iterable[bytes], slots: list[Any]) -> bytes:
-        """One COPY row: encoded filing columns, then the slots in the order of the groups."""
-        parts = [self._start, *filing]
-        for (encoders, nothing), value in zip(self._slots, slots, strict=True):
-            if value is None:
-                parts.append(nothing)
-            elif len(encoders) == 1:
-                parts.append(encoders[0](value))
-            else:
-                parts += [encode(part) for encode, part in zip(encoders, value, strict=True)]
-        return b"".join(parts)
+    def row(
+        self, filing: Iterable[bytes], slots: list[Any], given: Mapping[int, bytes] = _NONE
+    ) -> bytes:
+        """One COPY row: encoded filing columns, then the slots in the order of the groups.
+
+        ``given`` has what stands in the place of a slot, encoded already.
+        """
+        # Most slots of most rows are empty.
+        parts = self._nothing.copy()
+        for number, value in enumerate(slots):
+            if value is not None:
+                parts[number] = given.get(number) or self._encoders[number](value)
+        return b"".join((self._start, *filing, *parts))
+
+    def slot(self, number: int, value: Any) -> bytes:
+        """One slot, encoded."""
+        return self._encoders[number](value)
 
 
-def _slot(group: Group) -> tuple[list[Encoder], bytes]:
-    return [_ENCODERS[column.type] for column in group.columns], NULL * len(group.columns)
+# The key of a group is never null: time and id of a message, after an order if there is one.
+_ORDERED: Final = {"smallint": Struct(">ihiqiq").pack, "integer": Struct(">iiiqiq").pack}
+_ORDER_BYTES: Final = {"smallint": 2, "integer": 4}
+_pack_moment: Final = Struct(">iqiq").pack
+
+
+def _moment_key(values: tuple[Any, ...]) -> bytes:
+    return _pack_moment(8, values[0] - POSTGRES_EPOCH_US, 8, values[1])
+
+
+def _ordered_key(type_: str) -> Encoder:
+    pack, octets = _ORDERED[type_], _ORDER_BYTES[type_]
+
+    def encode(values: tuple[Any, ...]) -> bytes:
+        return pack(octets, values[0], 8, values[1] - POSTGRES_EPOCH_US, 8, values[2])
+
+    return encode
+
+
+def _group_encoder(group: Group) -> Encoder:
+    """Encodes the value of a single column, or the values of several."""
+    encoders = [_ENCODERS[column.type] for column in group.columns]
+    if len(encoders) == 1:
+        return encoders[0]
+    keys = group.keys
+    key = _moment_key if keys == 2 else _ordered_key(group.columns[0].type)
+    rest = encoders[keys:]
+
+    def encode(values: tuple[Any, ...]) -> bytes:
+        return key(values) + b"".join(
+            [encoder(value) for encoder, value in zip(rest, values[keys:], strict=True)]
+        )
+
+    return encode
 
 
 def required_text(value: bytes) -> bytes:

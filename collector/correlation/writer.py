@@ -16,6 +16,7 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncCursor, Error, sql
 from psycopg.rows import TupleRow
 
+from collector.copy_binary import NULL, timestamp
 from collector.correlation.columns import (
     CALL,
     CALL_FILING,
@@ -25,7 +26,8 @@ from collector.correlation.columns import (
     flat,
 )
 from collector.correlation.encode import RowEncoder, optional_text, required_text
-from collector.correlation.leg import STARTED
+from collector.correlation.known import Filed, KnownLegs
+from collector.correlation.leg import FIRST, STARTED, Leg
 from collector.correlation.links import CONFIDENCE
 from collector.correlation.merge import merge_assignments
 from collector.correlation.pending import Pending
@@ -34,7 +36,7 @@ from collector.correlation.stream_writer import STREAM_STAGING, StreamWriter
 from collector.correlation.streams import FIRST_AT
 from collector.errors import ProgressConflictError
 from collector.log import LimitedLog
-from collector.moment import from_us
+from collector.moment import from_us, to_us
 from collector.partitions import Partitions
 from collector.sqlstate import blames_row
 
@@ -52,6 +54,10 @@ class _FiledLateError(Exception):
     """A row is filed too late for its beginning."""
 
 
+class _MovedError(Exception):
+    """A row is no longer where this process has last seen it."""
+
+
 class Mark(NamedTuple):
     """How far the pending facts go in one segment; offsets in bytes."""
 
@@ -60,8 +66,12 @@ class Mark(NamedTuple):
     octets: int
 
 
-_CALL_ID: Final = CALL_FILING[1]
-_CALL_FACT: Final = (_CALL_ID, *flat(CALL))
+_NO_ORIGIN: Final = (1 << 15) - 1
+"""first_rank of what a message says of a leg that is known: it comes after every other. In a row it
+means that the leg's row was gone, and this one must not be."""
+_NOWHERE: Final = (_NO_ORIGIN, 0, 0, 0, 0, *[b""] * 11, b"-", b"-", b"", b"")
+
+_CALL_FACT: Final = (*CALL_FILING, *flat(CALL))
 _REGISTRATION_FACT: Final = (*REGISTRATION_FILING, *flat(REGISTRATION))
 _LINK_FACT: Final = CALL_LINK[1:]
 
@@ -81,7 +91,7 @@ _KEYS: Final = sql.SQL(
                 THEN started_at
                 ELSE coalesce((SELECT call.ts FROM call WHERE call.call_id = call_fact.call_id
                                 ORDER BY call.ts DESC LIMIT 1), started_at) END
-      FROM call_fact ORDER BY call_id
+      FROM call_fact WHERE ts IS NULL ORDER BY call_id
     ON CONFLICT DO NOTHING
     """
 ).format(kept=sql.Literal(KEYS_KEPT))
@@ -94,11 +104,11 @@ _CALLS: Final = sql.SQL(
     """
     WITH written AS (
         INSERT INTO call AS have (ts, {names})
-        SELECT {key}, {names} FROM call_fact ORDER BY call_id
+        SELECT coalesce(call_fact.ts, {key}), {names} FROM call_fact ORDER BY call_id
         ON CONFLICT (call_id, ts) DO UPDATE SET {assignments},
             timed_out_at = CASE WHEN have.timed_out_at >= excluded.last_at
                                 THEN have.timed_out_at END
-        RETURNING call_id, ts, started_at
+        RETURNING call_id, ts, started_at, first_rank
     ), changed AS (
         INSERT INTO call_changed (minute)
         SELECT date_trunc('minute', started_at) FROM written
@@ -107,13 +117,17 @@ _CALLS: Final = sql.SQL(
                    date_trunc('minute', greatest(started_at, ts - {later})), ts, '1 minute')
           FROM written WHERE started_at < date_trunc('minute', ts)
     )
-    SELECT call_id, ts, started_at FROM written WHERE started_at < ts - {later}
+    SELECT call_id, written.ts, written.started_at, written.first_rank
+      FROM written JOIN call_fact USING (call_id)
+     WHERE call_fact.ts IS NULL OR written.first_rank = {no_origin}
+           OR written.started_at < written.ts - {later}
     """
 ).format(
-    names=names(_CALL_FACT),
+    names=names(_CALL_FACT[1:]),
     key=sql.SQL(_KEY_OF).format(sql.Identifier("call_fact")),
     assignments=merge_assignments(CALL),
     later=sql.Literal(MOVED_LATER),
+    no_origin=sql.Literal(_NO_ORIGIN),
 )
 
 _LINKS: Final = sql.SQL(
@@ -157,7 +171,9 @@ class Writer:
     def __init__(self, partition_interval: float) -> None:
         """``partition_interval`` in seconds."""
         self._partitions = Partitions(partition_interval)
-        self._calls = RowEncoder(1, CALL)
+        self._calls = RowEncoder(len(CALL_FILING), CALL)
+        self._nowhere = {FIRST: self._calls.slot(FIRST, _NOWHERE)}
+        self._known = KnownLegs()
         self._registrations = RowEncoder(2, REGISTRATION)
         self._links = RowEncoder(len(_LINK_FACT), ())
         self._streams = StreamWriter()
@@ -168,6 +184,7 @@ class Writer:
     async def prepare(self, connection: AsyncConnection[TupleRow]) -> None:
         """Make a new connection ready for ``write``."""
         self._partitions.forget()
+        self._known.forget()
         # To compile statements that take microseconds a row costs more than to run them.
         await connection.execute("SET jit = off")
         for staging in _STAGINGS:
@@ -185,10 +202,17 @@ class Writer:
         starts += [stream[FIRST_AT] for stream in pending.streams.values()]
         if starts:
             await self._make_partitions(connection, from_us(min(starts)), from_us(max(starts)))
-        try:
-            await self._write(connection, pending, marks, alone=False)
-        except _FiledLateError:
-            await self._write(connection, pending, marks, alone=True)
+        alone = False
+        while True:
+            try:
+                filed = await self._write(connection, pending, marks, alone=alone)
+            except _FiledLateError:
+                alone = True
+            except _MovedError:
+                self._known.forget()
+            else:
+                self._known.add(filed)
+                return
 
     async def _write(
         self,
@@ -197,21 +221,34 @@ class Writer:
         marks: Sequence[Mark],
         *,
         alone: bool,
-    ) -> None:
-        """Raises _FiledLateError when rows must be filed anew, for which nobody else may write."""
+    ) -> dict[bytes, Filed]:
+        """The legs that are known now.
+
+        Raises _FiledLateError when rows must be filed anew, for which nobody else may write, and
+        _MovedError when somebody has done so to a leg that was known.
+        """
         lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
         async with connection.transaction(), connection.cursor() as cursor:
             await cursor.execute(f"SELECT {lock}(%s)", (FILING_LOCK,))
-            late = await self._merge_isolated(connection, cursor, pending)
-            if late and not alone:
-                raise _FiledLateError
-            for call_id, ts, started_at in late:
-                await self._file_anew(connection, cursor, call_id, ts, started_at)
+            filed: dict[bytes, Filed] = {}
+            for call_id, ts, started_at, rank in await self._merge_isolated(
+                connection, cursor, pending
+            ):
+                if rank == _NO_ORIGIN:
+                    raise _MovedError
+                if started_at < ts - MOVED_LATER:
+                    if not alone:
+                        raise _FiledLateError
+                    await self._file_anew(connection, cursor, call_id, ts, started_at)
+                else:
+                    key = call_id.encode()
+                    filed[key] = Filed(to_us(ts), pending.legs[key][FIRST][:3])
             for mark in marks:
                 await cursor.execute(_MARK, mark._asdict())
                 if not cursor.rowcount:
                     message = f"segment {mark.segment} was correlated by another process meanwhile"
                     raise ProgressConflictError(message)
+        return filed
 
     async def _merge_isolated(
         self, connection: AsyncConnection[TupleRow], cursor: AsyncCursor[TupleRow], pending: Pending
@@ -235,17 +272,15 @@ class Writer:
         return found
 
     async def _merge(self, cursor: AsyncCursor[TupleRow], pending: Pending) -> list[TupleRow]:
-        """Call-ID, ts and beginning of the calls that are filed too late for a search by time."""
-        late: list[TupleRow] = []
+        """Call-ID, ts, beginning and first_rank of the calls that were not known, or are filed too
+        late for a search by time, or are no longer where they were."""
+        written: list[TupleRow] = []
         if pending.legs:
-            rows = [
-                self._calls.row((required_text(call_id),), leg)
-                for call_id, leg in pending.legs.items()
-            ]
+            rows = [self._call_row(call_id, leg) for call_id, leg in pending.legs.items()]
             await _CALL_STAGING.fill(cursor, rows)
             await cursor.execute(_KEYS)
             await cursor.execute(_CALLS)
-            late = await cursor.fetchall()
+            written = await cursor.fetchall()
         if pending.edges:
             await _LINK_STAGING.fill(cursor, self._edge_rows(pending))
             await cursor.execute(_LINKS)
@@ -258,7 +293,14 @@ class Writer:
             await cursor.execute(_REGISTRATIONS)
         if pending.streams:
             await self._streams.write(cursor, pending.streams)
-        return late
+        return written
+
+    def _call_row(self, call_id: bytes, leg: Leg) -> bytes:
+        known = self._known.get(call_id)
+        if known and known.first <= leg[FIRST][:3]:
+            filing = timestamp(known.ts), required_text(call_id)
+            return self._calls.row(filing, leg, self._nowhere)
+        return self._calls.row((NULL, required_text(call_id)), leg)
 
     def _edge_rows(self, pending: Pending) -> list[bytes]:
         return [

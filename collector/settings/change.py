@@ -21,9 +21,9 @@ RELOADED: Final = (
     *("correlation.unanswered_timeout", "correlation.answered_timeout", "retention"),
 )
 """All that ingest puts into force at once."""
-OF_WEB_API: Final = ("web", "database.reader_dsn", "database.connect_timeout")
+OF_WEB_API: Final = ("web", "trace", "database.reader_dsn", "database.connect_timeout")
 """What the web API reads when it starts."""
-ONLY_OF_WEB_API: Final = ("web", "database.reader_dsn")
+ONLY_OF_WEB_API: Final = ("web", "trace", "database.reader_dsn")
 
 
 class Change(NamedTuple):

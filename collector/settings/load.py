@@ -19,6 +19,7 @@ from collector.settings.network import parse_network
 from collector.settings.quantity import parse_quantity
 from collector.settings.section import PATH
 from collector.settings.sending import conflicts as sending_conflicts
+from collector.settings.trace import conflicts as trace_conflicts
 from collector.sip import Kind, kind_of
 from collector.tables import KINDS
 
@@ -160,6 +161,7 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     yield from sending_conflicts(
         settings.relay, settings.loki, settings.metrics, settings.journal.segment_bytes
     )
+    yield from trace_conflicts(settings.trace, settings.web.change_token)
     if settings.journal.max_bytes < 2 * settings.journal.segment_bytes:
         yield "journal.max_bytes: must hold at least two segments (journal.segment_bytes)"
 

@@ -13,6 +13,7 @@ from collector.settings.section import Section
 from collector.settings.selecting import Clock, Correlation, Filter, Hook, Sip
 from collector.settings.sending import Loki, Metrics, Output, Relay
 from collector.settings.storing import Database, Ingest, Partition, Retention
+from collector.settings.trace import Trace
 from collector.settings.web import Web
 
 ENV_PREFIX: Final = "KEMISCOPE_"
@@ -40,6 +41,7 @@ class Settings(Section, frozen=True):
     loki: Loki = Loki()
     metrics: Metrics = Metrics()
     web: Web = Web()
+    trace: Trace = Trace()
 
 
 class Setting(NamedTuple):

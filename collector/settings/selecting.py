@@ -51,7 +51,7 @@ class Correlation(Section, frozen=True):
             ge=0.05,
             le=60,
         ),
-    ] = 0.75
+    ] = 0.85
     unanswered_timeout: Annotated[
         float,
         setting(

@@ -48,7 +48,10 @@ class Database(Section, frozen=True):
     ] = ""
     reader_dsn: Annotated[
         str,
-        setting("Connection of the web API: a role that can only read.", secret=True),
+        setting(
+            "Connection of the web API: a role that can read, and write nothing but trace rules.",
+            secret=True,
+        ),
     ] = ""
     connect_timeout: Annotated[
         float, setting("Give up an attempt to connect after this long.", unit="s", ge=1, le=300)
@@ -156,6 +159,10 @@ class Retention(Section, frozen=True):
         float,
         setting("Counters per minute, and senders not seen since.", unit="s", ge=0, le=LONGEST),
     ] = 90.0 * DAY
+    trace_rules: Annotated[
+        float,
+        setting("Ended trace rules, with who asked for them and why.", unit="s", ge=0, le=LONGEST),
+    ] = 365.0 * DAY
     quarantine_messages: Annotated[
         int, setting("Packets kept in the quarantine.", unit="messages", ge=0, le=10_000_000)
     ] = 10_000

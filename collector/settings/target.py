@@ -27,7 +27,7 @@ def parse_target(text: str) -> Endpoint:
         message = f"{text!r} does not begin with {', '.join(f'{name}:' for name in PROTOCOLS)}"
         raise ValueError(message)
     host, _, port = rest.rpartition(":")
-    if _HOST_NAME.match(host) and len(host) <= 253:
+    if is_host_name(host):
         # The rule for ports is the same whatever stands before it.
         with_address = host if host.replace(".", "").isdigit() else "127.0.0.1"
         try:
@@ -37,6 +37,11 @@ def parse_target(text: str) -> Endpoint:
             raise ValueError(message) from None
         return Endpoint(protocol, address if with_address == host else host.lower(), number)
     return Endpoint(protocol, *parse_host_port(rest))
+
+
+def is_host_name(text: str) -> bool:
+    """Whether it can be the name of a host (RFC 1123 §2.1), or an address of IPv4."""
+    return bool(_HOST_NAME.match(text)) and len(text) <= 253
 
 
 def parse_peers(entries: Iterable[str]) -> Iterator[tuple[str, Network]]:

@@ -36,3 +36,11 @@ class Web(Section, frozen=True):
         ),
     ] = 10.0
     connections: Annotated[int, setting("Database connections of the web API.", ge=1, le=100)] = 4
+    change_token: Annotated[
+        str,
+        setting(
+            "What a request that changes something (trace rules) must carry as Authorization: "
+            "Bearer. Empty: nobody can change anything.",
+            secret=True,
+        ),
+    ] = ""

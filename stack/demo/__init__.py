@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`make demo`: SIPp callers and callees place real calls through an example proxy.
 
-The proxy is a second Kamailio with ``siptrace`` in HEP mode, so each call is captured twice, as it
-came in and as it went out.
+The proxy is a second Kamailio that traces by rule: nothing is captured until one is asked for. Then
+each call is captured twice, as it came in and as it went out.
 """
 
 from __future__ import annotations
@@ -17,11 +17,22 @@ from stack.instance import Instance
 def run(instance: Instance) -> None:
     """Place one call of each kind and show what was captured. Raises StackError if one fails."""
     out = sys.stdout
-    with Demo(instance.settings, instance.directory / "demo") as demo:
+    with Demo(instance, instance.directory / "demo") as demo:
+        out.write("calling     once while there is no rule: the proxy sends nothing\n")
+        out.flush()
+        demo.place_untraced()
+        rule = demo.rules.trace_all()
+        methods = "all methods" if "*" in rule["methods"] else ", ".join(rule["methods"])
+        out.write(
+            f"tracing     rule {rule['id']}: {rule['kind']} {rule['value']}, {methods}, until"
+            f" {rule['expires_at']}\n"
+        )
         for call in CALLS:
             out.write(f"calling     {call.name}: {call.what}\n")
         out.flush()
         found = demo.place_all()
+        demo.check_untraced()
+        out.write("captured    all of these, and nothing of the first\n")
     out.write("\n" + summary(found) + "\n" + links(found))
     answered = found["answered"]
     out.write(f"\nThe first of them as the capture node has it ({answered['call_id']}):\n\n")

@@ -11,15 +11,17 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
-from collector.settings import Settings
 from collector.settings.endpoint import UDP, Endpoint, parse_endpoint
 from stack import proxy
+from stack.demo.rule import Rules
 from stack.errors import StackError
+from stack.instance import Instance
 from stack.ports import free_port, is_free
 from stack.service import Services
 
@@ -59,6 +61,8 @@ CALLS: Final = (
     ),
 )
 
+UNTRACED: Final = Call("untraced", "before there is a rule", "uac_answered", "4010", 0)
+
 _CALLEES: Final = {"uas_answer": 0, "uas_busy": 1, "uas_ring": 2}
 """Scenario → last digit of the numbers that reach it."""
 
@@ -66,19 +70,20 @@ _CALLEES: Final = {"uas_answer": 0, "uas_busy": 1, "uas_ring": 2}
 class Demo:
     """The proxy and the callees, running for the length of a ``with`` block."""
 
-    def __init__(self, settings: Settings, directory: Path) -> None:
+    def __init__(self, instance: Instance, directory: Path) -> None:
         """``directory`` takes logs and scenario files. Raises StackError when SIPp is missing."""
-        self._settings = settings
+        self._settings = instance.settings
         self._directory = directory
-        endpoint = next(
-            item for item in map(parse_endpoint, settings.hep.listen) if item.protocol == UDP
-        )
+        listen = map(parse_endpoint, self._settings.hep.listen)
+        endpoint = next(item for item in listen if item.protocol == UDP)
         address = ipaddress.ip_address(endpoint.host)
         self._host = "127.0.0.1" if address.is_unspecified else endpoint.host
         self._collector = proxy.collector(self._host, endpoint.port)
         self._run = os.urandom(3).hex()
         self._services = Services(directory)
-        self._port = 0
+        self._port = free_port()
+        self._control_port = free_port()
+        self.rules = Rules(instance, directory, self._control_port)
         self._sipp = shutil.which("sipp") or ""
         if not self._sipp:
             message = "SIPp is missing: install the package sip-tester"
@@ -87,17 +92,18 @@ class Demo:
     def __enter__(self) -> Self:
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir(parents=True)
-        self._port = free_port()
         base = self._free_ports()
         self._services.start(
             "proxy",
             proxy.command(
                 self._directory,
-                proxy.sockets(self._host, self._port, free_port())
+                proxy.sockets(self._host, self._port)
+                | proxy.control(self._control_port, self.rules.proxy_token)
                 | self._collector
-                | {"CALLEE_PORT": base, "TRACE_EVERYTHING": ""},
+                | {"CALLEE_PORT": base},
             ),
         )
+        self.rules.start()
         for scenario, digit in _CALLEES.items():
             self._services.start(scenario, self._sipp_command(scenario, base + digit))
         time.sleep(1)
@@ -109,7 +115,21 @@ class Demo:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.rules.stop()
         self._services.stop(timeout_s=5)
+
+    def place_untraced(self) -> None:
+        """Place one call while there is no rule."""
+        self._place_calls([UNTRACED])
+
+    def check_untraced(self) -> None:
+        """Raise StackError if anything of the call without a rule was captured.
+
+        That means something when calls that came later have been captured.
+        """
+        if self._shown(UNTRACED)["messages"]:
+            message = "a call was captured for which there was no rule"
+            raise StackError(message)
 
     def place_all(self) -> dict[str, dict[str, Any]]:
         """Place all calls at once; returns by name what the API shows of each, complete."""
@@ -118,7 +138,10 @@ class Demo:
 
     def place_calls(self) -> None:
         """Place all calls at once. Raises StackError for one that does not go as it should."""
-        running = [(call, self._place(call)) for call in CALLS]
+        self._place_calls(CALLS)
+
+    def _place_calls(self, calls: Sequence[Call]) -> None:
+        running = [(call, self._place(call)) for call in calls]
         for call, process in running:
             try:
                 status = process.wait(_CALL_S)
@@ -155,23 +178,29 @@ class Demo:
     def _captured(self, call: Call) -> dict[str, Any]:
         """What the API shows of a call, once it and its row have all messages."""
         deadline = time.monotonic() + _SETTLE_S
-        found: dict[str, Any] = {"messages": []}
+        found = self._shown(call)
         while not _is_complete(call, found) and time.monotonic() < deadline:
-            path = f"/api/v1/calls/{quote(self.call_id(call.name), safe='')}"
-            try:
-                url = f"http://{self._settings.web.listen}{path}"
-                with urllib.request.urlopen(url, timeout=5) as answer:
-                    found = json.load(answer)
-            except urllib.error.HTTPError as error:
-                if error.code != 404:
-                    raise
             time.sleep(0.1)
+            found = self._shown(call)
         if not _is_complete(call, found):
             message = (
                 f"the call {call.name} shows {len(found['messages'])} of {call.messages} messages"
             )
             raise StackError(message)
         return found
+
+    def _shown(self, call: Call) -> dict[str, Any]:
+        """What the API shows of a call now; no messages if it does not know it."""
+        path = f"/api/v1/calls/{quote(self.call_id(call.name), safe='')}"
+        try:
+            url = f"http://{self._settings.web.listen}{path}"
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            return {"messages": []}
 
     def _sipp_command(self, scenario: str, port: int) -> list[str]:
         return [

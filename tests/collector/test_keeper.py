@@ -135,6 +135,22 @@ async def test_it_makes_partitions_and_drops_old_ones(
     assert await found.fetchall() == [(1 + 5,)]
 
 
+async def test_ended_trace_rules_are_kept_for_their_time(
+    make_keeper: Keeper, connection: Connection
+) -> None:
+    """Who asked for what, and why; not longer than retention.trace_rules."""
+    await connection.execute(
+        "INSERT INTO trace_rule (kind, value, action, percent, calls, methods, created_at,"
+        " expires_at, requested_by, reason)"
+        " SELECT 'from_user', days::text, 'include', 100, 1, '{}', now() - days * interval '1 d',"
+        " now() - (days - 1) * interval '1 d', 'anna', 'a test'"
+        " FROM unnest(ARRAY[1, 300, 365, 367, 900]) days"
+    )
+    await _run(make_keeper, 0.5)
+    found = await connection.execute("SELECT value FROM trace_rule ORDER BY id")
+    assert [value for (value,) in await found.fetchall()] == ["1", "300", "365"]
+
+
 async def test_the_quarantine_stays_small(make_keeper: Keeper, connection: Connection) -> None:
     """The newest are kept."""
     await store(connection, [b"bad%d" % number for number in range(12)])

@@ -7,6 +7,7 @@ import asyncio
 
 import pytest
 from psycopg import AsyncConnection
+from psycopg.errors import CheckViolation, InsufficientPrivilege, UniqueViolation
 from psycopg.rows import TupleRow
 
 from collector import migrate
@@ -115,8 +116,55 @@ async def test_the_reader_reads_and_does_not_write(database: Database) -> None:
     async with await AsyncConnection.connect(database.reader_dsn) as reader:
         await reader.execute("SELECT * FROM sip_message, later, capture_node")
         found = await reader.execute(
-            "SELECT bool_or(has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))"
-            " FROM pg_class WHERE relkind IN ('r', 'p', 'v')"
+            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v')"
             " AND relnamespace = 'public'::regnamespace"
+            " AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE')"
         )
-        assert await found.fetchone() == (False,)
+        assert await found.fetchall() == [("trace_rule",)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM trace_rule",
+        "TRUNCATE trace_rule",
+        "UPDATE trace_rule SET reason = 'x'",
+        "UPDATE trace_rule SET requested_by = 'x', ended_at = now()",
+        "INSERT INTO sip_message_call SELECT * FROM sip_message_call",
+        "UPDATE call SET call_id = ''",
+        "CREATE TABLE mine ()",
+    ],
+)
+async def test_the_reader_changes_nothing_but_trace_rules(
+    database: Database, statement: str
+) -> None:
+    """And of these neither what was asked for nor the history."""
+    async with await _writing_reader(database) as reader:
+        with pytest.raises(InsufficientPrivilege):
+            await reader.execute(statement)
+
+
+async def test_the_reader_adds_and_ends_trace_rules(database: Database) -> None:
+    """Each once, for one kind and value."""
+    insert = (
+        "INSERT INTO trace_rule (kind, value, action, percent, calls, methods, expires_at,"
+        " requested_by, reason) VALUES ('all', '*', 'include', 1.5, 1, '{INVITE}',"
+        " now() + interval '1 h', 'anna', 'a test')"
+    )
+    async with await _writing_reader(database) as reader:
+        await reader.execute(insert)
+        with pytest.raises(UniqueViolation):
+            await reader.execute(insert)
+        await reader.execute(
+            "UPDATE trace_rule SET ended_at = now(), ended_by = 'ben', ended = 'removed'"
+        )
+        await reader.execute(insert)
+        with pytest.raises(CheckViolation):
+            await reader.execute("UPDATE trace_rule SET ended = 'removed' WHERE ended IS NULL")
+
+
+async def _writing_reader(database: Database) -> AsyncConnection[TupleRow]:
+    """The role itself reads only unless a transaction says otherwise."""
+    reader = await AsyncConnection.connect(database.reader_dsn, autocommit=True)
+    await reader.execute("SET default_transaction_read_only TO off")
+    return reader

@@ -128,7 +128,8 @@ class Edge:
         made = certificate.make(directory / "certificates", "proxy")
         self.certificate = made
         values: dict[str, str | int] = {
-            **proxy.sockets(V4, self.port, self.control_port),
+            **proxy.sockets(V4, self.port),
+            **proxy.control(self.control_port, TOKEN),
             **proxy.collector(V4, self.collector.port),
             "SIP_UDP6_SOCKET": f"udp:[{V6}]:{self.port}",
             "SIP_TCP6_SOCKET": f"tcp:[{V6}]:{self.port}",
@@ -137,26 +138,28 @@ class Edge:
             "TLS_CERTIFICATE": f'"{made.certificate}"',
             "TLS_KEY": f'"{made.key}"',
             "CALLEE_PORT": self.callee_port,
-            "TRACE_TOKEN": f'"{TOKEN}"',
             **(defines or {}),
         }
         self._values = values
         self._config = config
         self._arguments = arguments
-        self._service: Service | None = None
+        self._service = self._made()
         self.log = directory / "proxy.log"
 
     def define(self, name: str, value: str | int) -> None:
         """One more definition, before the start."""
         self._values[name] = value
+        self._service = self._made()
 
-    def __enter__(self) -> Self:
+    def _made(self) -> Service:
         command = proxy.command(self.directory, self._values, config=self._config)
-        self._service = Service(
+        return Service(
             *("proxy", [*command, *self._arguments]),
             directory=self.directory,
             environment=system_python(os.environ),
         )
+
+    def __enter__(self) -> Self:
         with self.log.open("ab") as log:
             process = self._service.start(log)
         deadline = time.monotonic() + _START_S
@@ -172,13 +175,12 @@ class Edge:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._service:
-            self._service.stop(timeout_s=5)
+        self._service.stop(timeout_s=5)
         self.collector.close()
 
     def is_running(self) -> bool:
         """Whether Kamailio has survived."""
-        process = self._service.process if self._service else None
+        process = self._service.process
         return process is not None and process.poll() is None
 
     def _answers(self) -> bool:

@@ -72,7 +72,8 @@ class Phones:
             run.name,
             proxy.command(
                 run,
-                proxy.sockets(HOST, port, free_port())
+                proxy.sockets(HOST, port)
+                | proxy.control(free_port())
                 | proxy.collector(HOST, capture_port)
                 | {"CALLEE_PORT": callee_port, "TRACE_EVERYTHING": ""},
             ),

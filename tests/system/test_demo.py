@@ -21,8 +21,12 @@ Calls = dict[str, dict[str, Any]]
 @pytest.fixture(scope="module")
 def calls(running: Trial, tmp_path_factory: pytest.TempPathFactory) -> Calls:
     """What the API shows of each call of the demo."""
-    with Demo(running.settings, tmp_path_factory.mktemp("demo")) as demo:
-        return demo.place_all()
+    with Demo(running, tmp_path_factory.mktemp("demo")) as demo:
+        demo.place_untraced()
+        assert demo.rules.trace_all()["in_force_on"] == ["demo"]
+        placed = demo.place_all()
+        demo.check_untraced()
+        return placed
 
 
 def test_every_call_has_exactly_its_messages(calls: Calls) -> None:
@@ -151,7 +155,8 @@ def test_the_proxy_keeps_routing_when_the_capture_node_is_gone(
     assert running.kamailio is not None
     running.kamailio.stop()
     try:
-        with Demo(running.settings, tmp_path) as demo:
+        with Demo(running, tmp_path) as demo:
+            demo.rules.trace_all()
             demo.place_calls()
     finally:
         running.start_capture()

@@ -22,7 +22,7 @@ Client = TestClient[Request, Application]
 
 
 def _paths() -> list[str]:
-    return [path.replace("{call_id}", "x@y") for path, _ in ROUTES]
+    return [path.replace("{call_id}", "x@y").replace("{id}", "1") for path, _ in ROUTES]
 
 
 @pytest.mark.parametrize("path", _paths())

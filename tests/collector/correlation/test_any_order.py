@@ -154,10 +154,10 @@ async def _compare(ingests: Ingests, connection: Connection, turns: list[Turn]) 
         await ingests.open(number, number + 1)
     await _in_order(ingests.opened[0], turns)
     expected = await _rows(connection)
-    await _forget(connection)
+    await _forget(ingests, connection)
     await _in_turns(ingests.opened, turns)
     found = await _rows(connection)
-    await _forget(connection)
+    await _forget(ingests, connection)
     assert found == expected
 
 
@@ -193,6 +193,8 @@ async def _rows(connection: Connection) -> Rows:
     return rows
 
 
-async def _forget(connection: Connection) -> None:
+async def _forget(ingests: Ingests, connection: Connection) -> None:
     for table in (*TABLES, "call_key", *MESSAGE_TABLES):
         await connection.execute(f"DELETE FROM {table}".encode())  # noqa: S608
+    for writer in ingests.opened:
+        await writer.prepare()

@@ -61,6 +61,55 @@ async def test_a_call_whose_beginning_comes_late_is_filed_anew(
     assert row["messages"] == len(flow.messages) + 1
 
 
+async def test_a_leg_that_another_process_has_filed_anew_is_found_again(
+    ingests: Ingests, connection: Connection
+) -> None:
+    """Who has known where it was, and left out what the row had, says it all again."""
+    flow = _call("bye-missing", begins=datetime(2026, 3, 10, 11, 55, tzinfo=UTC))
+    late = _call("bye-missing", begins=datetime(2026, 3, 10, 12, 35, tzinfo=UTC))
+    first, second = await ingests.open(), await ingests.open(process=1)
+    await first.store(late.messages[1:-1])
+    await first.write()
+    await second.store(flow.messages[:1])
+    await second.write()
+    await first.store(late.messages[-1:])
+    await first.write()
+    (row,) = await select(connection, "call")
+    assert row["messages"] == len(flow.messages)
+    assert (row["ts"], row["first_rank"], row["first_at"]) == (flow.begins, 0, flow.begins)
+
+
+async def test_a_leg_whose_row_is_gone_gets_a_whole_one(
+    ingests: Ingests, connection: Connection
+) -> None:
+    """Removed by retention while its last messages were on their way."""
+    flow = _call()
+    writer = await ingests.open()
+    await writer.store(flow.messages[:-1])
+    await writer.write()
+    await connection.execute("DELETE FROM call")
+    await writer.store(flow.messages[-1:])
+    await writer.write()
+    (row,) = await select(connection, "call")
+    assert row["messages"] == 1
+    assert row["first_rank"] == 2
+    assert (row["node"], row["from_user"]) == ("2001", "bob")
+
+
+async def test_a_known_leg_is_told_of_an_earlier_beginning(
+    ingests: Ingests, connection: Connection
+) -> None:
+    """Only what comes after what is known may be left out."""
+    flow = _call()
+    writer = await ingests.open()
+    for message in reversed(flow.messages):
+        await writer.store([message])
+        await writer.write()
+    (row,) = await select(connection, "call")
+    assert (row["first_rank"], row["first_at"]) == (0, flow.begins)
+    assert row["messages"] == len(flow.messages)
+
+
 async def test_a_row_that_is_refused_is_left_out_alone(
     ingests: Ingests, connection: Connection
 ) -> None:
