@@ -86,17 +86,15 @@ class Proxy:
         config = directory / "proxy.cfg"
         config.write_text(_config(proxy.NATIVE.read_text(), tracing))
         values: dict[str, str | int] = {
-            **proxy.sockets(HOST, self.port, self._control_port),
+            **proxy.sockets(HOST, self.port),
+            **proxy.control(self._control_port, _TOKEN),
             **proxy.collector(HOST, self.hep_ports[0]),
             "CALLEE_PORT": self.callee_port,
-            "TRACE_TOKEN": f'"{_TOKEN}"',
             "TRACE_MAX_CALLS": CALLS,
         }
         if collectors > 1:
-            addresses = ",".join(f"{HOST}:{port}" for port in self.hep_ports)
-            values |= {"TRACE_COLLECTORS": f'"{addresses}"', "TRACE_COLLECTOR_MODE": "spread"}
-        if collectors > 1 and not kemi:
-            values["TRACE_COLLECTORS_SCRIPT"] = f'"{proxy.NATIVE.with_name("collectors.py")}"'
+            addresses = [f"{HOST}:{port}" for port in self.hep_ports]
+            values |= proxy.collectors(addresses, "spread", kemi=kemi)
         if kemi:
             script = directory / "proxy.py"
             source = proxy.KEMI.with_name("proxy.py").read_text()
