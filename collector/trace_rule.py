@@ -259,9 +259,9 @@ def check_methods(methods: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_duration(seconds: float, longest: float) -> float:
-    """1 s … ``longest``; raises TraceRuleError."""
-    if not 1 <= seconds <= longest:
-        raise TraceRuleError("duration", f"must be 1 … {longest:.0f} s (trace.max_duration)")
+    """2 s, since expiries at a proxy are in whole seconds, … ``longest``; raises TraceRuleError."""
+    if not 2 <= seconds <= longest:
+        raise TraceRuleError("duration", f"must be 2 … {longest:.0f} s (trace.max_duration)")
     return seconds
 
 

@@ -11,6 +11,7 @@ from collector.columns import Column
 from collector.correlation.columns import (
     CALL,
     CALL_GENERATED,
+    PERIOD_US,
     REGISTRATION,
     REGISTRATION_GENERATED,
     Group,
@@ -45,6 +46,7 @@ def registration_row(flow: Flow, expected: Expected) -> dict[str, Any]:
         "aor": expected.aor,
         **{name: _moment(us) for name, us in bounds.items()},
         **_row(flow, expected, REGISTRATION, REGISTRATION_GENERATED, set(bounds)),
+        "last_period": bounds["last_at"] // PERIOD_US,
     }
 
 

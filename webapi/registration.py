@@ -14,6 +14,7 @@ from psycopg import sql
 
 from collector.correlation import columns
 
+PERIOD: Final = "last_period"
 EXPIRED: Final = "expired"
 STATES: Final = ("registered", "unregistered", "challenged", "failed", "trying", EXPIRED)
 _SUMS: Final = ("requests", "challenges", "failures")
@@ -25,7 +26,7 @@ COLUMNS: Final = tuple(
         *columns.flat(columns.REGISTRATION),
         *columns.REGISTRATION_GENERATED,
     )
-    if not column.name.endswith("_cseq")
+    if not column.name.endswith("_cseq") and column.name != PERIOD
 )
 
 # Without the header's parameters: a phone that unregisters is still the same contact.
@@ -57,7 +58,8 @@ def _column(name: str) -> sql.Composable:
 
 
 RELATION: Final = sql.SQL(
-    "(SELECT {} FROM registration AS row WHERE NOT EXISTS (SELECT FROM registration AS other"
+    "(SELECT {}, row.last_period FROM registration AS row"
+    " WHERE NOT EXISTS (SELECT FROM registration AS other"
     " WHERE {} AND (other.last_at, other.call_id) > (row.last_at, row.call_id))) AS registration"
 ).format(sql.SQL(", ").join(map(_column, COLUMNS)), _SAME)
 """A subquery in place of a table; its counts are read for the shown rows only."""

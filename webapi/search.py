@@ -19,6 +19,7 @@ import msgspec
 from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
 
+from collector.correlation.columns import PERIOD_US
 from collector.moment import from_us, to_us
 from webapi.context import fetch
 from webapi.errors import ApiError, bad_parameter
@@ -213,6 +214,9 @@ def build(
     if subject.filed_within is not None:
         parts.append(sql.SQL("ts >= %s AND ts < %s"))
         values += [begin, end + subject.filed_within]
+    if subject.period:
+        parts.append(sql.SQL("{} BETWEEN %s AND %s").format(sql.Identifier(subject.period)))
+        values += [to_us(begin) // PERIOD_US, to_us(end) // PERIOD_US]
     for condition, bound in search.conditions:
         parts.append(condition)
         values += bound

@@ -49,6 +49,8 @@ class Subject:
     """The column that a time range is about."""
     filed_within: timedelta | None = None
     """Set when rows are filed by another column, ts: how much later than ``time`` it can be."""
+    period: str = ""
+    """A column with an index in place of ``time``: that in ``PERIOD_US`` since 1970."""
     payload: str = ""
     """The column that holds what was captured; shown only when it is asked for."""
     everywhere: frozenset[str] = frozenset({"call_id"})
@@ -155,6 +157,7 @@ REGISTRATIONS: Final = Subject(
     ),
     {"call_id": str, "aor": str},
     time="last_at",
+    period=registration.PERIOD,
     everywhere=frozenset({"call_id", "aor", "contact_user"}),
     default_range=DAY,
     show=rows.shown,

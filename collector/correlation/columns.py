@@ -312,7 +312,10 @@ REGISTRATION_GENERATED: Final = (
     Column("state", "text", "registered, unregistered, challenged, failed or trying"),
     Column("expires_at", _TIME, "when the last 2xx loses its effect"),
     Column("latency_ms", "double precision", "last REGISTER to its response"),
+    Column("last_period", "integer", "ten minutes of last_at, counted since 1970; has the index"),
 )
+PERIOD_US: Final = 600_000_000
+"""Length of what ``last_period`` counts."""
 
 CALL_LINK: Final = (
     Column("ts", _TIME, "ts of the leg's row in call"),

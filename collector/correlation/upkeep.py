@@ -12,7 +12,9 @@ from typing import Final
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from collector.correlation.columns import PERIOD_US
 from collector.correlation.writer import FILING_LOCK, KEYS_KEPT
+from collector.moment import to_us
 from collector.settings import Settings
 
 _PORTION: Final = 5000
@@ -39,7 +41,7 @@ _FORGET_KEYS: Final = """
 
 _FORGET_REGISTRATIONS: Final = """
     DELETE FROM registration WHERE (call_id, aor) IN (
-        SELECT call_id, aor FROM registration WHERE last_at < %s
+        SELECT call_id, aor FROM registration WHERE last_period <= %s AND last_at < %s
          LIMIT %s FOR UPDATE SKIP LOCKED)"""
 
 
@@ -60,7 +62,9 @@ async def keep(connection: AsyncConnection[TupleRow], settings: Settings, now: d
     if kept:
         oldest = now - timedelta(seconds=kept)
         while (
-            await connection.execute(_FORGET_REGISTRATIONS, (oldest, _PORTION))
+            await connection.execute(
+                _FORGET_REGISTRATIONS, (to_us(oldest) // PERIOD_US, oldest, _PORTION)
+            )
         ).rowcount == _PORTION:
             pass
 

@@ -13,7 +13,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from collector.doctor import certificate, database, node
+from collector.doctor import certificate, database, node, trace
 from collector.doctor.finding import Finding, Level, report
 from collector.errors import KemiscopeError
 from collector.journal.counters import Counters
@@ -48,4 +48,5 @@ async def examine(settings: Settings) -> list[Finding]:
         findings += await database.check(settings, counters)
     finally:
         counters.close()
+    findings += await asyncio.to_thread(lambda: [*trace.check(settings)])
     return findings

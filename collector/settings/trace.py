@@ -74,7 +74,7 @@ class Trace(Section, frozen=True):
         ),
     ] = 10_000
     max_duration: Annotated[
-        float, setting("Longest that a rule may be in force.", unit="s", ge=1, le=MAX_DURATION_S)
+        float, setting("Longest that a rule may be in force.", unit="s", ge=2, le=MAX_DURATION_S)
     ] = 1.0 * DAY
 
 

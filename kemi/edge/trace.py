@@ -44,6 +44,8 @@ _NETWORKS: Final = 16
 _LARGEST: Final = 2_147_483_647
 """Also id and number of calls of what route TRACE_CALL begins."""
 _LONGEST_CALL_ID: Final = 512
+_CALL_ID_TEXT: Final = re.compile(r"[!-~]+")
+_LONGEST_LOG: Final = 4000
 
 _VALUE: Final = re.compile(
     r"([1-9][0-9]{0,9});(include|exclude);([0-9]{1,5});([0-9]{1,10});([A-Z,]+|\*)(?:;(.*))?\Z",
@@ -94,7 +96,7 @@ def ksr_route_trace_request(_msg: object) -> None:
         return
     method = _text("$rm")
     call_id = _text("$ci")
-    if not call_id or method in ("ACK", "CANCEL") or _is_known(call_id):
+    if method in ("ACK", "CANCEL") or not _can_be_traced(call_id) or _is_known(call_id):
         return
     chosen: _Rule | None = None
     for rule in _matches(kinds, call_id, method):
@@ -110,7 +112,7 @@ def ksr_route_trace_request(_msg: object) -> None:
 def ksr_route_trace_call(_msg: object) -> None:
     """From anywhere in ``ksr_request_route``: trace this call, whatever the rules say."""
     call_id = _text("$ci")
-    if call_id and not _is_everything_traced() and not _is_known(call_id):
+    if _can_be_traced(call_id) and not _is_everything_traced() and not _is_known(call_id):
         _begin(call_id, _text("$rm"), _LARGEST, _LARGEST)
 
 
@@ -120,9 +122,9 @@ def ksr_route_trace_log(_msg: object, text: str) -> None:
     call_id = _text("$ci")
     if call_id and (_is_everything_traced() or _is_known(call_id)):
         if definition("TRACE_COLLECTORS"):
-            collectors.send_log(text)
+            collectors.send_log(text[:_LONGEST_LOG])
         else:
-            KSR.siptrace.hlog(text)
+            KSR.siptrace.hlog(text[:_LONGEST_LOG])
 
 
 @_guarded
@@ -191,8 +193,6 @@ def _names(kinds: int, call_id: str) -> Iterator[tuple[str, bool]]:
 
 def _begin(call_id: str, method: str, rule: int, calls: int) -> None:
     """Remember the call, and send this request, which came through the tap too early."""
-    if len(call_id) > _LONGEST_CALL_ID:
-        return
     if int(KSR.pv.get("$shtcn(trace_call=>**)") or 0) >= int(definition("TRACE_MAX_CALLS")):
         KSR.htable.sht_inc("trace_count", "full")
         return
@@ -210,6 +210,10 @@ def _begin(call_id: str, method: str, rule: int, calls: int) -> None:
             collectors.send_first()
         else:
             KSR.siptrace.sip_trace()
+
+
+def _can_be_traced(call_id: str) -> bool:
+    return len(call_id) <= _LONGEST_CALL_ID and _CALL_ID_TEXT.fullmatch(call_id) is not None
 
 
 def _is_known(call_id: str) -> bool:

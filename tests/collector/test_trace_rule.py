@@ -263,16 +263,16 @@ def test_methods_that_are_refused(methods: list[str]) -> None:
     assert caught.value.field == "methods"
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.9, 61.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("seconds", [0.0, 1.9, 61.0, float("nan"), float("inf")])
 def test_durations_that_are_refused(seconds: float) -> None:
     """Every rule ends by itself."""
-    with pytest.raises(TraceRuleError, match=r"1 … 60 s \(trace\.max_duration\)"):
+    with pytest.raises(TraceRuleError, match=r"2 … 60 s \(trace\.max_duration\)"):
         trace_rule.check_duration(seconds, 60)
 
 
 def test_durations_that_are_taken() -> None:
     """Both ends included."""
-    assert trace_rule.check_duration(1, 60) == 1
+    assert trace_rule.check_duration(2, 60) == 2
     assert trace_rule.check_duration(60, 60) == 60
 
 

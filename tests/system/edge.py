@@ -29,7 +29,7 @@ V6: Final = "::1"
 TOKEN: Final = "edge-token"
 _START_S: Final = 15.0
 _ARRIVE_S: Final = 5.0
-QUIET_S: Final = 0.25
+QUIET_S: Final = 0.15
 """After so long without a packet, all that a call on this machine has caused has arrived."""
 
 

@@ -49,17 +49,19 @@ def test_garbage_in_a_rule_is_no_rule(edge: Edge) -> None:
     # What is behind the methods matters to networks only.
     traced_by_all = [value for value in _GARBAGE if value.startswith("1;include;65536;10;*;")]
     edge.set_kinds(sum(KINDS.values()))
+    taken = set()
     with edge.calls() as phone:
         for value in _GARBAGE:
             for name in names:
                 edge.put(name, value)
             call_id = edge.new_call_id()
             edge.answer([phone.request("INVITE", "1", call_id=call_id)])
-            found = [message.call_id for message in edge.collector.messages()]
-            assert found == ([call_id] * 2 if value in traced_by_all else []), value
+            taken |= {call_id} if value in traced_by_all else set()
         edge.put(good.item_name(), good.item_value())
         call_id = edge.new_call_id()
-        assert edge.traced_calls([phone.request("INVITE", "1", call_id=call_id)]) == {call_id}
+        edge.answer([phone.request("INVITE", "1", call_id=call_id)])
+        taken |= {call_id}
+    assert {message.call_id for message in edge.collector.messages(2 * len(taken))} == taken
 
 
 @pytest.mark.parametrize("kinds", [0, -1, 2**31 - 1, -(2**31), 4096, "", "x", "4", "$(ci)"])
@@ -94,15 +96,17 @@ def test_garbage_in_the_other_tables_stops_nothing(edge: Edge, value: int | str)
     edge.collector.messages()
 
 
-@pytest.mark.parametrize("size", [512, 513, 4000, 8190, 8193, 20_000, 60_000])
+@pytest.mark.parametrize("size", [512, 513, 8190, 60_000])
 def test_a_huge_call_id_is_not_remembered(edge: Edge, size: int) -> None:
-    """More than 512 bytes are not traced; the request is answered all the same."""
-    edge.rule(*rules(("all", "*")))
+    """More than 512 bytes are not traced; the request is answered, and nothing is logged."""
+    edge.rule(*rules(("all", "*"), ("call_id", "x")))
     edge.rpc("siptrace.status", "on")
+    logged = edge.log.stat().st_size
     with edge.calls() as phone:
         call_id = "x" * size
         found = edge.traced_calls([phone.request("INVITE", "1", call_id=call_id)])
     assert found == ({call_id} if size <= 512 else set())
+    assert edge.log.stat().st_size == logged
 
 
 @pytest.mark.parametrize(
@@ -136,6 +140,7 @@ def test_hostile_requests_are_treated_as_without_tracing(
         request = phone.request("INVITE", "1", **base).encode(errors="surrogateescape")
         assert phone.exchange(request) == without
     edge.collector.messages()
+    assert all(call_id.isascii() for call_id in edge.table("trace_call"))
     with conversation(edge) as call:
         call.answer(call.begin())
         call.hang_up()
@@ -210,9 +215,9 @@ def test_tracing_switches_itself_off(config: Path, tmp_path: Path) -> None:
             assert len(edge.collector.messages(13)) == 13
 
 
-def test_a_call_that_rings_too_long_is_forgotten(config: Path, tmp_path: Path) -> None:
+def test_a_call_that_rings_too_long_is_forgotten(tmp_path: Path) -> None:
     """Each provisional response is a sign of life."""
-    with Edge(tmp_path, config=config, defines={"TRACE_RINGING_S": 2}) as edge:
+    with Edge(tmp_path, defines={"TRACE_RINGING_S": 2}) as edge:
         edge.rule(*rules(("request_user", ANSWERS)))
         with conversation(edge) as call:
             invite = call.begin()

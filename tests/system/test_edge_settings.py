@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from collector.trace_rule import ROUTE_ID
 from stack.proxy import KEMI
 from stack.service import ROOT
 from tests.system.conversation import ANSWERS, as_seen, conversation
@@ -100,9 +101,8 @@ def test_a_script_can_trace_a_call_without_a_rule(config: Path, tmp_path: Path) 
         edge.answer(requests[1:2])
         logs = [packet.payload for packet in edge.collector.packets() if packet.type == 100]
         assert logs == [b"seen"]
-        largest = 2**31 - 1
-        assert edge.table("trace_count") == {str(largest): 2}
-        assert edge.table("trace_call") == {wanted: largest, within: -largest}
+        assert edge.table("trace_count") == {str(ROUTE_ID): 2}
+        assert edge.table("trace_call") == {wanted: ROUTE_ID, within: -ROUTE_ID}
 
 
 def test_everything_always(config: Path, tmp_path: Path) -> None:

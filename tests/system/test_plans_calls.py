@@ -198,8 +198,8 @@ async def test_guesses_read_the_window_only(filled: Connection) -> None:
 @pytest.mark.parametrize(
     ("parameters", "index"),
     [
-        ({}, "registration_last_at"),
-        ({"sort": "last_at", "state": "registered"}, "registration_last_at"),
+        ({}, "registration_last_period"),
+        ({"sort": "last_at", "state": "registered"}, "registration_last_period"),
         ({"aor": "+4930555555@x"}, "registration_aor"),
         ({"aor": "+493055*"}, "registration_aor"),
         ({"contact_user": "+4930555555"}, "registration_contact"),

@@ -4,229 +4,20 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection
-from pathlib import Path
-from typing import Any, Final, Self
-from urllib.parse import urlencode
 
 import pytest
 
 from collector import trace_rule
-from stack import service
 from stack.ports import free_port
 from stack.service import ROOT
 from stack.trial import Trial
-from tests.system.answering import Answering
-from tests.system.edge import V4, Edge
-from tests.system.phone import Phone, header, reply
-
-PROXY_TOKEN: Final = "the-token-of-the-proxies"
-CHANGE_TOKEN: Final = "the-token-of-who-may-change"
-WITHIN_S: Final = 5.0
-"""What is promised to a proxy that was restarted."""
-_WHO: Final = {"requested_by": "anna", "reason": "ticket 815"}
-
-
-class Proxy(Edge):
-    """The example proxy, as one that can be stopped and started again."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory, defines={"TRACE_TOKEN": f'"{PROXY_TOKEN}"'})
-
-    def control(self, body: str | bytes, *, path: str = "/trace", authorization: str = "") -> str:
-        """As the web API does, with this proxy's token."""
-        return super().control(
-            body, path=path, authorization=authorization or f"Bearer {PROXY_TOKEN}"
-        )
-
-    def start(self) -> None:
-        """Start it and wait for it."""
-        self.__enter__()
-
-    def stop(self) -> None:
-        """As an orderly restart begins."""
-        self._service.stop(timeout_s=5)
-
-    def kill(self) -> None:
-        """As a crash."""
-        self._service.kill()
-
-    def rules(self) -> dict[str, str | int]:
-        """What it has for rules in force."""
-        items = self.table(trace_rule.RULES).items()
-        return {name: value for name, value in items if not name.startswith("ended:")}
-
-    def forget_calls(self) -> None:
-        """No call is traced; without this one that failed is remembered for 200 s."""
-        for call_id in self.table(trace_rule.CALLS):
-            self._delete(trace_rule.CALLS, call_id)
-        self.rpc("siptrace.status", "off")
-
-    def place(self, number: str = "4099") -> list[str]:
-        """Call a number that nobody has: INVITE, 404, ACK; what was traced of it."""
-        with self.calls() as phone:
-            call_id = self.new_call_id()
-            phone.send(phone.request("INVITE", number, call_id=call_id))
-            to = header(phone.receive("SIP/2.0 404"), "To")
-            phone.send(phone.request("ACK", number, call_id=call_id, branch="1INVITE", to=to))
-        return [message.what for message in self.collector.messages()]
-
-
-class Call:
-    """An answered call through the proxy, message by message."""
-
-    def __init__(self, proxy: Proxy) -> None:
-        self.call_id = proxy.new_call_id()
-        self._proxy = proxy
-        self._caller = proxy.calls()
-        self._callee = Phone("UDP", V4)
-        self._callee.listen(proxy.callee_port)
-        self._dialog: dict[str, str] = {}
-        self._cseq = 1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._caller.__exit__(None, None, None)
-        self._callee.__exit__(None, None, None)
-
-    def answer(self) -> list[str]:
-        """INVITE and 200; what was traced."""
-        self._caller.send(self._caller.request("INVITE", "4010", call_id=self.call_id))
-        invite = self._callee.receive("INVITE")
-        self._callee.send(reply(invite, "200 OK", self._callee, tag="callee"))
-        answer = self._caller.receive("SIP/2.0 200")
-        self._dialog = {
-            "uri": header(answer, "Contact").strip("<>"),
-            "to": header(answer, "To"),
-            "headers": f"Route: {header(answer, 'Record-Route')}\r\n",
-        }
-        return self.traced()
-
-    def acknowledge(self) -> list[str]:
-        """ACK; what was traced."""
-        self._caller.send(
-            self._caller.request("ACK", "4010", call_id=self.call_id, branch="ack", **self._dialog)
-        )
-        self._callee.receive("ACK")
-        return self.traced()
-
-    def within(self, method: str) -> list[str]:
-        """A request in the dialog and its 200; what was traced."""
-        self._cseq += 1
-        self._caller.send(
-            self._caller.request(
-                method, "4010", call_id=self.call_id, cseq=self._cseq, **self._dialog
-            )
-        )
-        self._callee.send(reply(self._callee.receive(method), "200 OK", self._callee))
-        self._caller.receive("SIP/2.0 200")
-        return self.traced()
-
-    def traced(self) -> list[str]:
-        """What has arrived at the collector."""
-        return [message.what for message in self._proxy.collector.messages()]
-
-
-class Api:
-    """Requests to a running web API."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-
-    def request(
-        self, method: str, path: str = "", body: Any = None, token: str = CHANGE_TOKEN
-    ) -> tuple[int, Any]:
-        """Status and JSON."""
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=20)
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body)
-        try:
-            connection.request(method, f"/api/v1/trace-rules{path}", data, headers)
-            answer = connection.getresponse()
-            return answer.status, json.load(answer)
-        finally:
-            connection.close()
-
-    def add(self, kind: str, value: str = "*", **fields: Any) -> Any:
-        """A new rule."""
-        status, answer = self.request("POST", "", {"kind": kind, "value": value, **_WHO, **fields})
-        assert status == 201, answer
-        return answer
-
-    def remove(self, rule_id: int) -> Any:
-        """End a rule."""
-        status, answer = self.request("DELETE", f"/{rule_id}?{urlencode({'requested_by': 'ben'})}")
-        assert status == 200, answer
-        return answer
-
-    def state(self) -> Any:
-        """Rules in force, proxies, database."""
-        status, answer = self.request("GET")
-        assert status == 200, answer
-        return answer
-
-    def proxy(self, name: str = "edge") -> Any:
-        """The state of one proxy."""
-        return next(one for one in self.state()["proxies"] if one["name"] == name)
-
-
-class Stack:
-    """A database, a web API, and the proxy that it knows."""
-
-    def __init__(self, trial: Trial, proxy: Proxy) -> None:
-        self.trial = trial
-        self.proxy = proxy
-        self.api = Api(trial.web_port)
-        self.wait = trial.wait
-
-    def wait_ready(self) -> None:
-        """Until the proxy is as the rules say."""
-        self.wait(lambda: self.api.proxy()["state"] == "ready", "the proxy to be ready")
-
-    @contextmanager
-    def without_api(self) -> Iterator[None]:
-        """Nobody looks after the proxy."""
-        assert self.trial.webapi
-        self.trial.webapi.stop()
-        try:
-            yield
-        finally:
-            self.trial.start_webapi()
-            self.wait_ready()
-
-    @contextmanager
-    def second_api(self, **environment: str) -> Iterator[Api]:
-        """Another web API over the same database; ``environment`` as TRACE_TOKEN="…"."""
-        port = free_port()
-        variables = {f"KEMISCOPE_{name}": value for name, value in environment.items()}
-        program = service.webapi(
-            environment=self.trial.environment
-            | {"KEMISCOPE_WEB_LISTEN": f"127.0.0.1:{port}", **variables}
-        )
-        with (self.trial.log / "webapi2.log").open("ab") as log:
-            process = program.start(log)
-        try:
-            self.wait(lambda: _accepts(port), "the second web API", process)
-            yield Api(port)
-        finally:
-            program.stop()
-
-    def wait_drift(self, since: int) -> None:
-        """Until the API has found and mended another difference."""
-        self.wait(lambda: self.api.proxy()["drift"] > since, "the drift", timeout_s=WITHIN_S)
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+from tests.answering import Answering
+from tests.system.conversation import ANSWERS, as_seen, conversation
+from tests.system.traced import CHANGE_TOKEN, PROXY_TOKEN, WHO, WITHIN_S, Proxy, Stack
 
 
 @pytest.fixture(scope="module")
@@ -396,27 +187,31 @@ def test_an_emptied_table_is_filled_again(stack: Stack) -> None:
 
 
 def test_a_running_call_is_caught_by_its_call_id(stack: Stack) -> None:
-    """From now on to its end, in both directions; then siptrace is off again."""
-    with Call(stack.proxy) as call:
-        assert call.answer() == []
+    """From now on to the end of the rule, in both directions; then siptrace is off again."""
+    with conversation(stack.proxy) as call:
+        invite = call.begin()
+        assert stack.proxy.collector.messages() == []
         assert not stack.proxy.is_on()
         made = stack.api.add("call_id", call.call_id)
         assert made["in_force_on"] == ["edge"]
-        assert call.acknowledge() == ["ACK", "ACK"]
-        assert sorted(call.within("INFO")) == ["200 INFO", "200 INFO", "INFO", "INFO"]
+        call.answer(invite)
+        seen = call.seen("<200 INVITE", ">ACK")
+        assert as_seen(stack.proxy.collector.messages(len(seen))) == sorted(seen)
         stack.api.remove(made["id"])
-        assert call.within("BYE") == []
+        call.hang_up()
+        assert stack.proxy.collector.messages() == []
     stack.wait(lambda: not stack.proxy.is_on(), "siptrace to go off")
 
 
 def test_removing_a_rule_stops_its_running_calls(stack: Stack) -> None:
-    """The next message of the call is not traced any longer; calls of other rules are."""
-    made = stack.api.add("request_user", "4010")
-    with Call(stack.proxy) as call:
-        assert len(call.answer()) >= 5
-        assert call.acknowledge() == ["ACK", "ACK"]
+    """The next message of the call is not traced any longer, and siptrace goes off."""
+    made = stack.api.add("request_user", ANSWERS)
+    with conversation(stack.proxy) as call:
+        call.answer(call.begin())
+        assert len(stack.proxy.collector.messages()) > 5
         stack.api.remove(made["id"])
-        assert call.within("BYE") == []
+        call.hang_up()
+        assert stack.proxy.collector.messages() == []
     stack.wait(lambda: not stack.proxy.is_on(), "siptrace to go off")
     stack.wait(lambda: stack.api.proxy()["calls_now"] == 0, "the API to see it")
 
@@ -507,7 +302,7 @@ def test_without_postgresql_the_proxies_keep_their_rules(stack: Stack) -> None:
         state = stack.api.state()
         assert state["complete"] is False
         assert [rule["id"] for rule in state["trace_rules"]] == [made["id"]]
-        status, answer = stack.api.request("POST", "", {"kind": "all", **_WHO})
+        status, answer = stack.api.request("POST", "", {"kind": "all", **WHO})
         assert (status, answer["error"]["code"]) == (503, "database_unavailable")
         assert stack.proxy.rules() == before
         stack.proxy.kill()

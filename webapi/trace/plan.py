@@ -7,6 +7,7 @@ deleted first. A text that is not longer, and a number, are replaced in place.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -17,6 +18,7 @@ from collector.trace_rule import (
     ENDED_S,
     EXCLUDE,
     KINDS_ITEM,
+    MAX_ID,
     MAX_NETWORKS,
     RULES,
     SHARES,
@@ -30,6 +32,7 @@ from collector.trace_rule import (
 OFF_ITEM: Final = "kemiscope-off"
 """A traced call that expires at once: with the last one the proxy itself switches siptrace off, and
 sees to it that no call that comes in between is lost."""
+_RULE_ID: Final = re.compile(r"[1-9][0-9]{0,9}\Z")
 _YOUNG: Final = timedelta(seconds=10)
 _SLACK: Final = timedelta(seconds=2)
 """Expiries at the proxy are in whole seconds."""
@@ -112,14 +115,19 @@ def make_plan(wanted: Wanted, found: Snapshot, memory: Memory) -> Plan:
     live = [one for one in wanted.active if _seconds(one.rule.expires_at, wanted.now)]
     named = dict(_names([one.rule for one in live], found.items))
     created = {one.rule.id: one.created_at for one in live}
-    emptied = bool(memory.confirmed) and not found.items
+    expected = {
+        name: rule
+        for name, rule in named.items()
+        if memory.confirmed.get(name) == rule.item_value()
+    }
+    emptied = bool(expected) and not found.items
     excludes_first = sorted(named.items(), key=lambda item: (item[1].action != EXCLUDE, item[1].id))
     operations: list[Operation] = []
     for name, rule in excludes_first:
         is_young = wanted.now - created[rule.id] < _YOUNG
         operations += _put(name, rule, wanted.now, found, memory, is_young=is_young)
     rules = [rule for _, rule in excludes_first]
-    kinds, kinds_until = _kinds(rules, wanted.now, found, memory)
+    kinds, kinds_until = _kinds(rules, wanted, found, memory)
     operations += kinds
     operations += (Operation(RULES, name) for name in _deletions(wanted, found, named))
     operations += _endings(wanted, found)
@@ -137,7 +145,7 @@ def make_plan(wanted: Wanted, found: Snapshot, memory: Memory) -> Plan:
     confirmed: dict[str, str | int] = {name: rule.item_value() for name, rule in named.items()}
     return Plan(
         tuple(operations),
-        () if emptied else tuple(_drift(wanted, found, memory, named)),
+        () if emptied else tuple(_drift(wanted, found, memory, named, expected)),
         emptied,
         frozenset(rule.id for rule in rules),
         Memory(
@@ -198,19 +206,25 @@ def _count(
 
 
 def _kinds(
-    rules: Sequence[TraceRule], now: datetime, found: Snapshot, memory: Memory
+    rules: Sequence[TraceRule], wanted: Wanted, found: Snapshot, memory: Memory
 ) -> tuple[list[Operation], datetime | None]:
     """The item without which the proxy looks no further, as long as the longest rule."""
     present = found.items.get(KINDS_ITEM)
     if not rules:
-        return [Operation(RULES, KINDS_ITEM)] if present is not None else [], None
+        delete = present is not None and wanted.complete
+        return [Operation(RULES, KINDS_ITEM)] if delete else [], None
     bits, until = kinds_of(rules), max(rule.expires_at for rule in rules)
+    if isinstance(present, int) and not wanted.complete:
+        # There may be rules that we do not know.
+        if present & bits == bits:
+            return [], None
+        bits |= present
     known = memory.kinds_until
     if present == bits and known is not None and until - known < _SLACK:
         return [], known
-    seconds = _seconds(until, now) + int(_SLACK.total_seconds())
-    delete = [Operation(RULES, KINDS_ITEM)] if isinstance(present, str) else []
-    return [*delete, Operation(RULES, KINDS_ITEM, bits, seconds)], until
+    seconds = _seconds(until, wanted.now) + int(_SLACK.total_seconds())
+    text = [Operation(RULES, KINDS_ITEM)] if isinstance(present, str) else []
+    return [*text, Operation(RULES, KINDS_ITEM, bits, seconds)], until
 
 
 def _deletions(wanted: Wanted, found: Snapshot, named: Mapping[str, TraceRule]) -> Iterator[str]:
@@ -244,20 +258,25 @@ def _endings(wanted: Wanted, found: Snapshot) -> Iterator[Operation]:
 
 
 def _drift(
-    wanted: Wanted, found: Snapshot, memory: Memory, named: Mapping[str, TraceRule]
+    wanted: Wanted,
+    found: Snapshot,
+    memory: Memory,
+    named: Mapping[str, TraceRule],
+    expected: Mapping[str, TraceRule],
 ) -> Iterator[str]:
     """What somebody else has changed: not what is new to us or has just ended."""
-    desired: dict[str, str | int] = {name: rule.item_value() for name, rule in named.items()}
-    if named:
-        desired[KINDS_ITEM] = kinds_of(named.values())
-    for name, value in desired.items():
-        if memory.confirmed.get(name) == value and found.items.get(name) != value:
+    should: dict[str, str | int] = {name: rule.item_value() for name, rule in expected.items()}
+    kinds = kinds_of(named.values())
+    if expected and memory.confirmed.get(KINDS_ITEM) == kinds:
+        should[KINDS_ITEM] = kinds
+    for name, value in should.items():
+        if found.items.get(name) != value:
             yield f"{name} was {'changed' if name in found.items else 'missing'}"
     known = wanted.recent.union(one.rule.id for one in wanted.active)
     ours = {rule.id for rule in named.values()}
     for name, value in found.items.items() if wanted.complete else ():
         item = parse_item(name, value)
-        if name in desired or (item and (item.ended or not item.id)):
+        if name in named or name == KINDS_ITEM or (item and item.ended):
             continue
         if item is None or item.id not in known or (item.id in ours and not item.slot):
             yield f"{name} is not ours"
@@ -270,7 +289,7 @@ def _counted(found: Snapshot) -> dict[int, int]:
     return {
         int(name): count
         for name, count in found.counts.items()
-        if isinstance(count, int) and name.isascii() and name.isdigit() and len(name) < 10
+        if isinstance(count, int) and _RULE_ID.match(name) and int(name) <= MAX_ID
     }
 
 

@@ -89,6 +89,8 @@ def test_rules_that_do_not_take_the_call(
         ({"ci": None}, None),
         ({"ci": "x" * 513}, None),
         ({"ci": "not UTF-8"}, None),
+        ({"ci": "späť@x"}, None),
+        ({"ci": "a b"}, None),
         ({"fU": "not UTF-8", "rU": None}, (1, 200)),
     ],
 )
@@ -158,7 +160,7 @@ def test_a_call_of_the_script(proxy: FakeProxy, trace_script: ModuleType) -> Non
     assert trace_script.ksr_route_trace_call(None) == 1
     proxy.request(ci="second@test", tt="tag")
     trace_script.ksr_route_trace_call(None)
-    largest = trace_rule.MAX_ID
+    largest = trace_rule.ROUTE_ID
     assert proxy.tables["trace_call"] == {"call@test": largest, "second@test": -largest}
     assert proxy.seconds == {"call@test": 200, "second@test": 14_400}
 
@@ -281,10 +283,11 @@ def test_numbers_are_those_of_the_rules(trace_script: ModuleType) -> None:
     assert kinds == trace_rule.KINDS
     assert script._NETWORKS == trace_rule.MAX_NETWORKS
     assert script._LONGEST_PREFIX == trace_rule.MAX_PREFIX
-    assert script._LARGEST == trace_rule.MAX_ID
+    assert script._LARGEST == trace_rule.ROUTE_ID
     assert f"$var(trace_place) <= {trace_rule.MAX_NETWORKS})" in TRACE_CFG
     assert f"$var(trace_length) > {trace_rule.MAX_PREFIX})" in TRACE_CFG
-    assert f"$var(trace_id) = {trace_rule.MAX_ID};" in TRACE_CFG
+    assert f"$var(trace_id) = {trace_rule.ROUTE_ID};" in TRACE_CFG
     assert f"{{s.corehash,{trace_rule.SHARES}}}" in TRACE_CFG
-    assert tuple(re.findall(r'"htable", "htable", "(\w+)=>', TRACE_CFG)) == trace_rule.TABLES
+    tables = set(re.findall(r'"htable", "htable", "(\w+)=>', TRACE_CFG))
+    assert tables == {*trace_rule.TABLES, script.collectors.TABLE}
     assert f"#!trydef TRACE_ANSWERED_S {trace_rule.ENDED_S}\n" in TRACE_CFG

@@ -219,6 +219,20 @@ def test_rules_that_were_read_too_early_delete_nothing() -> None:
     plan = make_plan(wanted(rule(1), complete=False), found, Memory())
     assert [item.name for item in plan.operations] == ["from_user:user1", KINDS_ITEM]
     assert plan.drift == ()
+    kinds = Snapshot({KINDS_ITEM: 2049}, {}, 0, on=False)
+    for rules, names in (([], []), ([rule(1)], ["from_user:user1"])):
+        plan = make_plan(wanted(*rules, complete=False), kinds, Memory())
+        assert [item.name for item in plan.operations] == names
+
+
+def test_a_proxy_that_another_web_api_has_emptied_was_not_restarted() -> None:
+    """The last rule was removed there, and perhaps another of the kind is on its way."""
+    gone, new = rule(1), rule(2)
+    proxy = Proxy()
+    first = make_plan(wanted(gone), proxy.snapshot(), Memory())
+    for rules in ([], [new]):
+        plan = make_plan(wanted(*rules, removed=[gone]), proxy.snapshot(), first.memory)
+        assert (plan.emptied, plan.drift) == (False, ())
 
 
 def test_a_rule_in_its_last_second_is_left_alone() -> None:
@@ -313,7 +327,15 @@ def test_counts_come_back_after_a_restart() -> None:
 def test_counts_of_another_life_are_removed() -> None:
     """A new rule with a number that an older database has used begins at none; counts that no
     rule has go, the proxy's own stay."""
-    counts: dict[str, str | int] = {"1": 7, "44": 1, "full": 2, "2147483647": 4, "x": 1, "٣": 1}
+    counts: dict[str, str | int] = {
+        "1": 7,
+        "44": 1,
+        "full": 2,
+        "2147483647": 4,
+        "x": 1,
+        "٣": 1,
+        "07": 1,
+    }
     found = Snapshot({}, counts, 0, on=False)
     plan = make_plan(wanted(rule(1), age=timedelta(seconds=1)), found, Memory())
     deleted = [one.name for one in plan.operations if one.table == COUNTS and one.value is None]
