@@ -23,11 +23,11 @@ from bench.report import Section
 
 RATE: Final = 1_500
 """Calls per second: about a fifth of the processor for the proxy without hooks."""
-SECONDS: Final = 1.5
+SECONDS: Final = 1.2
 ROUNDS: Final = 5
 QUICK_CALLS: Final = 60
 WARM_CALLS: Final = 300
-SETTLE_S: Final = 0.6
+SETTLE_S: Final = 0.5
 """After this the proxy has freed the transactions."""
 
 # Kamailio's default allocator walks lists of free pieces, whose length is a matter of luck: it
