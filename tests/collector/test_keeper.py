@@ -19,7 +19,7 @@ from collector.causes import Cause
 from collector.journal import segment
 from collector.journal.counters import Counters, NodeField
 from collector.keeper import Keeper
-from tests.call_rows import CALL_START, add_call
+from tests.call_rows import CALL_START, add_answered
 from tests.fix_api import load_settings, store
 from tests.fix_database import Database
 from tests.fix_journal import PEER, OpenWriter, append
@@ -98,13 +98,13 @@ async def test_it_publishes_who_is_refused(
 
 async def test_it_counts_calls(make_keeper: Keeper, connection: Connection) -> None:
     """Those of the minutes that somebody has named."""
-    await add_call(connection, "1@x")
+    await add_answered(connection, "1@x")
     await connection.execute(
         "INSERT INTO call_changed SELECT date_trunc('minute', started_at), '2000-01-01' FROM call"
     )
     await _run(make_keeper, 0.6)
     found = await connection.execute("SELECT minute, state, calls FROM call_minute")
-    assert await found.fetchall() == [(CALL_START, "trying", 1)]
+    assert await found.fetchall() == [(CALL_START, "completed", 1)]
 
 
 async def test_it_makes_partitions_and_drops_old_ones(
