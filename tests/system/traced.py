@@ -44,12 +44,10 @@ class Proxy(Edge):
 
     def stop(self) -> None:
         """As an orderly restart begins."""
-        assert self._service
         self._service.stop(timeout_s=5)
 
     def kill(self) -> None:
         """As a crash."""
-        assert self._service
         self._service.kill()
 
     def rules(self) -> dict[str, str | int]:
