@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final, NoReturn, Protocol
 
 from bench import burst, calls, hop, machine, report, search, selection, streams, sustained
+from bench.edge import comparison as edge
 from bench.report import Section
 from bench.sipcapture import comparison
 from collector.errors import KemiscopeError
@@ -44,6 +45,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "burst": burst.run,
     "streams": streams.run,
     "search": search.run,
+    "edge": edge.run,
     "sipcapture": comparison.run,
 }
 

@@ -6,13 +6,10 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from bench import mix
+from bench import compiled, mix
 from stack.errors import StackError
-
-HERE: Final = Path(__file__).resolve().parent
-BUILD: Final = HERE / "build"
 
 
 class Sent(NamedTuple):
@@ -76,18 +73,9 @@ class Load:
 
 def build() -> tuple[Path, Path]:
     """Compile the sender and write its templates if they are older than their sources."""
-    BUILD.mkdir(exist_ok=True)
-    program, templates = BUILD / "sender", BUILD / "templates"
-    sources = [HERE / name for name in ("sender.c", "transport.c", "transport.h")]
-    newest = max(source.stat().st_mtime for source in sources)
-    if not program.exists() or program.stat().st_mtime < newest:
-        files = [str(source) for source in sources if source.suffix == ".c"]
-        flags = ["-O2", "-Wall", "-Wextra", "-Werror"]
-        command = ["gcc", *flags, "-o", str(program), *files, "-lssl", "-lcrypto"]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-        if done.returncode:
-            message = f"the sender does not compile: {done.stderr}"
-            raise StackError(message)
+    files = ("sender.c", "transport.c", "transport.h")
+    program = compiled.program("sender", files, ("-lssl", "-lcrypto"))
+    templates = compiled.BUILD / "templates"
     if not templates.exists() or templates.stat().st_mtime < Path(mix.__file__).stat().st_mtime:
         mix.write_templates(templates)
     return program, templates

@@ -39,6 +39,17 @@ def usage(pids: Iterable[int]) -> Usage:
     return Usage(cpu, rss)
 
 
+def cpu_s(pids: Iterable[int]) -> float:
+    """Processor seconds of these processes since their start, to the nanosecond."""
+    spent = 0
+    for pid in pids:
+        try:
+            spent += int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return spent / 1e9
+
+
 def tree(root_pid: int) -> list[int]:
     """A process and its descendants."""
     children: dict[int, list[int]] = {}

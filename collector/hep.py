@@ -12,7 +12,6 @@ import struct
 import zlib
 from typing import Final, Literal, NamedTuple
 
-from collector import opensips
 from collector.causes import Cause
 
 MAGICS: Final = (b"HEP3", b"EEP3", b"EEP1")
@@ -139,6 +138,10 @@ class Hep(NamedTuple):
 _unpack_chunk = struct.Struct(">HHH").unpack_from
 _unpack_u16 = struct.Struct(">H").unpack
 _unpack_u32 = struct.Struct(">I").unpack
+_pack_u16 = struct.Struct(">H").pack
+_pack_chunk = struct.Struct(">IH").pack
+_BEGIN: Final = struct.Struct(">IHBIHB")
+_PORTS_TO_ID: Final = struct.Struct(">IHHIHHIHIIHIIHBIHI")
 _FIXED_SIZE: Final = tuple(CHUNKS[n].size if n in CHUNKS else None for n in range(max(CHUNKS) + 1))
 _KINDS: Final = len(_FIXED_SIZE)
 _NO_EXTRA: Final[dict[int, bytes]] = {}
@@ -189,6 +192,9 @@ def _decode_v3(data: bytes) -> Hep | Cause:
         payload = inflated
     correlation_id = get(0x11, b"")
     if extra and not correlation_id:
+        # Here, so that a proxy, which has the distribution's Python only, can import the encoder.
+        from collector import opensips  # noqa: PLC0415
+
         foreign = extra.get(opensips.CORRELATION) or extra.get(opensips.VENDOR_CORRELATION)
         correlation_id = opensips.correlation_id(foreign or b"")
     if not _EXTRA.isdisjoint(chunks):
@@ -298,41 +304,41 @@ def _encode_v3(packet: Hep) -> bytes:
     if widths not in (set(), {4}, {16}):
         message = "HEP3 addresses have 4 or 16 bytes, both the same"
         raise ValueError(message)
-    parts: list[bytes] = []
-    size = 6
-
-    def add(number: int, data: bytes) -> None:
-        nonlocal size
-        size += 6 + len(data)
-        if size > MAX_PACKET:
-            message = f"a HEP3 packet of {size} bytes or more exceeds {MAX_PACKET}"
-            raise ValueError(message)
-        parts.append(struct.pack(">IH", number, len(data) + 6) + data)
-
-    add(0x01, bytes([10 if 16 in widths else FAMILY_IPV4]))
-    add(0x02, bytes([packet.protocol]))
+    family = 10 if 16 in widths else FAMILY_IPV4
+    parts = [_BEGIN.pack(0x01, 7, family, 0x02, 7, packet.protocol)]
     if packet.src_ip:
-        add(0x05 if len(packet.src_ip) == 16 else 0x03, packet.src_ip)
+        parts.append(_chunk(0x05 if len(packet.src_ip) == 16 else 0x03, packet.src_ip))
     if packet.dst_ip:
-        add(0x06 if len(packet.dst_ip) == 16 else 0x04, packet.dst_ip)
-    add(0x07, packet.src_port.to_bytes(2))
-    add(0x08, packet.dst_port.to_bytes(2))
-    add(0x09, packet.seconds.to_bytes(4))
-    add(0x0A, packet.microseconds.to_bytes(4))
-    add(0x0B, bytes([packet.type]))
-    add(0x0C, packet.capture_id.to_bytes(4))
+        parts.append(_chunk(0x06 if len(packet.dst_ip) == 16 else 0x04, packet.dst_ip))
+    parts.append(
+        _PORTS_TO_ID.pack(
+            *(0x07, 8, packet.src_port, 0x08, 8, packet.dst_port),
+            *(0x09, 10, packet.seconds, 0x0A, 10, packet.microseconds),
+            *(0x0B, 7, packet.type, 0x0C, 10, packet.capture_id),
+        )
+    )
     if packet.correlation_id:
-        add(0x11, packet.correlation_id)
+        parts.append(_chunk(0x11, packet.correlation_id))
     if packet.auth_key:
-        add(0x0E, packet.auth_key)
+        parts.append(_chunk(0x0E, packet.auth_key))
     if packet.vlan:
-        add(0x12, packet.vlan.to_bytes(2))
+        parts.append(_chunk(0x12, packet.vlan.to_bytes(2)))
     if packet.node_name:
-        add(0x13, packet.node_name)
-    for number, data in sorted(packet.extra.items()):
-        add(number, data)
-    add(0x0F, packet.payload)
-    return b"HEP3" + size.to_bytes(2) + b"".join(parts)
+        parts.append(_chunk(0x13, packet.node_name))
+    if packet.extra:
+        parts += [_chunk(number, data) for number, data in sorted(packet.extra.items())]
+    parts.append(_chunk(0x0F, packet.payload))
+    body = b"".join(parts)
+    if len(body) + 6 > MAX_PACKET:
+        message = f"a HEP3 packet of {len(body) + 6} bytes exceeds {MAX_PACKET}"
+        raise ValueError(message)
+    return b"HEP3" + _pack_u16(len(body) + 6) + body
+
+
+def _chunk(number: int, data: bytes) -> bytes:
+    """Vendor and number in one, as in ``Hep.extra``, then the length."""
+    # Of what is too long the packet is refused as a whole.
+    return _pack_chunk(number, len(data) + 6 & 0xFFFF) + data
 
 
 def _encode_v1_v2(packet: Hep, version: Literal[1, 2]) -> bytes:

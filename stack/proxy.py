@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,7 @@ from stack.service import ROOT, kamailio_program
 
 NATIVE: Final = ROOT / "kemi" / "edge" / "proxy.cfg"
 KEMI: Final = ROOT / "kemi" / "edge" / "proxy-kemi.cfg"
+_COLLECTORS_SCRIPT: Final = ROOT / "kemi" / "edge" / "collectors.py"
 _KEMI_SCRIPT: Final = ROOT / "kemi" / "edge" / "proxy.py"
 
 
@@ -50,3 +51,14 @@ def control(port: int, token: str = "") -> dict[str, str | int]:
 def collector(host: str, port: int) -> dict[str, str]:
     """The definition of where HEP goes."""
     return {"TRACE_COLLECTOR": f'"sip:{host}:{port}"'}
+
+
+def collectors(addresses: Sequence[str], mode: str, *, kemi: bool) -> dict[str, str | int]:
+    """The definitions of several places where HEP goes, as ``address:port``."""
+    values: dict[str, str | int] = {
+        "TRACE_COLLECTORS": f'"{",".join(addresses)}"',
+        "TRACE_COLLECTOR_MODE": mode,
+    }
+    if not kemi:
+        values["TRACE_COLLECTORS_SCRIPT"] = f'"{_COLLECTORS_SCRIPT}"'
+    return values

@@ -14,7 +14,15 @@ from collector.log import LOGGER
 from tests.fake_ksr import FakeKamailio
 from tests.fake_proxy import FakeProxy
 
-_SCRIPTS = ("log", "packet", "capture", "edge.trace", "edge.proxy")
+_SCRIPTS = (
+    "log",
+    "packet",
+    "capture",
+    "edge.definition",
+    "edge.collectors",
+    "edge.trace",
+    "edge.proxy",
+)
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def exported(node: str, directory: Path) -> frozenset[str]:
 
 def _config(node: str, control: Path, script: Path) -> str:
     found = [name for path in CONFIGS[node] for name in _LOADED.findall(path.read_text())]
-    modules = [*(name for name in found if name != _NOT_LOADED), "ctl.so"]
+    modules = [*(name for name in dict.fromkeys(found) if name != _NOT_LOADED), "ctl.so"]
     return "\n".join(
         (
             "#!KAMAILIO",

@@ -16,7 +16,7 @@ import KSR
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # trace
 
 from kemi import log
-from kemi.edge import trace
+from kemi.edge import collectors, trace
 
 _REALM: Final = "demo.example"
 _NUMBER: Final = re.compile(r"401[0-9]\Z", re.ASCII)
@@ -28,7 +28,7 @@ def mod_init() -> kamailio:
     return kamailio()
 
 
-class kamailio:  # noqa: N801 (Kamailio's name)
+class kamailio(collectors.TraceCollectors):  # noqa: N801 (Kamailio's name)
     """The routes."""
 
     def child_init(self, _rank: int) -> int:

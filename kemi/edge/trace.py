@@ -17,6 +17,8 @@ from typing import Final, NamedTuple
 import KSR
 
 from collector.log import LimitedLog
+from kemi.edge import collectors
+from kemi.edge.definition import definition
 
 _USERS: Final = (
     (1, "from_user", "$fU"),
@@ -57,6 +59,7 @@ _REQUESTS: Final = tuple(
         r'"htable\.(dump|get|delete|setxs|setxi)","params":\["trace_(rule|call|count)"(,'
         + _PARAMETER
         + r")*\]\}",
+        r'"htable\.(dump|get)","params":\["trace_collector"(,"[a-z]{4,7}:[0-9]{1,2}")?\]\}',
         r'"htable\.stats","params":\[\]\}',
         r'"siptrace\.status","params":\["(on|off|check)"\]\}',
     )
@@ -118,7 +121,10 @@ def ksr_route_trace_log(_msg: object, text: str) -> None:
     """Send ``text`` as a log line of this call, if the call is traced."""
     call_id = _text("$ci")
     if call_id and (_is_everything_traced() or _is_known(call_id)):
-        KSR.siptrace.hlog(text[:_LONGEST_LOG])
+        if definition("TRACE_COLLECTORS"):
+            collectors.send_log(text[:_LONGEST_LOG])
+        else:
+            KSR.siptrace.hlog(text[:_LONGEST_LOG])
 
 
 @_guarded
@@ -127,8 +133,8 @@ def ksr_route_trace_control(_msg: object) -> None:
 
     The whole body is compared with what the web API writes, so no parser can see anything else.
     """
-    token = _definition("TRACE_TOKEN")
-    port = _definition("TRACE_CONTROL_PORT")
+    token = definition("TRACE_TOKEN")
+    port = definition("TRACE_CONTROL_PORT")
     if (port and str(KSR.pv.get("$Rp")) != port) or _text("$hu") != "/trace":
         KSR.xhttp.xhttp_reply(404, "Not Found", "text/plain", "not found\n")
     elif not token or _text("$hdr(Authorization)") != f"Bearer {token}":
@@ -187,7 +193,7 @@ def _names(kinds: int, call_id: str) -> Iterator[tuple[str, bool]]:
 
 def _begin(call_id: str, method: str, rule: int, calls: int) -> None:
     """Remember the call, and send this request, which came through the tap too early."""
-    if int(KSR.pv.get("$shtcn(trace_call=>**)") or 0) >= int(_definition("TRACE_MAX_CALLS")):
+    if int(KSR.pv.get("$shtcn(trace_call=>**)") or 0) >= int(definition("TRACE_MAX_CALLS")):
         KSR.htable.sht_inc("trace_count", "full")
         return
     if KSR.htable.sht_inc("trace_count", str(rule)) > calls:
@@ -197,10 +203,13 @@ def _begin(call_id: str, method: str, rule: int, calls: int) -> None:
         rule, seconds = -rule, "TRACE_ANSWERED_S"
     else:
         seconds = "TRACE_RINGING_S" if method == "INVITE" else "TRACE_ENDED_S"
-    KSR.htable.sht_setxi("trace_call", call_id, rule, int(_definition(seconds)))
+    KSR.htable.sht_setxi("trace_call", call_id, rule, int(definition(seconds)))
     if _is_known(call_id):
         KSR.jsonrpcs.exec(_SWITCH_ON)
-        KSR.siptrace.sip_trace()
+        if definition("TRACE_COLLECTORS"):
+            collectors.send_first()
+        else:
+            KSR.siptrace.sip_trace()
 
 
 def _can_be_traced(call_id: str) -> bool:
@@ -225,11 +234,5 @@ def _text(variable: str) -> str:
     return "" if value is None else str(value)
 
 
-@functools.cache
-def _definition(name: str) -> str:
-    """What a ``#!define`` says, without its quotation marks; ``""`` for none."""
-    return _text(f"$def({name})").strip('"')
-
-
 def _is_everything_traced() -> bool:
-    return _definition("TRACE_BY_RULE") == "no"
+    return definition("TRACE_BY_RULE") == "no"

@@ -77,10 +77,13 @@ class Collector:
 
     def messages(self, count: int = 0) -> list[Message]:
         """The SIP messages among them."""
-        return [_message(packet) for packet in self.packets(count) if packet.type == hep.TYPE_SIP]
+        return [
+            read_message(packet) for packet in self.packets(count) if packet.type == hep.TYPE_SIP
+        ]
 
 
-def _message(packet: Hep) -> Message:
+def read_message(packet: Hep) -> Message:
+    """The SIP message in a packet."""
     read = sip.extract(packet.payload)
     what = f"{read.status} {read.method.decode()}" if read.status else read.method.decode()
     return Message(

@@ -11,9 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from bench.edge import comparison
+from bench.edge.slice import KEMI, NATIVE
+from bench.edge.variant import BARE, HOOKS, NO_HOOKS, NO_RULE, OWN, TWO_COLLECTORS
 from stack.service import ROOT
 
 START_S = 60
+MESSAGES = 13
+"""Of a call of the bench on both sides of the proxy, its own 100 included."""
 
 
 @pytest.mark.timeout(180)
@@ -41,6 +46,30 @@ def test_a_run_that_is_ended_stops_its_stack(number: signal.Signals) -> None:
         run.wait()
     assert not [name for name, pid in family if _name(pid) == name]
     assert _scratch() == before
+
+
+@pytest.mark.timeout(240)
+def test_the_cost_of_tracing_is_measured(tmp_path: Path) -> None:
+    """In miniature: each variant places its calls, all come through, and those traced are sent."""
+    section = comparison.run(tmp_path, quick=True)
+    for form in (NATIVE, KEMI):
+        sent = {
+            name: sum(sum(part["hep"]) for part in parts) / sum(part["calls"] for part in parts)
+            for name, parts in section.data[form].items()
+        }
+        for setting in (BARE, HOOKS, TWO_COLLECTORS, *OWN):
+            assert {str(phase.name) for phase in setting.phases} <= set(sent)
+        quiet = [NO_HOOKS, *HOOKS.phases[:3]]
+        assert [sent[str(phase.name)] for phase in quiet] == [0] * len(quiet)
+        assert 0 < sent["10 % sampled"] < MESSAGES
+        assert sent["all traced"] == MESSAGES
+        assert sent[str(TWO_COLLECTORS.phases[0].name)] == MESSAGES
+        assert all(
+            part["completed"] == part["calls"] and part["cpu_s"] > 0
+            for parts in section.data[form].values()
+            for part in parts
+        )
+    assert NO_RULE.name in section.markdown()
 
 
 def _scratch() -> set[Path]:
