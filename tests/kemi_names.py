@@ -20,7 +20,7 @@ _DATA: Final = Path(__file__).with_name("data")
 _EDGE: Final = ROOT / "kemi" / "edge"
 CONFIGS: Final[Mapping[str, tuple[Path, ...]]] = {
     "capture": (KAMAILIO_CFG,),
-    "edge": (_EDGE / "proxy.cfg", _EDGE / "trace.cfg"),
+    "edge": tuple(_EDGE / name for name in ("proxy.cfg", "trace.cfg", "trace-control.cfg")),
 }
 """Who runs scripts of ours, and the files that say which modules are loaded there."""
 _NOT_LOADED: Final = "tls.so"

@@ -13,7 +13,11 @@ from stack.service import ROOT
 from tests.fake_proxy import FakeProxy
 from tests.trace_requests import ALLOWED, REFUSED
 
-TRACE_CFG = (ROOT / "kemi" / "edge" / "trace.cfg").read_text()
+_EDGE = ROOT / "kemi" / "edge"
+_INCLUDE = 'include_file "trace-control.cfg"'
+TRACE_CFG = (
+    (_EDGE / "trace.cfg").read_text().replace(_INCLUDE, (_EDGE / "trace-control.cfg").read_text())
+)
 _TAKE_ALL = "1;include;65536;10;*"
 
 

@@ -16,10 +16,10 @@ TOKEN: Final = "the-token-of-the-proxies"
 
 
 def patterns() -> list[re.Pattern[bytes]]:
-    """What kemi/edge/trace.cfg compares the body with; POSIX, here as Python has it."""
-    text = (ROOT / "kemi" / "edge" / "trace.cfg").read_text()
+    """What kemi/edge/trace-control.cfg compares the body with; POSIX, here as Python has it."""
+    text = (ROOT / "kemi" / "edge" / "trace-control.cfg").read_text()
     found = re.findall(r"\$rb =~ '([^']+)'", text)
-    assert len(found) == 3
+    assert len(found) == 4
     return [re.compile(_as_python(pattern).encode()) for pattern in found]
 
 
