@@ -142,15 +142,18 @@ class Demo:
 
     def _place_calls(self, calls: Sequence[Call]) -> None:
         running = [(call, self._place(call)) for call in calls]
-        for call, process in running:
-            try:
-                status = process.wait(_CALL_S)
-            except subprocess.TimeoutExpired:
+        try:
+            for call, process in running:
+                if process.wait(_CALL_S):
+                    message = f"the call {call.name} failed: see {self._directory}/{call.name}.log"
+                    raise StackError(message)
+        except subprocess.TimeoutExpired as error:
+            message = f"a call does not end within {_CALL_S} s: see {self._directory}"
+            raise StackError(message) from error
+        finally:
+            for _, process in running:
                 process.kill()
-                status = process.wait()
-            if status:
-                message = f"the call {call.name} failed: see {self._directory}/{call.name}.log"
-                raise StackError(message)
+                process.wait()
 
     def call_id(self, name: str) -> str:
         """The Call-ID of a call of this run."""

@@ -56,8 +56,8 @@ class Conversation:
         self.callee.send(reply(invite, "180 Ringing", self.callee, tag="callee"))
         self.caller.receive("SIP/2.0 180")
 
-    def answer(self, invite: str, *, again: bool = False) -> None:
-        """200 and ACK; ``again`` repeats the 200 before."""
+    def answer(self, invite: str, *, again: bool = False, acknowledged: bool = True) -> None:
+        """200 and, unless told otherwise, ACK; ``again`` repeats the 200 before."""
         answer = reply(invite, "200 OK", self.callee, tag="callee")
         for _ in range(1 + again):
             self.callee.send(answer)
@@ -68,7 +68,8 @@ class Conversation:
             "to": header(accepted, "To"),
             "headers": f"Route: {header(accepted, 'Record-Route')}\r\n",
         }
-        self._acknowledge(1)
+        if acknowledged:
+            self._acknowledge(1)
 
     def invite_again(self) -> None:
         """A re-INVITE of the caller."""

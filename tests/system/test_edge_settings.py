@@ -6,6 +6,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from collector.trace_rule import ROUTE_ID
 from stack.proxy import KEMI
 from stack.service import ROOT
@@ -147,13 +149,14 @@ def test_a_wildcard_socket_does_not_know_its_address(tmp_path: Path) -> None:
     assert (received.destination, sent.source) == (f"0.0.0.0:{edge.port}",) * 2
 
 
-def test_the_end_of_calls_can_be_defined(tmp_path: Path) -> None:
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_the_end_of_calls_can_be_defined(tmp_path: Path, *, acknowledged: bool) -> None:
     """TRACE_ANSWERED_S: an answered call of which nothing is heard is forgotten."""
     with Edge(tmp_path, defines={"TRACE_ANSWERED_S": 1}) as edge:
         edge.rule(*rules(("request_user", ANSWERS)))
         with conversation(edge) as call:
-            call.answer(call.begin())
-            assert edge.collector.messages(9)
+            call.answer(call.begin(), acknowledged=acknowledged)
+            assert len(edge.collector.messages(7)) == (9 if acknowledged else 7)
             time.sleep(2.1)
             call.hang_up()
         assert edge.collector.packets() == []
