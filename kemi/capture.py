@@ -30,8 +30,7 @@ from collector.admission.refused import RefusedPeers  # noqa: E402
 from collector.causes import Cause  # noqa: E402
 from collector.errors import KemiscopeError  # noqa: E402
 from collector.journal import record  # noqa: E402
-from collector.journal.counters import NO_LANE, Role  # noqa: E402
-from collector.journal.lanes import Lanes, lanes_of  # noqa: E402
+from collector.journal.counters import Role  # noqa: E402
 from collector.journal.writer import Writer  # noqa: E402
 from collector.log import LOGGER, LimitedLog  # noqa: E402
 from collector.output import configured  # noqa: E402
@@ -60,7 +59,7 @@ class kamailio:  # noqa: N801 (Kamailio's name)
         Selection(self._settings)  # says what is wrong before anything starts
         # Made before Kamailio forks: all processes share it.
         self._rates = rate_table(self._settings.senders)
-        self._writer: Lanes | None = None
+        self._writer: Writer | None = None
         self._door: Door | None = None
         self._refused: RefusedPeers | None = None
         self._peers: dict[str, bytes] = {}
@@ -70,7 +69,7 @@ class kamailio:  # noqa: N801 (Kamailio's name)
         """Called in every process; SIP worker processes have a positive rank."""
         if rank > 0:
             try:
-                self._writer = Lanes(lanes_of(self._settings), self._open_lane)
+                self._writer = self._open_journal(Role.UDP)
                 self._open_door(self._writer.slot)
             except KemiscopeError as error:
                 KSR.crit(f"{error}\n")
@@ -117,10 +116,7 @@ class kamailio:  # noqa: N801 (Kamailio's name)
         self._run_for_ever("output", lambda: process.run(self._settings))
         return 1
 
-    def _open_lane(self, lane: int) -> Writer:
-        return self._open_journal(Role.UDP, lane)
-
-    def _open_journal(self, role: Role, lane: int = NO_LANE) -> Writer:
+    def _open_journal(self, role: Role) -> Writer:
         journal = self._settings.journal
         return Writer(
             Path(journal.directory),
@@ -130,7 +126,6 @@ class kamailio:  # noqa: N801 (Kamailio's name)
             max_bytes=journal.max_bytes,
             min_free_bytes=journal.min_free_bytes,
             outputs=configured.limits(self._settings),
-            lane=lane,
         )
 
     def _open_door(self, slot: int) -> None:

@@ -74,13 +74,11 @@ def check_sockets(settings: Settings) -> Iterator[Finding]:
 def check_processes(settings: Settings, counters: Counters) -> Iterator[Finding]:
     """Do the processes of the capture node live?"""
     journal = Path(settings.journal.directory)
-    pids: dict[Role, set[int]] = {role: set() for role in Role}  # a process may have several slots
+    alive = dict.fromkeys(Role, 0)
     for number in counters.used_slots():
         with held(journal / f"{number:02d}") as is_free:
             if not is_free:
-                slot = counters.slot(number)
-                pids[Role(slot[Field.ROLE])].add(slot[Field.PID])
-    alive = {role: len(found) for role, found in pids.items()}
+                alive[Role(counters.slot(number)[Field.ROLE])] += 1
     if alive[Role.UDP]:
         yield Finding("processes", Level.OK, f"{alive[Role.UDP]} UDP workers run")
     else:

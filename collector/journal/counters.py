@@ -69,12 +69,6 @@ class Field(IntEnum):
     """Ingest: calls of the user's functions that failed."""
     CALLS_REFUSED = 10
     """Ingest: times that PostgreSQL did not take what messages say of a call or registration."""
-    LANE = 11
-    """Receiving: number of the lane that the slot's segments belong to, from 1; 0: to none."""
-
-
-NO_LANE: Final = 0
-"""Segments of any calls: ``Field.LANE``."""
 
 
 class NodeField(IntEnum):

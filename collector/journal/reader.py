@@ -16,8 +16,7 @@ from typing import Final
 
 from collector.journal import record
 from collector.journal import segment as segment_files
-from collector.journal.counters import NO_LANE, Counters, Field, held
-from collector.journal.lanes import Home
+from collector.journal.counters import Counters, held
 from collector.journal.segment import Segment
 from collector.journal.writer import reconcile
 
@@ -75,15 +74,14 @@ class Reader:
         """``journal`` is the directory; ``counters`` its mapped counter file."""
         self._journal = journal
         self._counters = counters
-        self._home = Home(journal)
         self.claims: list[Claim] = []
 
     def claim_next(self, readers: int = 1) -> Claim | None:
-        """Claim a segment that nobody reads; None when there is none for this reader.
+        """Claim the oldest segment that nobody reads; None when there is none.
 
-        Those of its own lane come first. Of the others it takes only its share where there are
-        several ``readers``: a segment that just began is for the one that has just finished
-        another. What is stored and only waits to be removed does not count.
+        Also None when this reader has its share of the segments already, where there are several
+        ``readers``: a segment that just began is for the one that has just finished another. What
+        is stored and only waits to be removed does not count.
         """
         mine = {claim.segment.uid for claim in self.claims}
         waiting = [
@@ -92,30 +90,9 @@ class Reader:
             for found in segment_files.in_slot(directory)
             if found.uid not in mine
         ]
-        own = [found for found in waiting if self._lane(found) == self._home.lane]
-        return self._claim_oldest(own) or self._claim_oldest(self._share(waiting, readers))
-
-    def _share(self, waiting: list[Segment], readers: int) -> list[Segment]:
-        """Of the segments of other lanes those that this reader may take now."""
-        is_read: dict[int, bool] = {NO_LANE: False, self._home.lane: True}
-        shared = []
-        for found in waiting:
-            lane = self._lane(found)
-            if lane not in is_read:
-                is_read[lane] = self._home.is_read_by_another(lane)
-            # One that has ended and that nobody reads: its reader has more than it can do.
-            if found.records is not None or not is_read[lane]:
-                shared.append(found)
-        reading = sum(
-            not claim.ended and self._lane(claim.segment) != self._home.lane
-            for claim in self.claims
-        )
-        return shared if reading * readers < reading + len(shared) else []
-
-    def _lane(self, found: Segment) -> int:
-        return self._counters.slot(found.slot)[Field.LANE]
-
-    def _claim_oldest(self, waiting: list[Segment]) -> Claim | None:
+        reading = sum(not claim.ended for claim in self.claims)
+        if reading * readers >= reading + len(waiting):
+            return None
         for found in sorted(waiting, key=lambda item: item.uid):
             try:
                 file = os.open(found.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -184,4 +161,3 @@ class Reader:
         """Give all segments back."""
         for claim in list(self.claims):
             self.release(claim)
-        self._home.close()

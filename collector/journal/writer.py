@@ -17,7 +17,6 @@ from collector.causes import Cause
 from collector.errors import JournalFullError
 from collector.journal import record, segment
 from collector.journal.counters import (
-    NO_LANE,
     Counters,
     Field,
     Role,
@@ -45,7 +44,6 @@ class Writer:
     dropped and counted (the newest, since the older ones may be half of a call already), when the
     journal holds ``max_bytes`` or the file system has less than ``min_free_bytes`` left. Every
     segment is linked for the ``outputs``, by name with the bytes that each may keep (``links``).
-    ``lane`` says which calls it holds, see ``lanes``.
     """
 
     def __init__(
@@ -58,7 +56,6 @@ class Writer:
         max_bytes: int,
         min_free_bytes: int,
         outputs: Mapping[str, int] | None = None,
-        lane: int = NO_LANE,
     ) -> None:
         """Claim a slot. Raises JournalError when the directory cannot be used."""
         self._journal = journal
@@ -66,7 +63,6 @@ class Writer:
         self.slot, self._lock = claim_slot(self._counters, journal, role, time.time_ns())
         self._directory = journal / f"{self.slot:02d}"
         self._count = self._counters.slot(self.slot)
-        self._count[Field.LANE] = lane
         self._segment_bytes = segment_bytes
         self._segment_ns = int(segment_seconds * 1e9)
         self._max_bytes = max_bytes

@@ -38,7 +38,6 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "kemiscope.toml"
     path.write_text(
         '[journal]\ndirectory = "journal"\nmin_free_bytes = 0\nsegment_bytes = "1MiB"\n'
-        "[ingest]\nprocesses = 1\n"
     )
     monkeypatch.setenv("KEMISCOPE_CONFIG", str(path))
     return path
@@ -223,7 +222,7 @@ def test_a_full_journal_is_counted_by_cause_and_logged_once(
     routes: Routes, ksr: FakeKamailio, config: Path
 ) -> None:
     """The log names the limit."""
-    (writer,) = routes._writer.writers
+    writer = routes._writer
     writer._max_bytes = 0
     writer._offset = writer._segment_bytes
     ksr.packet = b"x" * 40
@@ -389,11 +388,10 @@ def test_settings_reach_the_writer(config: Path, capture_script: ModuleType) -> 
     )
     routes = capture_script.mod_init()
     routes.child_init(1)
-    for number, writer in enumerate(routes._writer.writers):
-        assert writer._segment_bytes == 1 << 20
-        assert writer._segment_ns == 7 * 10**9
-        assert writer._max_bytes == 9 << 20
-        assert writer._min_free_bytes == 5 << 10
-        assert writer._directory == config.parent / "j" / f"{number:02d}"
-    assert len(routes._writer.writers) == 2, "a lane for each ingest process"
-    routes._writer.close()
+    writer = routes._writer
+    assert writer._segment_bytes == 1 << 20
+    assert writer._segment_ns == 7 * 10**9
+    assert writer._max_bytes == 9 << 20
+    assert writer._min_free_bytes == 5 << 10
+    assert writer._directory == config.parent / "j" / "00"
+    writer.close()
