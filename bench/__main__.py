@@ -37,6 +37,7 @@ class Scenario(Protocol):
         """``quick`` is a short form that shows only that it works."""
 
 
+EDGE: Final = "edge"
 SCENARIOS: Final[dict[str, Scenario]] = {
     "hop": hop.run,
     "selection": selection.run,
@@ -45,7 +46,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "burst": burst.run,
     "streams": streams.run,
     "search": search.run,
-    "edge": edge.run,
+    EDGE: edge.run,
     "sipcapture": comparison.run,
 }
 
@@ -64,6 +65,8 @@ def main() -> int:
             parser.error(f"there is no scenario {name!r}: choose from {', '.join(SCENARIOS)}")
     signal.signal(signal.SIGTERM, _end)
     facts = {"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", **machine.facts()}
+    if names != [EDGE]:  # which has calls of its own
+        facts |= machine.traffic()
     sections = []
     for name in names:
         print(f"{name} …", flush=True)

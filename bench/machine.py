@@ -18,9 +18,6 @@ from stack.service import ROOT, kamailio_program
 
 def facts() -> dict[str, str]:
     """By name, in the order of the report; no paths and no host names."""
-    smallest, mean, largest = mix.sip_sizes()
-    packets = mix.packets()
-    hep = sum(map(len, packets)) / len(packets)
     return {
         "machine": f"{os.cpu_count()} cores, {_cpu_model()}, {_memory_gib()} GiB",
         "kernel": f"Linux {platform.release()}, net.core.rmem_max {_rmem_max()}",
@@ -28,10 +25,19 @@ def facts() -> dict[str, str]:
         "Kamailio": _first_line([kamailio_program(), "-v"]).removeprefix("version: kamailio "),
         "PostgreSQL": _first_line([binary("postgres"), "--version"]).split()[2],
         "Python": f"{platform.python_version()}, psycopg {psycopg.__version__}",
+        "where": "everything on this one machine, over the loopback",
+    }
+
+
+def traffic() -> dict[str, str]:
+    """What the capture node gets to store, in the same form."""
+    smallest, mean, largest = mix.sip_sizes()
+    packets = mix.packets()
+    hep = sum(map(len, packets)) / len(packets)
+    return {
         "traffic": f"{len(packets)} kinds of SIP messages of {smallest} to {largest} bytes, mean "
         f"{mean:.0f}, in HEP3 packets of {hep:.0f} bytes on average, over UDP; the messages of a "
         f"call are {len(packets) * mix.SPREAD + 1} packets apart",
-        "where": "sender, receiver and PostgreSQL on this one machine, over the loopback",
     }
 
 
