@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from collector.copy_binary import (
     NULL,
-    POSTGRES_EPOCH_US,
     clean_text,
     inet,
     jsonb,
@@ -32,16 +31,13 @@ _INT2_MAX: Final = (1 << 15) - 1
 _NONE: Final[Mapping[int, bytes]] = {}
 
 _pack_count: Final = Struct(">h").pack
-_LENGTHS: Final = [pack_length(length) for length in range(MAX_TEXT_BYTES + 1)]
 
 
 def _text(value: bytes | None) -> bytes:
     if not value:
         return NULL
-    # As clean_text does, without its call: the texts are most of a row.
-    if len(value) > MAX_TEXT_BYTES or not value.isascii() or b"\0" in value:
-        value = clean_text(value, MAX_TEXT_BYTES)
-    return _LENGTHS[len(value)] + value
+    value = clean_text(value, MAX_TEXT_BYTES)
+    return pack_length(len(value)) + value
 
 
 def _integer(value: int | None) -> bytes:
@@ -118,40 +114,14 @@ class RowEncoder:
         return self._encoders[number](value)
 
 
-# The key of a group is never null: time and id of a message, after an order if there is one.
-_ORDERED: Final = {"smallint": Struct(">ihiqiq").pack, "integer": Struct(">iiiqiq").pack}
-_ORDER_BYTES: Final = {"smallint": 2, "integer": 4}
-_pack_moment: Final = Struct(">iqiq").pack
-
-
-def _moment_key(values: tuple[Any, ...]) -> bytes:
-    return _pack_moment(8, values[0] - POSTGRES_EPOCH_US, 8, values[1])
-
-
-def _ordered_key(type_: str) -> Encoder:
-    pack, octets = _ORDERED[type_], _ORDER_BYTES[type_]
-
-    def encode(values: tuple[Any, ...]) -> bytes:
-        return pack(octets, values[0], 8, values[1] - POSTGRES_EPOCH_US, 8, values[2])
-
-    return encode
-
-
 def _group_encoder(group: Group) -> Encoder:
     """Encodes the value of a single column, or the values of several."""
     encoders = [_ENCODERS[column.type] for column in group.columns]
     if len(encoders) == 1:
         return encoders[0]
-    keys = group.keys
-    key = _moment_key if keys == 2 else _ordered_key(group.columns[0].type)
-    rest = encoders[keys:]
-
-    def encode(values: tuple[Any, ...]) -> bytes:
-        return key(values) + b"".join(
-            [encoder(value) for encoder, value in zip(rest, values[keys:], strict=True)]
-        )
-
-    return encode
+    return lambda values: b"".join(
+        [encode(value) for encode, value in zip(encoders, values, strict=True)]
+    )
 
 
 def required_text(value: bytes) -> bytes:
