@@ -15,7 +15,7 @@ from collector import trace_rule
 from collector.errors import TraceRuleError
 from collector.trace_rule import CALLS, COUNTS, RULES
 from stack.ports import free_port
-from tests.webapi.trace.fake_proxy import TOKEN, FakeProxy, patterns
+from tests.fake_control import TOKEN, FakeControl, patterns
 from webapi.trace.client import MAX_ANSWER, Client, Fault, ProxyError, request_body
 
 
@@ -27,20 +27,12 @@ async def session() -> AsyncIterator[ClientSession]:
 
 
 @pytest.fixture
-async def proxy() -> AsyncIterator[FakeProxy]:
-    """A proxy without rules."""
-    fake = FakeProxy()
-    async with fake.server:
-        yield fake
+def client(session: ClientSession, control: FakeControl) -> Client:
+    """Speaks with ``control``."""
+    return Client(session, control.url, TOKEN, 2)
 
 
-@pytest.fixture
-def client(session: ClientSession, proxy: FakeProxy) -> Client:
-    """Speaks with ``proxy``."""
-    return Client(session, proxy.url, TOKEN, 2)
-
-
-async def test_tables_are_read_and_changed(client: Client, proxy: FakeProxy) -> None:
+async def test_tables_are_read_and_changed(client: Client, control: FakeControl) -> None:
     """Text and numbers, with characters that JSON escapes."""
     assert await client.table(RULES) == {}
     await client.set(RULES, 'call_id:a"b\\c', "1;include;1;1;*", 60)
@@ -53,7 +45,7 @@ async def test_tables_are_read_and_changed(client: Client, proxy: FakeProxy) -> 
     assert not await client.is_on()
     await client.switch_on()
     assert await client.is_on()
-    assert proxy.on
+    assert control.on
 
 
 @pytest.mark.parametrize(
@@ -157,9 +149,9 @@ async def test_nobody_listens(session: ClientSession) -> None:
     assert caught.value.fault is Fault.UNREACHABLE
 
 
-async def test_a_missing_table_is_named(client: Client, proxy: FakeProxy) -> None:
+async def test_a_missing_table_is_named(client: Client, control: FakeControl) -> None:
     """The include is missing, or another one."""
-    del proxy.tables[CALLS]
+    del control.tables[CALLS]
     with pytest.raises(ProxyError, match="there is no htable trace_call") as caught:
         await client.size(CALLS)
     assert caught.value.fault is Fault.FAILED

@@ -14,9 +14,9 @@ from aiohttp.web import Application, Request
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from tests.fake_control import TOKEN, FakeControl
 from tests.fix_api import Answer, load_settings
 from tests.fix_database import Database
-from tests.webapi.trace.fake_proxy import TOKEN, FakeProxy
 from webapi.app import create_app
 from webapi.change import MAX_BODY
 from webapi.trace.asked import FIELDS
@@ -27,20 +27,12 @@ Client = TestClient[Request, Application]
 
 
 @pytest.fixture
-async def proxy() -> AsyncIterator[FakeProxy]:
-    """The one proxy of the settings."""
-    fake = FakeProxy()
-    async with fake.server:
-        yield fake
-
-
-@pytest.fixture
-async def client(database: Database, proxy: FakeProxy) -> AsyncIterator[Client]:
+async def client(database: Database, control: FakeControl) -> AsyncIterator[Client]:
     """The API with that proxy, and small limits."""
     app = create_app(
         load_settings(
             database,
-            TRACE_PROXIES=f"edge={proxy.url}",
+            TRACE_PROXIES=f"edge={control.url}",
             TRACE_TOKEN=TOKEN,
             TRACE_POLL_INTERVAL="0.2",
             TRACE_MAX_RULES="3",
@@ -91,13 +83,13 @@ def _error(answer: Answer) -> tuple[int, str, str | None]:
     return answer.status, error["code"], error["field"]
 
 
-async def test_a_rule_from_beginning_to_end(ask: Ask, proxy: FakeProxy) -> None:
+async def test_a_rule_from_beginning_to_end(ask: Ask, control: FakeControl) -> None:
     """Made, in force, listed, shown, ended; the history says by whom and why."""
     made = await ask("POST", "", ASKED)
     assert made.status == 201
     number = made.json["id"]
     assert made.json["in_force_on"] == ["edge"]
-    assert proxy.tables["trace_rule"] == {
+    assert control.tables["trace_rule"] == {
         "from_user:4711": f"{number};include;65536;100;INVITE",
         "kinds": 1,
     }
@@ -113,7 +105,7 @@ async def test_a_rule_from_beginning_to_end(ask: Ask, proxy: FakeProxy) -> None:
     removed = await ask("DELETE", f"/{number}?requested_by=ben")
     assert (removed.status, removed.json["ended"]) == (200, "removed")
     assert removed.json["ended_by"] == "ben"
-    assert proxy.tables["trace_rule"] == {}
+    assert control.tables["trace_rule"] == {}
     assert (await ask("GET")).json["trace_rules"] == []
     (old,) = (await ask("GET", "?state=ended")).json["trace_rules"]
     assert (old["id"], old["requested_by"], old["ended_by"]) == (number, "anna", "ben")
@@ -136,13 +128,13 @@ async def test_no_token_in_any_answer(ask: Ask) -> None:
     ("method", "path", "body"), [("POST", "", ASKED), ("DELETE", "/1?requested_by=ben", None)]
 )
 async def test_without_the_token_nothing_is_changed(
-    ask: Ask, proxy: FakeProxy, method: str, path: str, body: Any, authorization: str | None
+    ask: Ask, control: FakeControl, method: str, path: str, body: Any, authorization: str | None
 ) -> None:
     """401, which says what it wants."""
     answer = await ask(method, path, body, Authorization=authorization)
     assert _error(answer) == (401, "token_required", None)
     assert "web.change_token" in answer.json["error"]["message"]
-    assert proxy.tables["trace_rule"] == {}
+    assert control.tables["trace_rule"] == {}
 
 
 async def test_a_401_names_the_scheme(client: Client) -> None:
@@ -238,13 +230,13 @@ async def test_a_body_that_is_too_large(ask: Ask) -> None:
     ],
 )
 async def test_a_rule_that_cannot_be(
-    ask: Ask, proxy: FakeProxy, change: dict[str, Any], field: str
+    ask: Ask, control: FakeControl, change: dict[str, Any], field: str
 ) -> None:
     """422 with the field and its rule."""
     answer = await ask("POST", "", ASKED | change)
     assert _error(answer) == (422, "bad_rule", field)
     assert answer.json["error"]["message"].startswith(f"{field}: ")
-    assert proxy.tables["trace_rule"] == {}
+    assert control.tables["trace_rule"] == {}
 
 
 @pytest.mark.parametrize("field", ["kind", "value", "requested_by", "reason"])
@@ -256,7 +248,7 @@ async def test_fields_that_must_be_there(ask: Ask, field: str) -> None:
     assert answer.json["error"]["message"] == f"{field}: is missing"
 
 
-async def test_all_fields(ask: Ask, proxy: FakeProxy) -> None:
+async def test_all_fields(ask: Ask, control: FakeControl) -> None:
     """As they were asked for."""
     asked = ASKED | {
         "kind": "source",
@@ -272,7 +264,7 @@ async def test_all_fields(ask: Ask, proxy: FakeProxy) -> None:
     assert {name: made[name] for name in asked if name != "duration"} == {
         name: value for name, value in asked.items() if name != "duration"
     }
-    assert proxy.tables["trace_rule"]["network:1"] == (
+    assert control.tables["trace_rule"]["network:1"] == (
         f"{made['id']};include;8192;7;INVITE,OPTIONS;192.0.2.0/24"
     )
 

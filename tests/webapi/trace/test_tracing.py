@@ -16,9 +16,9 @@ from psycopg.rows import TupleRow
 
 from collector.errors import SettingsError
 from stack import certificate
+from tests.fake_control import TOKEN, FakeControl
 from tests.fix_api import load_settings
 from tests.fix_database import Database
-from tests.webapi.trace.fake_proxy import TOKEN, FakeProxy
 from webapi.app import create_app
 from webapi.context import Context
 from webapi.trace.book import Book
@@ -36,7 +36,7 @@ async def test_certificates_are_checked(
     made = {name: certificate.make(tmp_path / name, name) for name in ("proxy", "other")}
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made["proxy"].certificate, made["proxy"].key)
-    proxy = FakeProxy()
+    proxy = FakeControl()
     await proxy.server.start_server(ssl=context)
     settings = load_settings(
         database,

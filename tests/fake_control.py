@@ -28,7 +28,7 @@ def _as_python(pattern: str) -> str:
     return pattern.replace(r'[^"\[:cntrl:]]', r'[^"\\\x00-\x1f\x7f]').replace(r'["\]', r'["\\]')
 
 
-class FakeProxy:
+class FakeControl:
     """Start it with ``server``; ``tables`` is what it has."""
 
     def __init__(self) -> None:
