@@ -11,13 +11,14 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parent.parent
-ROOMS: Final = ("collector", "kemi", "webapi", "stack", "bench")
+ROOMS: Final = ("collector", "kemi", "agent", "webapi", "stack", "bench")
 ALLOWED: Final = {
     "collector": set[str](),
     "kemi": {"collector"},
+    "agent": {"collector"},
     "webapi": {"collector"},
     "stack": {"collector"},
-    "bench": {"collector", "stack"},
+    "bench": {"collector", "agent", "stack"},
 }
 """Room → the other rooms that it may import."""
 LONGEST: Final = 400

@@ -45,6 +45,8 @@ class Role(IntEnum):
     UDP = 1
     LISTENER = 2
     INGEST = 3
+    AGENT = 4
+    """A worker of the capture agent, in a journal of its own."""
 
 
 class Field(IntEnum):

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What can become of a frame and of a message: the one list behind exit line, metrics and docs.
+
+Two balances, true whenever a worker stands still::
+
+    frames:    captured = used + filtered + ignored + malformed
+    messages:  found = journaled + filtered + lost
+
+A used frame is one of which at least a part may be sent: it holds a message or a part of one. What
+becomes of journaled messages on their way to each server is ``collector.output.fate``. Packets that
+the kernel dropped were never frames and stand beside the balance.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Self
+
+
+class Unit(StrEnum):
+    """What is counted."""
+
+    FRAME = "frame"
+    MESSAGE = "message"
+    PACKET = "packet"
+    """Of the kernel: a frame that never reached the agent."""
+
+
+class Outcome(StrEnum):
+    """The columns of the two balances."""
+
+    TOTAL = "total"
+    USED = "used"
+    FILTERED = "filtered"
+    IGNORED = "ignored"
+    MALFORMED = "malformed"
+    LOST = "lost"
+
+
+class Count(IntEnum):
+    """A counter; its value is its place in a worker's row of shared memory."""
+
+    unit: Unit
+    outcome: Outcome
+    help: str
+
+    def __new__(cls, unit: Unit, outcome: Outcome, text: str) -> Self:
+        number = len(cls.__members__)
+        count = int.__new__(cls, number)
+        count._value_ = number
+        count.unit = unit
+        count.outcome = outcome
+        count.help = text
+        return count
+
+    @property
+    def label(self) -> str:
+        """The name used in metrics, the exit line and the documentation."""
+        return self.name.lower()
+
+    CAPTURED = Unit.FRAME, Outcome.TOTAL, "frames taken from the interface, the file or -hin"
+    USED = Unit.FRAME, Outcome.USED, "frames that hold a message or a part of one"
+    FOUND = Unit.MESSAGE, Outcome.TOTAL, "messages found in them"
+    JOURNALED = Unit.MESSAGE, Outcome.USED, "messages handed over for sending"
+
+    KERNEL = Unit.PACKET, Outcome.LOST, "the capture ring was full (-b), or the worker too slow"
+    INTERFACE = Unit.PACKET, Outcome.LOST, "dropped by the network interface or its driver"
