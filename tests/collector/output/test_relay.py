@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.output import flight, relay
+from collector.output import datagram, flight
 from collector.output.fate import Fate
 from stack.ports import free_port
 from tests.fix_output import OutputTrial, until
@@ -39,7 +39,8 @@ def receiver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Receive
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test does not wait for seconds."""
     monkeypatch.setattr(flight, "SETTLE_S", 0.5)
-    monkeypatch.setattr(relay, "DATAGRAM_SETTLE_S", 0.5)
+    monkeypatch.setattr(datagram, "DATAGRAM_SETTLE_S", 0.5)
+    monkeypatch.setattr(datagram, "REFUSED_PAUSE_S", 0.2)
 
 
 def _configure(
@@ -211,7 +212,9 @@ async def test_one_target_that_is_away_does_not_hold_up_another(
         there.stop()
 
 
-async def test_datagrams_keep_to_the_rate(output_trial: OutputTrial) -> None:
+async def test_datagrams_keep_to_the_rate(
+    output_trial: OutputTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A backlog would overrun the receiver."""
     receiver = DatagramReceiver(free_port(socket.SOCK_DGRAM))
     receiver.start()
@@ -219,6 +222,8 @@ async def test_datagrams_keep_to_the_rate(output_trial: OutputTrial) -> None:
         RELAY_TARGETS=f"udp:127.0.0.1:{receiver.port}", RELAY_UDP_RATE="1000", segment_bytes=1 << 22
     )
     output_trial.send(3000)
+    monkeypatch.setattr(datagram, "BACKLOG_NS", 0)
+    monkeypatch.setattr(datagram, "_DRAIN_FACTOR", 0)
     try:
         async with output_trial.running():
             await asyncio.sleep(1.5)
