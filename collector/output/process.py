@@ -8,7 +8,6 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from collector.journal.counters import Counters
 from collector.output import configured
@@ -18,13 +17,10 @@ from collector.output.loki import LokiPush
 from collector.output.metrics import MetricsServer
 from collector.output.output import Output
 from collector.output.relay import StreamRelay
-from collector.output.running import alone, run_outputs
+from collector.output.running import NICENESS, alone, run_outputs
 from collector.output.wire import Wire
 from collector.selection import Selection
 from collector.settings import Settings
-
-NICENESS: Final = 5
-"""Reception and ingest go first where processors are few; the backlog waits."""
 
 
 def make_outputs(settings: Settings, counters: Counters) -> list[Output]:

@@ -18,6 +18,8 @@ from collector.output.relay import DRAIN_S
 
 SAVE_INTERVAL_S: Final = 0.1
 """How often progress is written: what was sent since is sent again after a kill."""
+NICENESS: Final = 5
+"""Reception and ingest go first where processors are few; the backlog waits."""
 LOCK_PAUSE_S: Final = 1.0
 STOP_S: Final = DRAIN_S + 1.0
 """A stop waits this long for what is under way."""

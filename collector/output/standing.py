@@ -26,6 +26,11 @@ class OutputStatus:
     """Size of the segments that it has not finished."""
 
     @property
+    def unsent(self) -> int:
+        """Those of ``waiting`` that the receiver has not been handed: the others only settle."""
+        return max(0, self.waiting - sum(self.state.handed_fates.values()))
+
+    @property
     def is_up(self) -> bool:
         """Whether nothing is known to be wrong with the receiver."""
         return self.state.connected or self.state.last_failure <= self.state.last_success
