@@ -41,8 +41,11 @@ icmp_ratelimit): only after such a pause the refusal of the very first datagram 
 reported."""
 BACKLOG_NS: Final = 1_000_000_000
 """Records older than this were held up: they keep to the rate. Others come as fast as they did."""
-HEAD_BYTES: Final = 100
-"""Kept of each datagram to know it again: in HEP3 that is as far as the time of capture, in µs."""
+HEAD_BYTES: Final = 256
+"""Kept of each datagram to know it again: in HEP3 the time of capture, and most often of SIP the
+branch."""
+MOST_UNSETTLED: Final = 100_000
+"""Datagrams that are kept in mind; beyond it the oldest count as delivered."""
 _DRAIN_FACTOR: Final = 2
 """A backlog goes at least so much faster than it came."""
 _BURST_S: Final = 0.002
@@ -134,9 +137,12 @@ class DatagramRelay(Output):
                 await self._send(sender, portion)
                 self._unsettled[-1].at = now()
             _raise_error(sender)
-            while self._unsettled and self._unsettled[0].at <= now() - DATAGRAM_SETTLE_S:
-                sent = self._unsettled.popleft()
-                self.backlog.commit(*sent.part(len(sent.heads)))
+            known = sum(len(sent.heads) for sent in self._unsettled)
+            while self._unsettled and (
+                known > MOST_UNSETTLED or self._unsettled[0].at <= now() - DATAGRAM_SETTLE_S
+            ):
+                known -= len(self._unsettled[0].heads)
+                self._commit_oldest()
             if portion is None:
                 await self.wait(POLL_S)
             else:
@@ -244,14 +250,16 @@ class DatagramRelay(Output):
             return  # it was older than these
         number, place = first
         for _ in range(number):
-            sent = self._unsettled.popleft()
-            self.backlog.commit(*sent.part(len(sent.heads)))
+            self._commit_oldest()
         self.backlog.commit(*self._unsettled[0].part(place))
 
     def _commit_unsettled(self) -> None:
         while self._unsettled:
-            sent = self._unsettled.popleft()
-            self.backlog.commit(*sent.part(len(sent.heads)))
+            self._commit_oldest()
+
+    def _commit_oldest(self) -> None:
+        sent = self._unsettled.popleft()
+        self.backlog.commit(*sent.part(len(sent.heads)))
 
 
 def _raise_error(sender: socket.socket) -> None:
