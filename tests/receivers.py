@@ -62,6 +62,9 @@ class Receiver(ABC):
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.host = _HOST
+        self.heard: Callable[[int], None] | None = None
+        """Called with each number in the order of arrival."""
         self.numbers: Counter[int] = Counter()
         self.packets: list[bytes] = []
         self.keep = False
@@ -104,6 +107,8 @@ class Receiver(ABC):
         number = number_of(decoded.payload)
         if number is not None:
             self.numbers[number] += 1
+            if self.heard:
+                self.heard(number)
 
 
 class DatagramReceiver(Receiver):
@@ -118,7 +123,7 @@ class DatagramReceiver(Receiver):
             with suppress(PermissionError):
                 server.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
                 break
-        server.bind((_HOST, self.port))
+        server.bind((self.host, self.port))
         server.settimeout(0.05)
 
         def receive() -> None:
@@ -126,8 +131,10 @@ class DatagramReceiver(Receiver):
                 while self._running:
                     with suppress(TimeoutError):
                         self._take(server.recv(65_535))
-                # From here on the kernel refuses datagrams, but for those of nobody.
-                server.connect((_HOST, 1))
+                # From here on the kernel refuses datagrams, but for those of nobody. (Or the
+                # network is gone.)
+                with suppress(OSError):
+                    server.connect((self.host, 1))
                 server.setblocking(False)
                 with suppress(BlockingIOError):
                     while True:
@@ -158,7 +165,7 @@ class StreamReceiver(Receiver):
         self._ending = False
 
     def _listen(self) -> None:
-        server = socket.create_server((_HOST, self.port))
+        server = socket.create_server((self.host, self.port))
         server.settimeout(0.05)
 
         def accept() -> None:

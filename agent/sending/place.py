@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from collector.errors import JournalError
+from collector.journal import links
 from collector.output import state as state_file
 
 KEPT_FREE_SHARE: Final = 20
@@ -85,9 +86,9 @@ def claim(base: Path, outputs: Iterable[str]) -> tuple[Path, int]:
 def remove_old(base: Path) -> None:
     """Remove journals that agents left when they were killed, and that none has taken since."""
     for directory in _candidates(base):
-        owner = directory / _OWNER
         with suppress(OSError):
-            if time.time() - owner.stat().st_mtime > OLD_S:
+            files = [directory / _OWNER, *directory.glob(f"{links.DIRECTORY}/*/{state_file.FILE_NAME}")]
+            if time.time() - max(file.stat().st_mtime for file in files) > OLD_S:
                 lock = _try_lock(directory)
                 if lock is not None:
                     shutil.rmtree(directory, ignore_errors=True)
