@@ -87,8 +87,9 @@ def remove_old(base: Path) -> None:
     """Remove journals that agents left when they were killed, and that none has taken since."""
     for directory in _candidates(base):
         with suppress(OSError):
-            files = [directory / _OWNER, *directory.glob(f"{links.DIRECTORY}/*/{state_file.FILE_NAME}")]
-            if time.time() - max(file.stat().st_mtime for file in files) > OLD_S:
+            states = directory.glob(f"{links.DIRECTORY}/*/{state_file.FILE_NAME}")
+            last = max(file.stat().st_mtime for file in (directory / _OWNER, *states))
+            if time.time() - last > OLD_S:
                 lock = _try_lock(directory)
                 if lock is not None:
                     shutil.rmtree(directory, ignore_errors=True)

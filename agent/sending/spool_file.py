@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from collector import hep
-from collector.hep import MAGICS, MAX_PACKET, Hep
+from collector.hep import MAGICS, MAX_PACKET
 from collector.journal.record import OTHER_PEER
 from collector.journal.writer import Writer
 from collector.log import LOGGER
@@ -90,9 +89,10 @@ def _end_of_packet(data: bytes, begin: int) -> int:
     end = begin + length
     if length < _HEADER_BYTES or end > len(data):
         return 0
-    # One that was cut off in the middle of the file would reach into the next.
-    is_followed = end == len(data) or data[end : end + 4] in MAGICS
-    return end if is_followed or isinstance(hep.decode(data[begin:end]), Hep) else 0
+    if end == len(data) or data[end : end + 4] in MAGICS:
+        return end
+    # One that was cut off in the middle of the file reaches into the next.
+    return end if _next_packet(data, begin + 1) >= end else 0
 
 
 def _next_packet(data: bytes, begin: int) -> int:
