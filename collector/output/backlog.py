@@ -167,11 +167,12 @@ class Backlog:
         room on the disk that is lacking.
         """
         slots: dict[int, Position] = {}
-        fates: Counter[Fate] = Counter()
+        fates: dict[Fate, int] = {}
         for portion, counts in handed:
             slots |= portion.slots
             for part in (counts, *portion.missing.values()):
-                fates.update(part)
+                for fate, count in part.items():
+                    fates[fate] = fates.get(fate, 0) + count
         if not self.state.hand_over(slots, fates) and not self._dirty:
             return
         try:

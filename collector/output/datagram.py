@@ -65,9 +65,21 @@ class _Sent:
     at: float = 0.0
     """When the last of them was sent, monotonic s; 0 while it goes on."""
 
+    shipment: Shipment | None = None
+    """When all of it was sent."""
+
+    def close(self, now: float) -> None:
+        """All of it was sent."""
+        self.portion.forget()
+        self.at = now
+        self.shipment = self._ship()
+
     def part(self, count: int) -> tuple[Portion, Mapping[Fate, int]]:
         """The first ``count`` records, with their fates."""
-        return Shipment(self.portion, self.unsent, range(1, len(self.heads) + 1)).part(count)
+        return (self.shipment or self._ship()).part(count)
+
+    def _ship(self) -> Shipment:
+        return Shipment(self.portion, self.unsent, range(1, len(self.heads) + 1))
 
 
 class DatagramRelay(Output):
@@ -135,7 +147,7 @@ class DatagramRelay(Output):
             portion = self.backlog.read()
             if portion:
                 await self._send(sender, portion)
-                self._unsettled[-1].at = now()
+                self._unsettled[-1].close(now())
             _raise_error(sender)
             known = sum(len(sent.heads) for sent in self._unsettled)
             while self._unsettled and (
@@ -173,7 +185,6 @@ class DatagramRelay(Output):
             heads.append(packet[:HEAD_BYTES])
             if self._probing:
                 await self._probe(sender)
-        portion.forget()
 
     async def _probe(self, sender: socket.socket) -> None:
         await asyncio.sleep(PROBE_S)

@@ -21,6 +21,7 @@ class Shipment:
     """Records that are not sent, by their place in the portion."""
     ends: Sequence[int]
     """For each record how much of the shipment must arrive for it to be delivered."""
+    _whole: tuple[Portion, Counter[Fate]] | None = None
 
     @property
     def size(self) -> int:
@@ -29,7 +30,13 @@ class Shipment:
 
     def part(self, arrived: int) -> tuple[Portion, Counter[Fate]]:
         """What is delivered when so much has arrived, with the fates of these records."""
-        count = bisect_right(self.ends, arrived)
+        if arrived < self.size:
+            return self._part(bisect_right(self.ends, arrived))
+        # Asked for again and again while it settles.
+        self._whole = self._whole or self._part(len(self.ends))
+        return self._whole
+
+    def _part(self, count: int) -> tuple[Portion, Counter[Fate]]:
         fates = Counter(fate for place, fate in self.unsent.items() if place < count)
         fates[Fate.DELIVERED] = count - fates.total()
         return self.portion.prefix(count), fates
