@@ -73,6 +73,11 @@ class Feeder:
             os.kill(pid, 9)
         return self._process.communicate()[1]
 
+    def stop(self) -> None:
+        """Kill it if it still runs."""
+        if self._process.poll() is None:
+            self.kill()
+
     def end(self) -> str:
         """Stop appending, and end when all is sent, or after a time; returns the log."""
         return self._process.communicate()[1]

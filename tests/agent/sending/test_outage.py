@@ -55,8 +55,7 @@ def feed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
 
     yield start
     for feeder in running:
-        if feeder._process.poll() is None:
-            feeder.kill()
+        feeder.stop()
 
 
 def _wait(condition: Callable[[], bool], what: str, timeout_s: float = 30) -> None:

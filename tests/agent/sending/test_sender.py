@@ -92,6 +92,24 @@ async def test_the_ping_comes_first_on_each_connection(kind: str, tmp_path: Path
     assert len(receiver.packets) == 202
 
 
+@pytest.mark.parametrize("kind", ["udp", "tcp"])
+async def test_the_replay_of_a_spool_respects_packet_boundaries(kind: str, tmp_path: Path) -> None:
+    """heplify sends its whole file as one datagram, which no receiver understands."""
+    receiver = _receiver(kind, tmp_path)
+    receiver.keep = True
+    receiver.start()
+    packets = [mix.fill(_PACKETS, number) for number in range(300)]
+    file = tmp_path / "HEP-Buffer.dump"
+    file.write_bytes(b"".join(packets))
+    flags = ["-hs", f"localhost:{receiver.port}", "-nt", kind]
+    flags += ["-hep-buffer-activate", "-hep-buffer-file", str(file)]
+    for _ in range(2):
+        with _sending(read_options(flags)):
+            await until(lambda: len(receiver.packets) == 300, "the packets")
+    receiver.stop()
+    assert receiver.packets == packets, "in order, and not again at the next start"
+
+
 async def test_a_certificate_that_is_not_trusted_gets_nothing(tmp_path: Path) -> None:
     """Without -skipverify."""
     receiver = _receiver("tls", tmp_path)
