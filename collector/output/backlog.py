@@ -134,7 +134,8 @@ class Backlog:
         for gone in portion.missing.values():
             self.state.count(gone)
         self.state.count(fates)
-        self.state.last_success = time.time_ns()
+        if portion.slots:
+            self.state.last_success = time.time_ns()
         self._dirty = True
 
     def rewind(self) -> None:

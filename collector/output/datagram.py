@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
 import time
 from collections import deque
@@ -230,6 +229,8 @@ class DatagramRelay(Output):
                 raise_refusal(reports)
                 if reports:
                     continue
+                if error.errno == errno.ECONNREFUSED:  # there was no room for the report
+                    raise RefusalError([_unknown(error.errno)]) from error
                 if error.errno == errno.EMSGSIZE:
                     return Fate.TOO_LARGE
                 if error.errno != errno.ENOBUFS:
@@ -273,10 +274,13 @@ class DatagramRelay(Output):
         self.backlog.commit(*sent.part(len(sent.heads)))
 
 
+def _unknown(number: int) -> Report:
+    """An error that does not say which datagram it blames: that may be any."""
+    return Report(number, nobody_answers=False, quote=b"")
+
+
 def _raise_error(sender: socket.socket) -> None:
     """Raise what came back for datagrams that were sent before."""
     number = sender.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if number:
-        raise_refusal(read_reports(sender))
-        if number != errno.EMSGSIZE:
-            raise OSError(number, os.strerror(number))
+        raise_refusal(read_reports(sender) or [_unknown(number)])

@@ -147,10 +147,17 @@ async def test_a_name_is_looked_up_at_each_attempt(monkeypatch: pytest.MonkeyPat
     assert len(asked) == 3
 
 
-async def test_reconnecting_backs_off_with_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["udp", "tcp"])
+async def test_reconnecting_backs_off_with_jitter(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """heplify tries again without a pause, all agents of a network at the same time."""
-    options = read_options(["-hs", f"127.0.0.1:{free_port()}", "-nt", "tcp"])
+    monkeypatch.setattr(datagram, "PROBE_S", 0.02)
+    port = free_port(socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+    options = read_options(["-hs", f"127.0.0.1:{port}", "-nt", kind])
     journal = Journal(options)
+    writer = journal.writer()
+    _send(writer, 0, 1)
     pauses: list[list[float]] = []
     for _ in range(2):
         (output,) = sender.make_outputs(options, journal, journal._counters)
@@ -164,6 +171,7 @@ async def test_reconnecting_backs_off_with_jitter(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(Output, "wait", wait)
         await output.run()
         output.backlog.close()
+    writer.close()
     journal.close()
     first, second = pauses
     assert all(0 < pause <= 1.3 * LONGEST_PAUSE_S for pause in first)
