@@ -218,6 +218,28 @@ def test_a_network_that_was_cut_loses_and_repeats_nothing(
     _check_once(receiver, sent)
 
 
+def test_a_host_that_limits_its_errors_is_not_taken_for_one_that_listens(
+    receiver: Receiver, network: _Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a network, unlike on the loopback, most refused datagrams are answered by nothing."""
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    receiver.stop()
+    receiver.host = network.HERE
+    receiver.start()
+    flags = ["-hs", f"{network.HERE}:{receiver.port}", "-nt", receiver.kind]
+    feeder = Feeder(0, RATE, flags, prefix=network.prefix)
+    for _ in range(2):
+        time.sleep(SHORT_S)
+        receiver.end()
+        time.sleep(AWAY_S / 2)
+        receiver.start()
+        time.sleep(AWAY_S)
+    feeder.end()
+    sent = max(receiver.numbers) + 1
+    assert sent > RATE * 3 * AWAY_S
+    _check_once(receiver, sent)
+
+
 def test_each_of_several_servers_gets_everything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
