@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from collector.journal import links, segment
 from collector.journal.counters import Counters, Field, Role, held
 from collector.journal.writer import Writer, reconcile
 from collector.log import LOGGER
+from collector.output import standing
 from collector.output import state as state_file
 from collector.output.configured import relay_name
 from collector.settings.endpoint import Endpoint
@@ -33,6 +35,7 @@ _SMALLEST_SEGMENT: Final = 64 << 10
 _LARGEST_SEGMENT: Final = 4 << 20
 _LONGEST_RECORD: Final = 64 << 10
 _SEGMENT_S: Final = 3600.0
+_ROOM_S: Final = 0.01
 _RENAMED: Final = "%s: what waits for %s is sent to %s now"
 
 
@@ -62,6 +65,7 @@ class Journal:
         share = self.max_bytes // (_SEGMENTS * (self._workers + 1))
         self._segment_bytes = max(_SMALLEST_SEGMENT, min(share, _LARGEST_SEGMENT))
         self._counters = Counters(self.directory)
+        self._room_until = 0.0
         self._sweep()
         if not self.is_memory:
             self._take_in(options.hep_buffer_file)
@@ -93,21 +97,23 @@ class Journal:
     def has_room(self) -> bool:
         """Whether what waits to be sent is far from the limit. For a source that can wait: a file.
 
-        Takes some 0.1 ms.
+        It may be asked often: what takes some 0.2 ms to find out stays true for 10 ms.
         """
-        unsent = 0
-        for name in self.outputs:
-            state = state_file.load(links.output_directory(self.directory, name))
-            mine = 0
-            for slot in self._counters.used_slots():
-                counts = self._counters.slot(slot)
-                position = state and (state.handed.get(slot) or state.slots.get(slot))
-                waiting = counts[Field.JOURNALED] - (position.number if position else 0)
-                octets = counts[Field.JOURNALED_BYTES] / max(counts[Field.JOURNALED], 1)
-                mine += int(max(waiting, 0) * octets)
-                counts.release()
-            unsent = max(unsent, mine)
-        return unsent < self.max_bytes // 4
+        now = time.monotonic()
+        if now < self._room_until or self.max_bytes == UNLIMITED:
+            return True
+        records = octets = 0
+        for number in self._counters.used_slots():
+            slot = self._counters.slot(number)
+            records += slot[Field.JOURNALED]
+            octets += slot[Field.JOURNALED_BYTES]
+            slot.release()
+        found = standing.read(self.directory, self._counters)
+        unsent = max((one.unsent for one in found), default=0)
+        has_room = not records or unsent * octets < records * self.max_bytes // 4
+        if has_room:
+            self._room_until = now + _ROOM_S
+        return has_room
 
     def close(self, *, keep: bool = False) -> None:
         """Leave it. One in memory is removed, unless the next agent is to send the rest."""
