@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import time
@@ -157,17 +158,18 @@ def test_a_kill_of_the_agent_while_connected_repeats_next_to_nothing(
 class _Network:
     """A namespace with an agent, and a cable to it."""
 
-    HERE, THERE = "10.197.31.1", "10.197.31.2"
-
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self) -> None:
+        # Several runs of the tests must not meet.
+        mine = os.getpid()
+        self._name = name = f"hep{mine}"
+        self.here, there = (f"10.197.{mine >> 6 & 255}.{(mine & 63) * 4 + end}" for end in (1, 2))
         self.prefix = ("ip", "netns", "exec", name)
         for command in (
             f"netns add {name}",
             f"link add {name} type veth peer name agent netns {name}",
-            f"addr add {self.HERE}/30 dev {name}",
+            f"addr add {self.here}/30 dev {name}",
             f"link set {name} up",
-            f"-n {name} addr add {self.THERE}/30 dev agent",
+            f"-n {name} addr add {there}/30 dev agent",
             f"-n {name} link set agent up",
         ):
             self._ip(command)
@@ -192,7 +194,7 @@ class _Network:
 @pytest.fixture
 def network() -> Iterator[_Network]:
     """Made for one test."""
-    made = _Network("hepsend")
+    made = _Network()
     yield made
     made.close()
 
@@ -203,9 +205,9 @@ def test_a_network_that_was_cut_loses_and_repeats_nothing(
     """The host says at once that there is no way; TCP survives a short cut by itself."""
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     receiver.stop()
-    receiver.host = network.HERE
+    receiver.host = network.here
     receiver.start()
-    flags = ["-hs", f"{network.HERE}:{receiver.port}", "-nt", receiver.kind]
+    flags = ["-hs", f"{network.here}:{receiver.port}", "-nt", receiver.kind]
     feeder = Feeder(0, RATE, flags, prefix=network.prefix)
     time.sleep(SHORT_S)
     network.cut()
@@ -224,9 +226,9 @@ def test_a_host_that_limits_its_errors_is_not_taken_for_one_that_listens(
     """Over a network, unlike on the loopback, most refused datagrams are answered by nothing."""
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     receiver.stop()
-    receiver.host = network.HERE
+    receiver.host = network.here
     receiver.start()
-    flags = ["-hs", f"{network.HERE}:{receiver.port}", "-nt", receiver.kind]
+    flags = ["-hs", f"{network.here}:{receiver.port}", "-nt", receiver.kind]
     feeder = Feeder(0, RATE, flags, prefix=network.prefix)
     for _ in range(2):
         time.sleep(SHORT_S)
