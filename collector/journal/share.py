@@ -18,9 +18,10 @@ from collector.journal.reader import Claim, Reader
 
 _ONE: Final = 1000
 """All of a process' time, in ``Field.BUSY``."""
-ALONE: Final = 700
-"""One process does all that keeps the processes less busy than that, taken together. Their sum
-stays about the same when the work moves, so it does not move back."""
+ALONE: Final = 800
+"""The first process does all while the processes are less busy than that, taken together."""
+ALONE_AGAIN: Final = 600
+"""It begins to do so when they are less busy than that: between the two nothing changes."""
 LOOK_S: Final = 1.0
 """How often the processes look how busy they all are."""
 GRACE_S: Final = 0.5
@@ -36,6 +37,7 @@ class Share:
         self._counters = counters
         self._number = number
         self._tell(0)
+        counters.slot(number)[Field.ALONE] = 1
         self._rested = 0.0
         self._looked_at = time.monotonic()
         self._look()
@@ -55,8 +57,9 @@ class Share:
 
     def claim(self, reader: Reader, *, idle: bool) -> Claim | None:
         """Claim a segment if there is one for this process; ``idle`` if its own give nothing."""
-        if self._alone:
-            return reader.claim_next(grace_s=0 if self._is_first else GRACE_S)
+        # Asked each time: were they of two minds, what begins would lie there for the grace.
+        if self._counters.slot(self._first)[Field.ALONE]:
+            return reader.claim_next(grace_s=0 if self._first == self._number else GRACE_S)
         return reader.claim_next(1 if idle else self._readers)
 
     def _tell(self, busy: float) -> None:
@@ -71,5 +74,8 @@ class Share:
                     if not is_free:
                         alive.append(number)
         self._readers = len(alive)
-        self._is_first = self._number == max(alive)
-        self._alone = sum(self._counters.slot(number)[Field.BUSY] for number in alive) < ALONE
+        self._first = max(alive)
+        if self._first == self._number:
+            slot = self._counters.slot(self._number)
+            busy = sum(self._counters.slot(number)[Field.BUSY] for number in alive)
+            slot[Field.ALONE] = busy < (ALONE if slot[Field.ALONE] else ALONE_AGAIN)

@@ -79,6 +79,7 @@ def test_positions_never_move() -> None:
         "HOOK_FAULTS": 9,
         "CALLS_REFUSED": 10,
         "BUSY": 11,
+        "ALONE": 12,
     }
     assert {field.name: field.value for field in NodeField} == {
         "KERNEL_DROPS": 0,

@@ -13,7 +13,7 @@ import pytest
 from collector.journal import reader, share
 from collector.journal.counters import Counters, Field, Role, claim_slot
 from collector.journal.reader import Reader
-from collector.journal.share import ALONE, GRACE_S, LOOK_S, Share
+from collector.journal.share import ALONE, ALONE_AGAIN, GRACE_S, LOOK_S, Share
 from tests.fix_journal import OpenWriter, append
 
 
@@ -156,6 +156,15 @@ def test_busy_processes_share(clock: _Clock, start: Start, open_writer: OpenWrit
     _look(clock, first, second, rested=0.8)
     append(open_writer(), b"3")
     assert (second.claims(), first.claims(idle=False)) == (0, 1)
+
+
+def test_a_little_more_or_less_to_do_changes_nothing(clock: _Clock, start: Start) -> None:
+    """Between the two limits it stays as it is."""
+    first, second = start(), start()
+    assert ALONE_AGAIN < 2 * 350 < ALONE
+    for rested, alone in ((0.65, 1), (0.5, 0), (0.65, 0), (0.8, 1), (0.65, 1)):
+        _look(clock, first, second, rested=rested)
+        assert first.slot[Field.ALONE] == alone
 
 
 def test_a_process_that_is_alone_takes_all(
