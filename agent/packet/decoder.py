@@ -165,7 +165,7 @@ class Decoder:
                 return _TRUNCATED
             whole = self._fragments.add(
                 time,
-                (src_ip, dst_ip, number, protocol, vlan),
+                (src_ip, dst_ip, number, protocol, depth << 12 | vlan),
                 protocol,
                 (fragment & _OFFSET) << 3,
                 data[at:end],
@@ -236,7 +236,7 @@ class Decoder:
                 return _TRUNCATED
             whole = self._fragments.add(
                 time,
-                (src_ip, dst_ip, number, _FRAGMENT, vlan),
+                (src_ip, dst_ip, number, _FRAGMENT, depth << 12 | vlan),
                 following,
                 place & 0xFFF8,
                 data[at:end],

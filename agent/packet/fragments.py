@@ -43,7 +43,7 @@ _UNIDENTIFIED: Final = int(Count.UNIDENTIFIED)
 _UNKNOWN: Final = -1
 
 Key = tuple[bytes, bytes, int, int, int]
-"""Source, destination, identification, protocol, VLAN id."""
+"""Source, destination, identification, protocol; VLAN id, and above its bits the tunnels around."""
 
 
 class _Datagram:
