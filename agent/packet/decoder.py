@@ -127,7 +127,8 @@ class Decoder:
         """Gives up fragments that have waited too long; to be called about once a second.
 
         Args:
-            now: time of the newest frame, µs: the capture's clock, not the host's.
+            now: time of the newest frame, µs: the capture's clock, not the host's. One far ahead
+                gives all of them up, which is right when the capture ends.
         """
         self._fragments.expire(now)
         self._sctp.expire(now)

@@ -173,6 +173,14 @@ def test_fragments_that_contradict_each_other_about_the_end_discard_the_datagram
         assert dict(counts)[Count.BAD_FRAGMENT] >= 1
 
 
+def test_a_fragment_that_comes_again_as_the_last_one_discards_the_datagram() -> None:
+    """The same bytes, but now the datagram would end there."""
+    table = Fragments(Counts().row)
+    assert table.add(0, KEY, 17, 0, bytes(8), more=True) == Count.USED
+    assert table.add(0, KEY, 17, 0, bytes(8), more=False) == Count.BAD_FRAGMENT
+    assert table.add(0, KEY, 17, 8, bytes(8), more=False) == Count.BAD_FRAGMENT
+
+
 @pytest.mark.parametrize(
     "packet",
     [

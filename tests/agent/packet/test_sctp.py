@@ -120,6 +120,29 @@ def test_pieces_of_different_associations_and_streams_are_not_mixed() -> None:
     assert dict(host.counts) == {Count.USED: 4}
 
 
+def test_ordered_and_unordered_i_data_count_apart() -> None:
+    """RFC 8260 §2.1: the same message number in both is not the same message."""
+    host = _Host()
+    assert not host.feed(i_data(1, b"a", BEGIN))
+    assert not host.feed(i_data(2, b"b", END | UNORDERED, fsn=1))
+    assert host.feed(i_data(3, b"c", END, fsn=1)) == [b"ac"]
+
+
+@pytest.mark.parametrize("order", [(2, 3, 1, 4), (2, 1, 4, 3)], ids=["after", "before"])
+def test_pieces_that_contradict_each_other_are_not_joined(order: tuple[int, ...]) -> None:
+    """A middle before a beginning or behind an end, after the message is complete or before."""
+    host = _Host()
+    pieces = {2: (b"b", BEGIN), 3: (b"c", END), 1: (b"x", MIDDLE), 4: (b"y", MIDDLE)}
+    for tsn in order:
+        host.feed(data(tsn, *pieces[tsn]))
+    host.feed(data(7, b"e", END))
+    host.feed(data(8, b"z", END))
+    host.feed(data(6, b"d", BEGIN))
+    assert [packet.payload for packet in host.found] == [b"bc", b"de"]
+    host.decoder.expire(2 * IDLE)
+    assert dict(host.counts)[Count.INCOMPLETE] == 3
+
+
 def test_a_packet_that_holds_a_whole_message_and_a_piece_is_the_callers_to_count() -> None:
     """Since it gave something."""
     host = _Host()
@@ -138,9 +161,10 @@ def test_the_time_is_that_of_the_piece_that_completes_the_message() -> None:
 
 def test_a_message_cut_off_behind_a_whole_one_is_found_and_lost() -> None:
     """By the snap length: the first is delivered, the second never looks whole."""
-    host = _Host()
-    assert host.feed(data(1, ONE), data(2, ONE), cut=4) == [ONE]
-    assert dict(host.counts) == {Count.FOUND: 1, Count.SCTP_CUT: 1}
+    for cut in range(4, len(data(2, ONE)) + 1):
+        host = _Host()
+        assert host.feed(data(1, ONE), data(2, ONE), cut=cut) == [ONE]
+        assert dict(host.counts) == {Count.FOUND: 1, Count.SCTP_CUT: 1}
 
 
 def test_a_message_cut_off_alone_is_a_truncated_frame() -> None:

@@ -54,6 +54,7 @@ TUNNELS = {
     "Geneve": frames.ip4(frames.geneve(INNER, 0x6558)),
     "Geneve, options, IPv4": frames.ip4(frames.geneve(V4, IPV4, bytes(8))),
     "HPERM": frames.ip4(frames.hperm(INNER)),
+    "HPERM, from its port": frames.ip4(frames.udp(frames.hperm(INNER)[8:], 7932, 50000)),
     "HPERM, 0x00": frames.ip4(frames.hperm(INNER, 0x00)),
     "tunnel in a tunnel": frames.ip4(frames.vxlan(frames.ethernet(_gre(V4, IPV4)))),
 }
@@ -149,6 +150,7 @@ def test_tunnels_in_one_another_are_bounded() -> None:
         (7932, 5060, SIP),
         (5060, 4789, b"\r\n\r\n" + SIP),
         (5060, 6081, b"\r\n\r\n" + SIP),
+        (5060, 6081, b"\x40\x00\x08\x00" + bytes(4) + V4),
         (4789, 5060, b"\x08" + bytes(7) + INNER),
         (5060, 7932, bytes(9) + b"\x00\x00\x01" + INNER),
         (5060, 7932, bytes(8) + b"\x01\x00\x00\x00" + INNER),
