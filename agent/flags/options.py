@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,6 +88,9 @@ class Options:
     nt: str
     """``udp``, ``tcp`` or ``tls``."""
     skipverify: bool
+    crt_path: str
+    key_path: str
+    chain_path: str
     keepalive: int
     """Seconds between TCP keep-alives; 0 leaves the system's own setting."""
     tcpsendretries: int
@@ -193,9 +197,8 @@ def _converted(name: str, convert: Callable[[Any], Any], value: Any) -> Any:
 def _join(found: dict[str, Any]) -> None:
     """What only several flags together tell. Raises OptionError."""
     protocol = found["nt"]
-    found["servers"] = _converted(
-        "hs", lambda text: values.servers(text, protocol), found.pop("hs")
-    )
+    hosts = partial(values.servers, protocol=protocol)
+    found["servers"] = _converted("hs", hosts, found.pop("hs"))
     limit = found["hep-buffer-max-size"] if found["hep-buffer-activate"] else ""
     found["hep-buffer-max-size"] = _converted("hep-buffer-max-size", values.size, limit)
     if found["eof-exit"]:

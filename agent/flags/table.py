@@ -46,6 +46,9 @@ def _uint(name: str, default: int, text: str, unneeded: str = "") -> Flag:
     return Flag(name, Kind.UINT, default, text, unneeded)
 
 
+_NO_CERTIFICATE: Final = "a TLS server is shown no certificate"
+_OWN_TRUST: Final = "the system says whose certificates are trusted"
+
 GROUPS: Final[dict[str, tuple[Flag, ...]]] = {
     "Capture": (
         _flag("i", "any", "Interface to capture on; any means all of them."),
@@ -60,7 +63,7 @@ GROUPS: Final[dict[str, tuple[Flag, ...]]] = {
         _flag("pr", "5060-5090", "Port or range of ports of SIP: 5060 or 5060-5090."),
         _flag("m", "SIPRTCP", "What to capture: SIP, SIPDNS, SIPLOG or SIPRTCP."),
         _flag(
-            "bpf", "", "Capture filter (pcap-filter(7)) that replaces the one made by -m and -pr."
+            "bpf", "", "Capture filter, see pcap-filter(7), in place of the one made by -m and -pr."
         ),
         _flag("vlan", False, "Capture frames with one or two VLAN tags, too."),
         _flag("erspan", False, "Capture GRE, too, and take what is in it for ERSPAN."),
@@ -101,6 +104,9 @@ GROUPS: Final[dict[str, tuple[Flag, ...]]] = {
         _uint("hi", 2002, "Node ID of this agent, at most 4294967294."),
         _flag("hn", "", "Node name of this agent."),
         _flag("hp", "", "Password for the servers; with it a ping is sent at each connect."),
+        _flag("crt-path", "./cert.pem", "Certificate of this agent.", _NO_CERTIFICATE, "1.66.8"),
+        _flag("key-path", "./key.pem", "Its key.", _NO_CERTIFICATE, "1.66.8"),
+        _flag("chain-path", "./chain.pem", "Who signed the server's.", _OWN_TRUST, "1.66.8"),
         _flag("protobuf", False, "Send Protobuf in place of HEP3; over UDP only."),
         _flag("hep-buffer-activate", False, "Keep on disk what a server that is away has not got."),
         _flag(
@@ -194,7 +200,7 @@ GROUPS: Final[dict[str, tuple[Flag, ...]]] = {
         _flag("sl", False, "Log to syslog."),
         _flag("p", "./", "Directory of the log file."),
         _flag("n", "heplify.log", "Name of the log file."),
-        _flag("fsize", 10 * 1024 * 1024, "Bytes after which another log file is begun."),
+        _uint("fsize", 10 * 1024 * 1024, "Bytes after which another log file is begun."),
         _flag("fnum", 7, "Log files to keep."),
         _flag(
             "d",

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from collector.settings.endpoint import UDP, Endpoint, parse_endpoint, parse_host_port
+from collector.settings.endpoint import Endpoint, parse_host_port
 from collector.settings.network import parse_network
 from collector.settings.target import is_host_name, parse_target
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
 _ALL_ADDRESSES: Final = "0.0.0.0"  # noqa: S104 (what Go listens on when no address is given)
+_TAKEN: Final = ("udp", "tcp")
 _LOOPBACK: Final = "127.0.0.1"
 _HEP_PORT: Final = 9060
 _SIZES: Final = {"TB": 1 << 40, "GB": 1 << 30, "MB": 1 << 20, "KB": 1 << 10, "B": 1}
@@ -61,8 +62,8 @@ def _escaped(found: re.Match[bytes]) -> bytes:
         if number < 0xD800 or 0xE000 <= number < 0x11_0000:
             return chr(number).encode()
     message = (
-        f"{os.fsdecode(found[0])!r} is no escape sequence; write \\\\ for a backslash and \\x2c for "
-        "a comma"
+        f"{os.fsdecode(found[0])!r} is no escape sequence; write \\\\ for a backslash and "
+        "\\x2c for a comma"
     )
     raise ValueError(message)
 
@@ -96,21 +97,25 @@ def servers(text: str, protocol: str) -> tuple[Endpoint, ...]:
 
 
 def _server(text: str, protocol: str) -> Endpoint:
-    if is_host_name(text) or text.endswith("]") or _is_address(text):
-        host = f"[{text}]" if ":" in text and not text.endswith("]") else text
-        message = f"{text!r} has no port; write {host}:{_HEP_PORT}"
+    if _is_ipv6(text):
+        message = f"{text!r} needs brackets and a port, as in [2001:db8::1]:{_HEP_PORT}"
+        raise ValueError(message)
+    if is_host_name(text) or text.endswith("]"):
+        message = f"{text!r} has no port; write {text}:{_HEP_PORT}"
         raise ValueError(message)
     # Go takes a missing host for this machine.
     target = f"{protocol}:{_LOOPBACK if text.startswith(':') else ''}{text}"
     try:
         return parse_target(target)
     except ValueError as error:
-        raise ValueError(str(error).replace(target, text)) from None
+        reason = str(error).replace(target, text)
+        message = f"{reason}; write host:port, and -nt for the protocol"
+        raise ValueError(message) from None
 
 
-def _is_address(text: str) -> bool:
+def _is_ipv6(text: str) -> bool:
     try:
-        ipaddress.ip_address(text)
+        ipaddress.IPv6Address(text)
     except ValueError:
         return False
     return True
@@ -119,11 +124,15 @@ def _is_address(text: str) -> bool:
 def collector(text: str) -> Endpoint:
     """``udp:127.0.0.1:9093`` or ``tcp:[::1]:9093``; without an address: all of IPv4."""
     protocol, _, rest = text.partition(":")
-    if protocol not in (UDP, "tcp"):
-        message = f"{text!r} must be udp:address:port or tcp:address:port"
-        raise ValueError(message)
     with_address = f"{_ALL_ADDRESSES}{rest}" if rest.startswith(":") else rest
-    return parse_endpoint(f"{protocol}:{with_address}")
+    reason = ""
+    try:
+        if protocol in _TAKEN:
+            return parse_target(f"{protocol}:{with_address}")
+    except ValueError as error:
+        reason = f" ({error})"
+    message = f"{text!r} must be udp:address:port or tcp:address:port{reason}"
+    raise ValueError(message)
 
 
 def listen(text: str) -> tuple[str, int] | None:
