@@ -121,7 +121,7 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
-def collector(text: str) -> Endpoint:
+def hep_in(text: str) -> Endpoint:
     """``udp:127.0.0.1:9093`` or ``tcp:[::1]:9093``; without an address: all of IPv4."""
     protocol, _, rest = text.partition(":")
     with_address = f"{_ALL_ADDRESSES}{rest}" if rest.startswith(":") else rest
@@ -159,7 +159,7 @@ def methods(text: str) -> frozenset[bytes]:
     return frozenset(octets(part.upper()) for part in items(text))
 
 
-def types(text: str) -> frozenset[int]:
+def hep_types(text: str) -> frozenset[int]:
     """HEP types; what is no number is left out."""
     return frozenset(int(part) for part in items(text) if part.isascii() and part.isdigit())
 
