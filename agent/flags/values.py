@@ -62,7 +62,7 @@ def _escaped(found: re.Match[bytes]) -> bytes:
         if number < 0xD800 or 0xE000 <= number < 0x11_0000:
             return chr(number).encode()
     message = (
-        f"{os.fsdecode(found[0])!r} is no escape sequence; write \\\\ for a backslash and "
+        f"{os.fsdecode(found[0])} is no escape sequence; write \\\\ for a backslash and "
         "\\x2c for a comma"
     )
     raise ValueError(message)
@@ -139,14 +139,14 @@ def listen(text: str) -> tuple[str, int] | None:
     """``127.0.0.1:8090`` or ``:8090`` (all addresses, an empty one here); empty: nowhere."""
     if not text:
         return None
-    host, _, port = text.rpartition(":")
-    if host in ("", "localhost"):
-        try:
-            return host, parse_host_port(f"{_LOOPBACK}:{port}")[1]
-        except ValueError:
-            message = f"{text!r}: the port must be 1 … 65535"
-            raise ValueError(message) from None
-    return parse_host_port(text)
+    host, colon, port = text.rpartition(":")
+    if not colon or host not in ("", "localhost"):
+        return parse_host_port(text)
+    try:
+        return host, parse_host_port(f"{_LOOPBACK}:{port}")[1]
+    except ValueError:
+        message = f"{text!r}: the port must be 1 … 65535"
+        raise ValueError(message) from None
 
 
 def networks(text: str) -> tuple[str, ...]:
