@@ -7,6 +7,11 @@ import pytest
 
 from agent.flags.options import read_options
 
+_UNREAD = (
+    "what begins with 'true' was not read: it is no flag and no flag's value (a switch takes one "
+    "only behind =)"
+)
+
 
 @pytest.mark.parametrize(
     ("arguments", "notices"),
@@ -30,10 +35,7 @@ from agent.flags.options import read_options
         ("-tcpassembly=false", []),
         (
             "-e true -i eth0",
-            [
-                "what begins with 'true' was not read: it is no flag and no flag's value "
-                "(a switch takes one only behind =)"
-            ],
+            [_UNREAD],
         ),
     ],
 )

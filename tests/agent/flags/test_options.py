@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Options: what flags do together, and every conflict with what is wrong, where, and the way out."""
+"""Options: what flags do together, and conflicts: where, what is wrong, and the way out."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_the_escapes_of_a_go_string(text: str, found: bytes) -> None:
 )
 def test_what_is_no_escape_is_refused(text: str) -> None:
     """heplify says so and goes on without any of the texts; so it filters nothing."""
-    with pytest.raises(ValueError, match=r"is no escape sequence; write \\\\\\\\ for a backslash"):
+    with pytest.raises(ValueError, match=r"is no escape sequence; write \\\\ for a backslash"):
         values.unescape(text)
 
 
@@ -177,7 +177,7 @@ def test_where_metrics_are_served(text: str, found: tuple[str, int] | None) -> N
 @pytest.mark.parametrize("text", [":", "8090", "localhost:0", ":65536", "::1:8090"])
 def test_where_metrics_cannot_be_served(text: str) -> None:
     """A port is a must."""
-    with pytest.raises(ValueError, match="address:port|the port must be|brackets"):
+    with pytest.raises(ValueError, match=r"address:port|the port must be|brackets"):
         values.listen(text)
 
 
