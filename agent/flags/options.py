@@ -92,7 +92,7 @@ class Options:
     key_path: str
     chain_path: str
     keepalive: int
-    """Seconds between TCP keep-alives; 0 leaves the system's own setting."""
+    """Seconds between TCP keep-alives; 0: as the sender likes."""
     tcpsendretries: int
     hi: int
     """HEP chunk 12, 32 bits."""

@@ -55,8 +55,8 @@ GROUPS: Final[dict[str, tuple[Flag, ...]]] = {
         _flag(
             "t",
             "af_packet",
-            "Capture type: af_packet, else pcap. Both read the kernel's ring through libpcap; only "
-            "af_packet has fanout groups.",
+            "Capture type: af_packet, else pcap. Both read a ring of the kernel through libpcap; "
+            "only af_packet has fanout groups.",
         ),
         _flag("b", 32, "Size of the capture ring in MB, for each worker; 0 or less means 32."),
         _flag("s", 8192, "Most bytes of a frame to capture; 0 or less means 65535."),
@@ -94,7 +94,7 @@ GROUPS: Final[dict[str, tuple[Flag, ...]]] = {
         ),
         _flag("nt", "udp", "How to send to the servers: udp, tcp or tls."),
         _flag("skipverify", False, "Trust any certificate of a TLS server."),
-        _uint("keepalive", 5, "Seconds between TCP keep-alives; 0 means the system's setting."),
+        _uint("keepalive", 5, "Seconds between TCP keep-alives; 0 leaves that to the agent."),
         _uint(
             "tcpsendretries",
             0,
@@ -118,8 +118,8 @@ GROUPS: Final[dict[str, tuple[Flag, ...]]] = {
         _flag(
             "hep-buffer-max-size",
             "0",
-            "Most bytes on disk for each server, with B, KB, MB, GB or TB (powers of 1024); 0: as "
-            "much as the disk has room for.",
+            "Most bytes on disk, with B, KB, MB, GB or TB (powers of 1024); 0: as many as there is "
+            "room for. The oldest go first.",
         ),
         _flag(
             "hep-buffer-debug",
@@ -186,7 +186,7 @@ GROUPS: Final[dict[str, tuple[Flag, ...]]] = {
         ),
     ),
     "Script": (
-        _flag("script-file", "", "Script whose functions see, and may change, each message."),
+        _flag("script-file", "", "Lua script whose functions see, and may change, each message."),
         _flag("script-hep-filter", "1", "HEP types that the script sees, separated by commas."),
     ),
     "Metrics and log": (
@@ -205,7 +205,8 @@ GROUPS: Final[dict[str, tuple[Flag, ...]]] = {
         _flag(
             "d",
             "",
-            "Debug selectors, separated by commas: defrag, layer, payload, rtp, rtcp, sdp.",
+            "Debug selectors, separated by commas.",
+            "what is left out, and why, is counted in the metrics and the exit line",
         ),
         _flag("version", False, "Print the version."),
     ),
