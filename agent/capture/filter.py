@@ -12,21 +12,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from agent.packet.link import IPV4, IPV6, TYPE_AND_IP
+from agent.packet.tunnel import GRE
 from collector.hep import PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP
 
 MODES: Final = ("SIP", "SIPDNS", "SIPLOG", "SIPRTCP", "SIPRTP")
 DEFAULT_MODE: Final = "SIPRTCP"
 
 ETHERNET: Final = 1
-COOKED: Final = {113: (14, 16), 276: (0, 20)}
-"""libpcap's numbers of Linux' cooked link types, SLL and SLL2, for which its compiler has no
-``vlan``: where the type of the payload stands, and where the payload begins."""
+COOKED: Final = {link: places for link, places in TYPE_AND_IP.items() if link != ETHERNET}
+"""Linux' cooked link types, SLL and SLL2: libpcap's compiler has no ``vlan`` for them."""
 
-_GRE: Final = 47
 _FRAGMENT: Final = 44
 """The next header of IPv6 that is a fragment's."""
 _TAGS: Final = (0x8100, 0x88A8, 0x9100)
-"""Ethernet types of a VLAN tag: IEEE 802.1Q, 802.1ad, and one that was used before it."""
+"""The Ethernet types that libpcap's ``vlan`` stands for."""
 _TAG_BYTES: Final = 4
 
 
@@ -62,7 +62,7 @@ _IPV4: Final = _Words(
     "ip[6:2] & 0x1fff != 0",
     "(tcp or sctp)",
     "udp",
-    f"proto {_GRE}",
+    f"proto {GRE}",
     # These stand for the IPv4 packets only, and not for fragments.
     "udp[8]",
     "udp[9]",
@@ -130,8 +130,8 @@ def _behind(place: int) -> Iterator[_Words]:
     ip = place + 2
     after_ipv4 = f"{ip} + ((link[{ip}] & 0xf) << 2)"
     for family, protocol, fragment, after in (
-        (0x0800, ip + 9, f"link[{ip + 6}:2] & 0x1fff != 0", after_ipv4),
-        (0x86DD, ip + 6, f"link[{ip + 6}] = {_FRAGMENT}", f"{ip + 40}"),
+        (IPV4, ip + 9, f"link[{ip + 6}:2] & 0x1fff != 0", after_ipv4),
+        (IPV6, ip + 6, f"link[{ip + 6}] = {_FRAGMENT}", f"{ip + 40}"),
     ):
         kind = f"link[{protocol}]"
         yield _Words(
@@ -139,7 +139,7 @@ def _behind(place: int) -> Iterator[_Words]:
             fragment,
             f"({kind} = {PROTOCOL_TCP} or {kind} = {PROTOCOL_SCTP})",
             f"{kind} = {PROTOCOL_UDP}",
-            f"{kind} = {_GRE}",
+            f"{kind} = {GRE}",
             f"link[{after} + 8]",
             f"link[{after} + 9]",
             f"link[{after}:2]",

@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.capture.filter import COOKED, ETHERNET, MODES, capture_filter
+from agent.packet.link import IPV4, IPV6
+from agent.packet.tunnel import GRE
 from collector.hep import PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP
 
 SLL, SLL2 = sorted(COOKED)
@@ -21,9 +23,9 @@ LINKS: Final = {"ethernet": ETHERNET, "sll": SLL, "sll2": SLL2}
 PORTS: Final = "5060-5090"
 QOS: Final = ("SIPDNS", "SIPLOG", "SIPRTCP", "SIPRTP")
 """The modes that see RTCP."""
-_ICMP, _GRE, _FRAGMENT = 1, 47, 44
+_ICMP, _FRAGMENT = 1, 44
 _MORE: Final = 0x2000
-_TYPES: Final = {4: 0x0800, 6: 0x86DD}
+_TYPES: Final = {4: IPV4, 6: IPV6}
 
 
 class Case(NamedTuple):
@@ -117,7 +119,7 @@ def _cases(version: int) -> dict[str, Case]:
         "syslog_from": Case(udp(514, 40000, _SIP)),
         "rtpengine": Case(udp(40000, 2223, _SIP), ("SIPLOG",)),
         "rtpengine_from": Case(udp(2223, 40000, _SIP), ("SIPLOG",)),
-        "gre": Case(ip(_GRE, bytes(100)), (), with_erspan=True),
+        "gre": Case(ip(GRE, bytes(100)), (), with_erspan=True),
         "icmp": Case(ip(_ICMP, bytes(100))),
         "nothing_behind_the_header": Case(ip(PROTOCOL_UDP, b"")),
     }
@@ -193,7 +195,7 @@ def test_vlan_tags(name: str, link: int) -> None:
 def test_three_vlan_tags_do_not_pass(link: int) -> None:
     """The limit; what is decoded has one, too."""
     packet = CASES["sip_from_a_port_ipv4"][1].packet
-    assert not _passes(_frame(link, 0x0800, packet, 3 * (0x8100,)), "SIP", link, vlan=True)
+    assert not _passes(_frame(link, IPV4, packet, 3 * (0x8100,)), "SIP", link, vlan=True)
 
 
 @pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
@@ -206,7 +208,7 @@ def test_ipv4_options(link: int, tags: tuple[int, ...]) -> None:
     ):
         packet = _ip(4, PROTOCOL_UDP, payload, options=bytes(8))
         for mode in MODES:
-            frame = _frame(link, 0x0800, packet, tags)
+            frame = _frame(link, IPV4, packet, tags)
             assert _passes(frame, mode, link, vlan=True) == (mode in modes)
 
 
@@ -222,9 +224,9 @@ def test_what_is_not_ip_does_not_pass(link: int) -> None:
 def test_the_least_length_of_a_udp_frame(dst_port: int, mode: str) -> None:
     """128 bytes, link header and all."""
     for size in (127, 128):
-        empty = len(_frame(ETHERNET, 0x0800, _ip(4, PROTOCOL_UDP, _udp(0, 0, b""))))
+        empty = len(_frame(ETHERNET, IPV4, _ip(4, PROTOCOL_UDP, _udp(0, 0, b""))))
         udp = _udp(40000, dst_port, bytes(size - empty))
-        frame = _frame(ETHERNET, 0x0800, _ip(4, PROTOCOL_UDP, udp))
+        frame = _frame(ETHERNET, IPV4, _ip(4, PROTOCOL_UDP, udp))
         assert len(frame) == size
         assert _passes(frame, mode, ETHERNET) == (size == 128)
 
@@ -234,7 +236,7 @@ def test_one_port(link: int) -> None:
     """-pr takes a single port, too."""
     for port, passes in ((5060, True), (5061, False)):
         for tags in ((), (0x8100,)):
-            frame = _frame(link, 0x0800, _ip(4, PROTOCOL_UDP, _udp(40000, port, _SIP)), tags)
+            frame = _frame(link, IPV4, _ip(4, PROTOCOL_UDP, _udp(40000, port, _SIP)), tags)
             assert _passes(frame, "SIP", link, vlan=True, ports="5060") == passes
 
 
