@@ -134,7 +134,7 @@ class Reassembly:
             data = _under(inside, begin, data)
             known = sum([len(piece) for _, piece, _ in inside])
             self.held -= known + PIECE_COST * len(inside)
-            time = inside[0][2]
+            time = inside[0][2] if inside[0][0] == begin else time
             is_new = known < len(data)
         if not waiting:
             self.since = time

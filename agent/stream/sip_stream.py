@@ -310,8 +310,8 @@ class SipStream:
 
     def _read_frame(self, data: _Bytes, at: int) -> int:
         first, begin, size, masked = websocket.read_header(data, at)
-        if first <= 0:
-            if not first:
+        if first < 0:
+            if first == websocket.MISSING:
                 return ~at
             self._fragments.give_up()
             self._begin(_SIP)
@@ -375,9 +375,11 @@ class SipStream:
             self._is_first = False
             self._scanned = 0
             return at
-        is_upgrade = websocket.is_upgrade(bytes(data[at : end + 2]))
-        self._count_garbage(not is_upgrade)
-        self._begin(_FRAMES if is_upgrade else _SEARCH)
+        if websocket.is_upgrade(bytes(data[at : end + 2])):
+            self._begin(_FRAMES)
+        else:
+            self._count_garbage(True)
+            self._scanned = self._skip = 0
         return end + len(_EMPTY_LINE)
 
     def _count_garbage(self, is_garbage: bool) -> None:

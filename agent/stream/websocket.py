@@ -32,7 +32,8 @@ _CONTROL: Final = 0x08
 _OPCODES: Final = frozenset({0, 1, 2, 8, 9, 10})
 _MASKED: Final = 0x80
 _MAX_CONTROL: Final = 125
-_INCOMPLETE: Final = (0, 0, 0, False)
+MISSING: Final = -2
+_INCOMPLETE: Final = (MISSING, 0, 0, False)
 _BAD: Final = (-1, 0, 0, False)
 
 _FOUND: Final = int(Count.FOUND)
@@ -66,8 +67,8 @@ def is_upgrade(head: bytes | bytearray) -> bool:
 def read_header(data: bytes | bytearray, at: int) -> tuple[int, int, int, bool]:
     """First byte, where the payload begins, its size, and whether it is masked (RFC 6455 §5.2).
 
-    The first byte is 0 and so is the rest while bytes are missing; it is -1 if no frame begins
-    there, which includes one that is longer than ``MAX_MESSAGE``.
+    Instead of the first byte, ``MISSING`` while the header is not complete, and -1 if no frame
+    begins there, or one that is longer than ``MAX_MESSAGE``.
     """
     held = len(data) - at
     if not held:
