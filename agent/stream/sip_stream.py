@@ -6,7 +6,8 @@ many bytes as Content-Length says, perhaps empty lines (RFC 5626 §3.5.1), and t
 Else everything is skipped up to the next start line, WebSocket handshake, or frame with a SIP
 message. The messages depend on the bytes, never on how they were cut into segments.
 
-Content-Length may have any spelling. Of several, the first in the usual one counts, else the first.
+Content-Length may have any spelling. Of several that are numbers, the first ``Content-Length:``
+counts, else the first ``l:``, else the first.
 Without one that is a number, which RFC 3261 §18.3 forbids over TCP, a message without Content-Type
 has no body; with it, the body ends at the next start line, when the stream ends, or when it falls
 silent. A message of more than ``MAX_MESSAGE`` bytes, or ``MAX_HEAD`` of headers, is skipped.
@@ -24,6 +25,7 @@ from agent.stream.websocket import MAX_MESSAGE
 from collector.sip import MAX_HEAD, find_empty_line, find_headers
 
 _LENGTH: Final = b"\r\nContent-Length:"
+_SHORT_LENGTH: Final = b"\r\nl:"
 _HEADERS: Final = frozenset({b"content-length", b"content-type"})
 _EMPTY_LINE: Final = b"\r\n\r\n"
 _MAX_DIGITS: Final = 12
@@ -72,12 +74,13 @@ def is_tls(data: _Bytes, at: int) -> bool:
 
 def _body_size(data: _Bytes, begin: int, head: int) -> int:
     """Bytes of the body of the message whose headers end at ``head``; -1 if nothing says so."""
-    at = data.find(_LENGTH, begin, head)
-    if at >= 0:
-        at += len(_LENGTH)
-        size = _number(bytes(data[at : data.find(b"\r", at)]))
-        if size >= 0:
-            return size
+    for name in (_LENGTH, _SHORT_LENGTH):
+        at = data.find(name, begin, head)
+        if at >= 0:
+            at += len(name)
+            size = _number(bytes(data[at : data.find(b"\r", at)]))
+            if size >= 0:
+                return size
     found = find_headers(bytes(data[begin : head + 4]), _HEADERS)
     size = _number(found.get(b"content-length", b""))
     return 0 if size < 0 and b"content-type" not in found else size
