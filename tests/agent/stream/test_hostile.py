@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import pytest
 
@@ -23,6 +23,8 @@ FILES: Final = {
 }
 MASK: Final = b"\x81\x82\xfe\x01"
 
+Trace: TypeAlias = Callable[[FrameType, str, Any], Any]
+
 
 def tiny(stream: bytes, size: int) -> Iterator[Packet]:
     """The stream in segments of this size."""
@@ -34,12 +36,12 @@ def lines_run(packets: list[Packet]) -> int:
     """How many lines of the code of streams these segments make it run."""
     lines = 0
 
-    def count(_frame: FrameType, event: str, _argument: object) -> Callable[..., object]:
+    def count(_frame: FrameType, event: str, _argument: Any) -> Trace:
         nonlocal lines
         lines += event == "line"
         return count
 
-    def enter(entered: FrameType, _event: str, _argument: object) -> Callable[..., object] | None:
+    def enter(entered: FrameType, _event: str, _argument: Any) -> Trace | None:
         return count if entered.f_code.co_filename in FILES else None
 
     capture = Capture()

@@ -60,7 +60,7 @@ def test_a_gap_in_front_of_too_many_bytes_is_skipped_at_once() -> None:
     """What waits behind it stays bounded."""
     capture = opened()
     at = SIZE_A
-    found = []
+    found: list[bytes] = []
     while not found:
         found = capture.feed([segment(B * 5, at)])
         at += SIZE_B * 5

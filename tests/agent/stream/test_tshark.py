@@ -33,14 +33,15 @@ class Connection:
 
     def add(self, side: int, offset: int, data: bytes, flags: int = ACK) -> None:
         """A segment of the client (0) or server (1) with the bytes at an offset."""
-        addresses = (segments.CLIENT, segments.SERVER)
         sequence = (self.first[side] + offset) & 0xFFFF_FFFF
-        self._packets.append(
-            Packet(
-                *(0, PROTOCOL_TCP, addresses[side], addresses[1 - side]),
-                *(self._ports[side], self._ports[1 - side], 0, data, sequence, flags),
+        packet = segments.segment(data, sequence, flags=flags)
+        client, server = self._ports
+        packet = packet._replace(src_port=client, dst_port=server)
+        if side:
+            packet = packet._replace(
+                src_ip=packet.dst_ip, dst_ip=packet.src_ip, src_port=server, dst_port=client
             )
-        )
+        self._packets.append(packet)
 
 
 def write(file: Path, packets: list[Packet]) -> None:
