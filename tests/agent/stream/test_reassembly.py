@@ -229,3 +229,13 @@ def test_sequence_numbers_wrap() -> None:
     assert reassembly.add(0xFFFF_FFFE, b"a", 3) == [(3, b"a"), (2, b"bc"), (1, b"d")]
     assert reassembly.next == 2
     assert reassembly.held == 0
+
+
+def test_nothing_new_behind_a_gap() -> None:
+    """A segment of which every byte waits already, in several pieces."""
+    reassembly = Reassembly(0)
+    assert reassembly.add(100, b"a", 1) == []
+    assert reassembly.add(101, b"b", 2) == []
+    assert reassembly.add(100, b"xy", 3) is None
+    assert reassembly.add(99, b"xyz", 4) == []
+    assert reassembly.skip() == [(4, b"xab")]

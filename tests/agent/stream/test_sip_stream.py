@@ -65,6 +65,15 @@ def test_body_without_length_ends_at_the_next_start_line() -> None:
     assert capture.feed([segment(NEXT, len(message))]) == [message, NEXT]
 
 
+@pytest.mark.parametrize("cut", range(1, 40))
+def test_start_line_behind_a_body_without_length_in_two_segments(cut: int) -> None:
+    """Wherever it is cut."""
+    message = request(b"INVITE", b"v" * 200 + b"\r\n", length=b"Subject: x")
+    capture, found = read(message + NEXT[:cut])
+    found += capture.feed([segment(NEXT[cut:], len(message) + cut)])
+    assert found == [message, NEXT]
+
+
 def test_body_without_length_ends_with_silence_or_the_stream() -> None:
     """Whichever comes first; its time is that of its first byte."""
     message = request(b"INVITE", b"v=0\r\ns=-\r\n", length=b"Content-Length: -5")
@@ -139,6 +148,12 @@ def test_joined_in_the_middle_of_a_message() -> None:
     assert read(b"ITE sip:b@h SIP/2.0\r\nl: 0\r\n\r\n" + NEXT, joined=True)[1] == [NEXT]
 
 
+def test_a_status_line_in_a_header_is_no_message() -> None:
+    """Where the beginning of the headers is missing."""
+    rest = b'Warning: 399 h "SIP/2.0 200 OK"\r\nX: a SIP/2.0 200 OK\r\n\r\n'
+    assert read(rest + NEXT, joined=True)[1] == [NEXT]
+
+
 def test_joined_at_the_beginning_of_a_message() -> None:
     """Nothing is lost then, whatever the method."""
     capture, found = read(request(b"KDMQ") + NEXT, joined=True)
@@ -184,5 +199,9 @@ def test_what_is_a_message_at_first_sight() -> None:
     """Only what is exactly one in the usual form; the rest is looked at closely."""
     message = request(b"INVITE", b"v=0\r\n")
     assert is_message(message)
+    large = request(b"INVITE", b"x" * MAX_MESSAGE)
+    bare = message.replace(b"\r\n", b"\n", 1)
+    assert not is_message(large)
+    assert not is_message(bare)
     for other in (message + b"\r\n", message[:-1], message[1:-1], b"\r\n" + message, b"", b"x"):
         assert not is_message(other)

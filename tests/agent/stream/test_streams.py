@@ -7,7 +7,8 @@ import pytest
 
 from agent.count import Count
 from agent.stream import streams
-from agent.stream.streams import GAP_WAIT, IDLE, MAX_STREAMS, MAX_WAITING
+from agent.stream.reassembly import PIECE_COST
+from agent.stream.streams import GAP_WAIT, IDLE, MAX_PIECES, MAX_STREAMS, MAX_WAITING
 from tests.agent.stream.segments import ACK, FIN, RST, SYN, Capture, request, segment
 
 A, B, C = request(b"INVITE", b"v=0\r\n"), request(b"BYE"), request(b"MESSAGE", b"hello")
@@ -68,6 +69,24 @@ def test_a_gap_in_front_of_too_many_bytes_is_skipped_at_once() -> None:
         assert at < 2 * MAX_WAITING
     assert found[0] == B
     assert len(found) * SIZE_B == at - SIZE_A
+
+
+def test_a_gap_in_front_of_too_many_pieces_is_skipped_at_once() -> None:
+    """Tiny ones cost more than their bytes."""
+    capture = opened()
+    for at in range(10, 10 + 4 * MAX_PIECES, 2):
+        capture.feed([segment(b"x", at)])
+        assert capture.streams.held <= MAX_PIECES * (PIECE_COST + 2)
+    assert capture[Count.STREAM_GAP] > 0
+
+
+def test_a_gap_in_front_of_large_pieces() -> None:
+    """Few, but more bytes than may wait."""
+    capture = opened()
+    for number in range(40):
+        capture.feed([segment(b"x" * 60_000, 10 + number * 70_000)])
+        assert capture.streams.held <= MAX_WAITING
+    assert capture[Count.STREAM_GAP] > 0
 
 
 def test_several_gaps() -> None:
@@ -135,6 +154,23 @@ def test_a_last_segment_sent_again_is_not_read_again() -> None:
     assert capture[Count.TCP_REPEATED] == 2
 
 
+def test_an_end_that_was_none() -> None:
+    """What follows it is read; what RST carries is no user data (RFC 9293 §3.5.2)."""
+    capture = opened()
+    end = SIZE_A + SIZE_B
+    assert capture.feed([segment(A, 0), segment(B, SIZE_A), segment(C, end, flags=RST)]) == [A, B]
+    assert capture.feed([segment(C[:50], end), segment(C[50:], end + 50)]) == [C]
+    assert capture[Count.FOUND] == 0
+
+
+def test_an_old_syn_says_nothing() -> None:
+    """A stream that begins long after it is joined."""
+    capture = opened()
+    assert capture.feed([segment(A, 1000, time=IDLE + 1)]) == [A]
+    capture = opened()
+    assert capture.feed([segment(A, 1000, time=IDLE)]) == []
+
+
 def test_port_reuse() -> None:
     """A new SYN begins anew; what was not whole is lost; a SYN sent again changes nothing."""
     capture = opened()
@@ -194,6 +230,17 @@ def test_too_many_streams() -> None:
     capture.check()
 
 
+def test_streams_that_have_ended_are_not_missed() -> None:
+    """They make room uncounted, unless they went on."""
+    capture = Capture()
+    for port in range(MAX_STREAMS + 2):
+        capture.feed([segment(A, 0, port=port, flags=FIN | ACK)])
+        if port == 1:
+            capture.feed([segment(B, SIZE_A, port=1)])
+    assert len(capture.streams) == MAX_STREAMS
+    assert capture[Count.STREAM_FORGOTTEN] == 1
+
+
 def test_too_many_bytes_in_all_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stream whose bytes wait for longest makes room, others do not."""
     monkeypatch.setattr(streams, "MAX_HELD", 5000)
@@ -202,6 +249,10 @@ def test_too_many_bytes_in_all_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     part = request(length=b"Content-Length: 900") + b"x" * 800
     for port in range(2, 10):
         capture.feed([segment(part, 0, port=port)])
+        if port == 4:
+            capture.feed([segment(b"x", len(part), port=2)])
+        if port == 8:
+            assert capture.feed([segment(b"x" * 99, len(part) + 1, port=2)]) == [part + b"x" * 100]
         assert capture.streams.held <= 5000
     assert capture[Count.STREAM_FORGOTTEN] == capture[Count.TCP_CROWDED_OUT] > 0
     assert len(capture.streams) == 9 - capture[Count.STREAM_FORGOTTEN]
