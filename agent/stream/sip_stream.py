@@ -118,6 +118,7 @@ class SipStream:
         self._time = self._time_of_old = 0
         """When the latest chunk came, and the one with the first byte of the buffer."""
         self._out: list[Chunk] = []
+        """Messages of the latest chunk, while it is read."""
         self._fragments = websocket.Fragments(counts)
         self._mode = self._need = self._line = self._scanned = self._skip = 0
         """Of the present message, from its beginning: its bytes, or of the frame that must be there
@@ -187,6 +188,7 @@ class SipStream:
             del buffer[:at]
         else:
             buffer += data[at:]
+        self._out = []  # else the stream would hold them until its next segment
         return out
 
     def end_body(self) -> list[Chunk]:

@@ -38,7 +38,7 @@ MAX_WAITING: Final = 1 << 20
 MAX_PIECES: Final = 1024
 """Pieces that wait behind the gaps of one stream."""
 MAX_STREAMS: Final = 16_384
-"""Streams that are known at a time, and as many whose SYN alone was seen. At most 1.5 KB each."""
+"""Streams that are known at a time, and as many whose SYN alone was seen. About 1 KB each."""
 MAX_HELD: Final = 64 << 20
 """Memory in bytes of all that waits in all streams."""
 

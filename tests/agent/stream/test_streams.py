@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from agent.count import Count
@@ -228,6 +230,18 @@ def test_too_many_streams() -> None:
     assert capture[Count.STREAM_FORGOTTEN] == capture[Count.TCP_CROWDED_OUT] == 1
     assert capture.feed([segment(C, SIZE_A + SIZE_B, port=0)]) == [C]
     capture.check()
+
+
+def test_messages_are_not_held_once_they_are_handed_out() -> None:
+    """A stream would keep its last ones in memory, beside all bounds."""
+    capture = opened()
+    first, second = capture.streams.feed(segment(A + B, 0))
+    for packet in (first, second):
+        assert not [
+            holder
+            for holder in gc.get_referrers(packet.payload)
+            if isinstance(holder, list | tuple) and holder is not packet
+        ]
 
 
 def test_streams_that_have_ended_are_not_missed() -> None:
