@@ -27,6 +27,8 @@ class Unit(StrEnum):
     """Of IP: what fragments make up. Its fragments were counted as frames."""
     PACKET = "packet"
     """Of the kernel: a frame that never reached the agent."""
+    STREAM = "stream"
+    """Of TCP: what befell one direction of a connection. Beside the balances."""
 
 
 class Outcome(StrEnum):
@@ -97,3 +99,19 @@ class Count(IntEnum):
         *(Unit.DATAGRAM, Outcome.IGNORED),
         "never complete: without its first fragment (other traffic than -pr), or not UDP",
     )
+
+    TCP_CONTROL = Unit.FRAME, Outcome.IGNORED, "TCP segments that open or end a stream, no payload"
+    TCP_REPEATED = Unit.FRAME, Outcome.IGNORED, "TCP segments of bytes that were captured before"
+    TCP_KEEPALIVE = Unit.FRAME, Outcome.IGNORED, "TCP segments of empty lines, a SIP keep-alive"
+    TCP_UNKNOWN = Unit.FRAME, Outcome.IGNORED, "TCP segments with no part of a SIP message"
+    TLS = Unit.FRAME, Outcome.IGNORED, "TCP segments of TLS, which nobody can read"
+
+    TCP_CUT = Unit.MESSAGE, Outcome.LOST, "a TCP segment with a part of it was never captured"
+    TCP_UNFINISHED = Unit.MESSAGE, Outcome.LOST, "the TCP stream ended, or fell silent, within it"
+    TCP_TOO_LARGE = Unit.MESSAGE, Outcome.LOST, "in a TCP stream, and longer than fits into HEP"
+    TCP_CROWDED_OUT = Unit.MESSAGE, Outcome.LOST, "unfinished when its TCP stream was forgotten"
+    WEBSOCKET_COMPRESSED = Unit.MESSAGE, Outcome.LOST, "by permessage-deflate (RFC 7692)"
+
+    STREAM_GAP = Unit.STREAM, Outcome.LOST, "gaps skipped: bytes that were never captured"
+    STREAM_GARBAGE = Unit.STREAM, Outcome.IGNORED, "stretches of bytes skipped that are no SIP"
+    STREAM_FORGOTTEN = Unit.STREAM, Outcome.LOST, "streams forgotten because there were too many"

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -111,3 +113,32 @@ def _fields(file: Path, names: tuple[str, ...], *options: str) -> list[dict[str,
         command += ["-e", name]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [dict(zip(names, line.split("|"), strict=True)) for line in done.stdout.splitlines()]
+
+
+def reassemble(file: Path) -> list[tuple[int, bytes]]:
+    """The SIP messages of a capture file, each with the number, from 1, of the frame that made it
+    whole. TCP segments are put in order.
+    """
+    options = ("-Y", "sip", "-o", "tcp.reassemble_out_of_order:TRUE")
+    command = ["tshark", "-r", str(file), "-T", "jsonraw", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    # Layers that are there twice have the same name: as pairs, none is lost.
+    frames = json.loads(done.stdout, object_pairs_hook=_Pairs)
+    numbers = [int(row["frame.number"]) for row in _fields(file, ("frame.number",), *options)]
+    return [
+        (number, bytes.fromhex(value[0]))
+        for number, frame in zip(numbers, frames, strict=True)
+        for value in _values(frame, "sip_raw")
+    ]
+
+
+class _Pairs(list[tuple[str, object]]):
+    """A JSON object."""
+
+
+def _values(pairs: object, wanted: str) -> Iterator[list[str]]:
+    if isinstance(pairs, _Pairs):
+        for name, value in pairs:
+            if name == wanted and isinstance(value, list):
+                yield value
+            yield from _values(value, wanted)
