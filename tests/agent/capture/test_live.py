@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real traffic between two network namespaces."""
+
+from __future__ import annotations
+
+import re
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from agent.capture.live import Live
+from agent.capture.source import CaptureError
+from tests.agent.capture.frames import numbered, payload, read_count, read_for, read_until, send
+from tests.fix_network import Host, MakeNetwork, Network
+
+RING: Final[dict[str, Any]] = {"snap_length": 8192, "buffer_mb": 4, "filter_text": "udp port 5060"}
+ETHERNET: Final = 1
+COOKED: Final = 113
+
+
+def opened(host: Host, interface: str = "veth0", **settings: Any) -> closing[Live]:
+    """A capture on a host; closed at the end of the ``with``."""
+    with host.inside():
+        return closing(Live(interface, **(RING | settings)))
+
+
+@pytest.fixture
+def hosts(make_network: MakeNetwork) -> Network:
+    """Two hosts with IPv4, IPv6 and a VLAN."""
+    return make_network(vlans=(7,))
+
+
+@pytest.fixture(params=["ipv4", "ipv6"])
+def addresses(request: pytest.FixtureRequest, hosts: Network) -> tuple[str, str]:
+    """From and to."""
+    return getattr(hosts.left, request.param), getattr(hosts.right, request.param)
+
+
+def test_frames_of_an_interface(hosts: Network, addresses: tuple[str, str]) -> None:
+    """Whole, in order, with the time of capture in µs."""
+    sent = numbered(20)
+    with opened(hosts.right) as live:
+        before = time.time_ns() // 1000
+        with hosts.left.inside():
+            send(*addresses, sent)
+        frames = read_count(live, 20)
+        after = time.time_ns() // 1000
+    assert live.linktype == ETHERNET
+    assert [payload(frame) for _, frame, _ in frames] == sent
+    times = [at for at, _, _ in frames]
+    assert times == sorted(times)
+    assert before <= times[0]
+    assert times[-1] <= after
+    assert all(length == len(frame) for _, frame, length in frames)
+
+
+def test_any_interface(hosts: Network) -> None:
+    """Interfaces of all names, also one that came later, in Linux cooked form."""
+    with opened(hosts.right, "any") as live, hosts.right.inside():
+        send("127.0.0.1", "127.0.0.1", numbered(1))
+        with hosts.left.inside():
+            send(hosts.left.ipv4, hosts.right.ipv4, numbered(1))
+        hosts.right.run("ip", "link", "add", "late", "type", "veth", "peer", "name", "later")
+        hosts.right.run("ip", "link", "set", "later", "up")
+        hosts.right.run("ip", "link", "set", "late", "up")
+        hosts.right.run("ip", "address", "add", "10.97.0.1/24", "dev", "late")
+        hosts.right.run(
+            *("ip", "neighbour", "add", "10.97.0.2", "lladdr", "02:00:00:00:00:02", "dev", "late")
+        )
+        send("10.97.0.1", "10.97.0.2", numbered(1))
+        # What goes out of "late" comes in on "later".
+        frames = read_count(live, 4)
+        assert live.linktype == COOKED
+        assert len(frames + read_for(live, 0.2)) == 4
+
+
+@pytest.mark.parametrize("interface", ["lo", "any"])
+def test_each_packet_of_the_loopback_comes_once(hosts: Network, interface: str) -> None:
+    """Though the kernel shows it on its way out and in."""
+    sent = numbered(10)
+    with opened(hosts.right, interface) as live:
+        with hosts.right.inside():
+            send("127.0.0.1", "127.0.0.1", sent)
+            send("::1", "::1", sent)
+        frames = read_count(live, 20)
+        assert len(frames + read_for(live, 0.2)) == 20
+
+
+def test_several_interfaces(hosts: Network) -> None:
+    """In a list, with blanks and twice the same."""
+    sent = numbered(5)
+    with opened(hosts.right, "lo, veth0,lo") as live:
+        with hosts.right.inside():
+            send("127.0.0.1", "127.0.0.1", sent)
+        with hosts.left.inside():
+            send(hosts.left.ipv4, hosts.right.ipv4, sent)
+        frames = read_count(live, 10)
+        assert len(frames + read_for(live, 0.2)) == 10
+    assert sorted(payload(frame) for _, frame, _ in frames) == sorted(2 * sent)
+
+
+def test_interfaces_of_two_kinds(hosts: Network) -> None:
+    """One decoder is for one link type."""
+    with pytest.raises(CaptureError, match=r"different link types .lo: 1, any: 113"):
+        opened(hosts.right, "lo,any")
+
+
+def test_a_vlan_tag_is_in_the_frame(hosts: Network) -> None:
+    """Where it was on the wire: the kernel takes it out, libpcap puts it back."""
+    with opened(hosts.right, filter_text="vlan and udp port 5060") as live:
+        with hosts.left.inside():
+            send(hosts.left.vlan_ipv4(7), hosts.right.vlan_ipv4(7), numbered(1))
+        [(_, frame, length)] = read_count(live, 1)
+    assert frame[12:16] == b"\x81\x00\x00\x07"
+    assert length == len(frame) == 14 + 4 + 20 + 8 + 200
+
+
+def test_only_what_the_filter_lets_through(hosts: Network) -> None:
+    """Also of what was on its way while the filter was set."""
+    flood = hosts.left.command(
+        *(sys.executable, "-c"),
+        "import socket\n"
+        "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        f"while True: s.sendto(b'x' * 100, ('{hosts.right.ipv4}', 4000))",
+    )
+    with subprocess.Popen(flood) as sender:
+        try:
+            seen = 0
+            while not seen:
+                with opened(hosts.right, filter_text="udp port 4000") as live:
+                    seen = len(read_for(live, 0.05))
+            for _ in range(10):
+                with opened(hosts.right) as live:
+                    assert read_for(live, 0.03) == []
+        finally:
+            sender.kill()
+
+
+def test_a_long_frame_is_cut(hosts: Network) -> None:
+    """To -s bytes; how long it was is known."""
+    with opened(hosts.right, snap_length=100) as live:
+        with hosts.left.inside():
+            send(hosts.left.ipv4, hosts.right.ipv4, numbered(1, 1000))
+        [(_, frame, length)] = read_count(live, 1)
+    assert len(frame) == 100
+    assert length == 14 + 20 + 8 + 1000
+
+
+def test_a_frame_is_not_held_back(hosts: Network) -> None:
+    """Though a ring block is far from full: the descriptor tells of it without more traffic."""
+    with opened(hosts.right) as live:
+        with hosts.left.inside():
+            send(hosts.left.ipv4, hosts.right.ipv4, numbered(1))
+        assert select.select([live], [], [], 5)[0]
+        assert len(live.read(10)) == 1
+
+
+def test_read_gives_no_more_than_asked_and_never_waits(hosts: Network) -> None:
+    """A worker has other things to do."""
+    with opened(hosts.right) as live:
+        assert live.read(10) == []
+        with hosts.left.inside():
+            send(hosts.left.ipv4, hosts.right.ipv4, numbered(5))
+        frames = read_count(live, 1)
+        while len(frames) < 5:
+            got = live.read(1)
+            assert len(got) <= 1
+            frames += got
+        assert [payload(frame) for _, frame, _ in frames] == numbered(5)
+
+
+def test_drops_are_counted(hosts: Network) -> None:
+    """When nobody reads; and what is read and what was dropped is all there was."""
+    count, size = 20_000, 1_000
+    with opened(hosts.right, buffer_mb=1) as live:
+        with hosts.left.inside():
+            send(hosts.left.ipv4, hosts.right.ipv4, numbered(count, size))
+        frames = read_for(live, 0.3)
+        kernel, interface = live.drops()
+        assert kernel > 0
+        assert interface == 0
+        assert len(frames) + kernel == count
+        assert live.drops() == (kernel, interface)
+    assert live.drops() == (kernel, interface)
+
+
+def test_promiscuous_or_not(hosts: Network) -> None:
+    """As heplify: with -t pcap."""
+
+    def flags() -> str:
+        return hosts.right.run("ip", "-details", "link", "show", "veth0")
+
+    with opened(hosts.right):
+        assert "promiscuity 0" in flags()
+    with opened(hosts.right, promiscuous=True):
+        assert "promiscuity 1" in flags()
+
+
+def test_no_such_interface(hosts: Network) -> None:
+    """Says which ones there are."""
+    with pytest.raises(CaptureError, match=r"no interface 'eth7'.*any, lo, .*veth0") as raised:
+        opened(hosts.right, "eth7")
+    assert "veth0.7" in str(raised.value)
+
+
+def test_an_interface_that_is_down(hosts: Network) -> None:
+    """Says what to do."""
+    hosts.right.run("ip", "link", "set", "veth0", "down")
+    with pytest.raises(CaptureError, match="ip link set veth0 up"):
+        opened(hosts.right)
+
+
+@pytest.mark.parametrize("text", ["udp prot 5060", "port 99999", "vlan and ("])
+def test_a_bad_filter(hosts: Network, text: str) -> None:
+    """Is named with the reason."""
+    with pytest.raises(CaptureError, match=f"bad capture filter {re.escape(repr(text))}: .+"):
+        opened(hosts.right, filter_text=text)
+
+
+def test_nobody_may_not_capture() -> None:
+    """The message says what it takes."""
+    code = (
+        "from agent.capture.live import Live\n"
+        "from agent.capture.source import CaptureError\n"
+        f"try: Live('lo', **{RING})\n"
+        "except CaptureError as error: print(error)"
+    )
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
+    )
+    assert "no permission to capture on lo" in done.stdout
+    assert "AmbientCapabilities=CAP_NET_RAW" in done.stdout
+    assert "setcap" in done.stdout
+
+
+def test_cap_net_raw_is_enough(hosts: Network) -> None:
+    """No root, no other capability."""
+    code = f"from agent.capture.live import Live; print(Live('veth0', **{RING}).linktype)"
+    caps = (
+        "--inh-caps=-all,+net_raw",
+        "--ambient-caps=-all,+net_raw",
+        "--bounding-set=-all,+net_raw",
+    )
+    done = subprocess.run(
+        hosts.right.command(
+            *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *caps),
+            *(sys.executable, "-W", "ignore", "-c", code),
+        ),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
+    )
+    assert done.stdout == f"{ETHERNET}\n"
+
+
+def test_an_interface_that_goes_down_and_up(
+    hosts: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Capture goes on when it is up again; the log says both."""
+    with opened(hosts.right) as live, hosts.right.inside():
+        hosts.right.run("ip", "link", "set", "veth0", "down")
+        read_until(live, lambda _: "veth0 went down" in caplog.text)
+        hosts.right.run("ip", "link", "set", "veth0", "up")
+        with hosts.left.inside():
+            send(hosts.left.ipv4, hosts.right.ipv4, numbered(3))
+        assert len(read_count(live, 3)) == 3
+
+
+def test_an_interface_that_is_removed_and_comes_back(
+    hosts: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The descriptor stays the same, and so do the drops that were counted."""
+    with opened(hosts.right, buffer_mb=1) as live, hosts.right.inside():
+        with hosts.left.inside():
+            send(hosts.left.ipv4, hosts.right.ipv4, numbered(5_000, 1_000))
+        read_for(live, 0.2)
+        dropped, _ = live.drops()
+        assert dropped > 0
+        descriptor = live.fileno()
+        hosts.cut()
+        read_until(live, lambda _: live.due() is not None)
+        assert "interface veth0: The interface disappeared; waiting for it" in caplog.text
+        read_for(live, 1.0)
+        hosts.lay()
+        read_until(live, lambda _: live.due() is None)
+        assert "interface veth0 is back" in caplog.text
+        with hosts.left.inside():
+            send(hosts.left.ipv4, hosts.right.ipv4, numbered(3))
+        assert len(read_count(live, 3)) == 3
+        assert live.fileno() == descriptor
+        assert live.drops()[0] == dropped
+
+
+MEMBER: Final = """
+import select, sys
+from agent.capture.live import Live
+from tests.agent.capture.frames import payload
+live = Live("veth0", **{ring}, fanout_group=42)
+print("ready", flush=True)
+while select.select([live], [], [], 3)[0]:
+    for _, frame, _ in live.read(256):
+        ports = frame[34:38] if frame[12:14] == b"\\x08\\x00" else frame[54:58]
+        print(*sorted([ports[:2].hex(), ports[2:].hex()]), flush=True)
+live.close()
+"""
+
+
+@pytest.fixture
+def members(hosts: Network) -> Iterator[list[subprocess.Popen[str]]]:
+    """Two processes that share the frames of the right host."""
+    command = hosts.right.command(sys.executable, "-c", MEMBER.format(ring=RING))
+    started = []
+    try:
+        for _ in range(2):
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
+            )
+            started.append(process)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+def test_fanout_gives_every_packet_once_and_a_flow_to_one_worker(
+    hosts: Network, members: list[subprocess.Popen[str]], addresses: tuple[str, str]
+) -> None:
+    """Both directions of it."""
+    left, right = addresses
+    family = socket.AF_INET6 if ":" in left else socket.AF_INET
+    flows = 40
+    with hosts.right.inside():
+        server = socket.socket(family, socket.SOCK_DGRAM)
+    with server, hosts.left.inside():
+        server.bind((right, 5060))
+        for _ in range(flows):
+            with socket.socket(family, socket.SOCK_DGRAM) as client:
+                client.bind((left, 0))
+                for _ in range(3):
+                    client.sendto(b"x" * 200, (right, 5060))
+                    _, peer = server.recvfrom(1000)
+                    server.sendto(b"y" * 200, peer)
+    seen = [process.communicate(timeout=30)[0].splitlines() for process in members]
+    assert len(seen[0]) + len(seen[1]) == flows * 6
+    assert all(seen), "one worker got everything"
+    assert not set(seen[0]) & set(seen[1])
+    assert all(lines.count(flow) == 6 for lines in seen for flow in lines)
+
+
+def test_fragments_go_to_the_worker_of_their_flow(
+    hosts: Network, members: list[subprocess.Popen[str]]
+) -> None:
+    """IPv4: the kernel puts them together first."""
+    flows = 20
+    with hosts.left.inside():
+        for _ in range(flows):
+            send(hosts.left.ipv4, hosts.right.ipv4, numbered(2, 3_000))
+    seen = [process.communicate(timeout=30)[0].splitlines() for process in members]
+    assert len(seen[0]) + len(seen[1]) == flows * 2
+    assert not set(seen[0]) & set(seen[1])
+
+
+def test_a_fanout_group_of_another_kind(hosts: Network) -> None:
+    """Is somebody else's: said with its number."""
+    with hosts.right.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x0300) as other:
+        other.bind(("veth0", 3))
+        other.setsockopt(263, 18, 42 | 1 << 16)
+        with pytest.raises(CaptureError, match="no share in fanout group 42 on veth0"):
+            opened(hosts.right, fanout_group=42)
+
+
+def test_close_gives_everything_back(hosts: Network) -> None:
+    """Also after an error, and twice."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with opened(hosts.right) as live:
+        pass
+    live.close()
+    with suppress(CaptureError):
+        opened(hosts.right, filter_text="no such word")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
