@@ -27,6 +27,8 @@ class Unit(StrEnum):
     """Of IP: what fragments make up. Its fragments were counted as frames."""
     PACKET = "packet"
     """Of the kernel: a frame that never reached the agent."""
+    COPY = "copy"
+    """Of a frame, for the pcap files of -wf. Beside the balances."""
 
 
 class Outcome(StrEnum):
@@ -97,3 +99,5 @@ class Count(IntEnum):
         *(Unit.DATAGRAM, Outcome.IGNORED),
         "never complete: without its first fragment (other traffic than -pr), or not UDP",
     )
+    RECORDED = Unit.COPY, Outcome.USED, "frames written to the pcap files of -wf"
+    UNRECORDED = Unit.COPY, Outcome.LOST, "not written: the folder of -wf is full or unusable"

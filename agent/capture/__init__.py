@@ -5,7 +5,7 @@
     source.py     what every source of frames offers
     live.py       interfaces; interface.py: one of them
     file.py       capture files; inflating.py: those that gzip has packed
-    pcap_file.py  -wf: the file that grows; pcap_folder.py: its names and its rotation
+    recorder.py   -wf: captured frames in a folder; pcap_file.py: the file that grows
 
 libpcap does the work: its rings, its compiler for filters, its reader of files.
 """

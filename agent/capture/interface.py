@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import cypcap
 
-from agent.capture.source import CaptureError, Frame, compiled
+from agent.capture.source import CaptureError, FilterText, Frame, compiled
 from collector.log import LOGGER, LimitedLog, one_line
 
 ANY: Final = "any"
@@ -59,7 +59,7 @@ class Ring(NamedTuple):
     """Bytes kept of a frame (``-s``)."""
     buffer_mb: int
     """MB of the ring (``-b``)."""
-    filter_text: str
+    filter_text: FilterText
     promiscuous: bool
     fanout_group: int | None
     """The group of PACKET_FANOUT whose members share the frames of an interface, each flow always

@@ -7,7 +7,7 @@ import select
 import time
 
 from agent.capture.interface import Interface, Ring
-from agent.capture.source import CaptureError, Frame
+from agent.capture.source import CaptureError, FilterText, Frame
 
 
 class Live:
@@ -27,7 +27,7 @@ class Live:
         *,
         snap_length: int,
         buffer_mb: int,
-        filter_text: str,
+        filter_text: FilterText,
         promiscuous: bool = False,
         fanout_group: int | None = None,
     ) -> None:

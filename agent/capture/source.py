@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 import cypcap
@@ -13,6 +14,10 @@ from collector.log import one_line
 Frame: TypeAlias = tuple[int, bytes, int]
 """Capture time in µs since 1970, the bytes captured, and how many bytes the frame had: more than
 were captured if it was longer than ``-s``."""
+
+
+FilterText: TypeAlias = Callable[[int], str]
+"""The capture filter in pcap-filter(7)'s words for a link type; "" lets all frames through."""
 
 
 class CaptureError(KemiscopeError):
@@ -51,11 +56,9 @@ class Source(Protocol):
         """Release it; twice is fine."""
 
 
-def compiled(pcap: cypcap.Pcap, text: str) -> cypcap.BpfProgram:
-    """A filter in pcap-filter(7)'s words for this capture; "" lets all frames through.
-
-    Raises ``CaptureError`` with the text and libpcap's reason.
-    """
+def compiled(pcap: cypcap.Pcap, filter_text: FilterText) -> cypcap.BpfProgram:
+    """The filter for this capture. Raises ``CaptureError`` with its text and libpcap's reason."""
+    text = filter_text(pcap.datalink())
     try:
         # No netmask: it only matters to "ip broadcast", and not every interface has one.
         return pcap.compile(text, True, cypcap.NETMASK_UNKNOWN)

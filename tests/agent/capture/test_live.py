@@ -21,15 +21,18 @@ from agent.capture.source import CaptureError
 from tests.agent.capture.frames import numbered, payload, read_count, read_for, read_until, send
 from tests.fix_network import Host, MakeNetwork, Network
 
-RING: Final[dict[str, Any]] = {"snap_length": 8192, "buffer_mb": 4, "filter_text": "udp port 5060"}
+RING: Final = {"snap_length": 8192, "buffer_mb": 4}
+FILTER: Final = "udp port 5060"
 ETHERNET: Final = 1
 COOKED: Final = 113
 
 
-def opened(host: Host, interface: str = "veth0", **settings: Any) -> closing[Live]:
+def opened(
+    host: Host, interface: str = "veth0", filter_text: str = FILTER, **settings: Any
+) -> closing[Live]:
     """A capture on a host; closed at the end of the ``with``."""
     with host.inside():
-        return closing(Live(interface, **(RING | settings)))
+        return closing(Live(interface, filter_text=lambda _: filter_text, **(RING | settings)))
 
 
 @pytest.fixture
@@ -230,7 +233,7 @@ def test_nobody_may_not_capture() -> None:
     code = (
         "from agent.capture.live import Live\n"
         "from agent.capture.source import CaptureError\n"
-        f"try: Live('lo', **{RING})\n"
+        f"try: Live('lo', filter_text=lambda _: '', **{RING})\n"
         "except CaptureError as error: print(error)"
     )
     done = subprocess.run(
@@ -247,7 +250,10 @@ def test_nobody_may_not_capture() -> None:
 
 def test_cap_net_raw_is_enough(hosts: Network) -> None:
     """No root, no other capability."""
-    code = f"from agent.capture.live import Live; print(Live('veth0', **{RING}).linktype)"
+    code = (
+        "from agent.capture.live import Live\n"
+        f"print(Live('veth0', filter_text=lambda _: '', **{RING}).linktype)"
+    )
     caps = (
         "--inh-caps=-all,+net_raw",
         "--ambient-caps=-all,+net_raw",
@@ -308,7 +314,7 @@ MEMBER: Final = """
 import select, sys
 from agent.capture.live import Live
 from tests.agent.capture.frames import payload
-live = Live("veth0", **{ring}, fanout_group=42)
+live = Live("veth0", **{ring}, filter_text=lambda _: "udp", fanout_group=42)
 print("ready", flush=True)
 while select.select([live], [], [], 3)[0]:
     for _, frame, _ in live.read(256):
