@@ -123,8 +123,8 @@ class Interface:
                 self._log.warn("stats", f"no drops are known of {self.name}: {error.msg}")
             else:
                 read_at = (found.drop, found.ifdrop)
-                self._kernel += _grown(self._read_at[0], read_at[0])
-                self._interface += _grown(self._read_at[1], read_at[1])
+                self._kernel += grown(self._read_at[0], read_at[0])
+                self._interface += grown(self._read_at[1], read_at[1])
                 self._read_at = read_at
         return self._kernel, self._interface
 
@@ -251,7 +251,7 @@ def _flags(descriptor: int, name: str) -> int:
     return int(_IFREQ.unpack(answer)[1])
 
 
-def _grown(before: int, now: int) -> int:
+def grown(before: int, now: int) -> int:
     """How much a counter of 32 bits has grown; one that went back has started anew."""
     grown = now - before & 0xFFFFFFFF
     return grown if grown < 1 << 31 else 0

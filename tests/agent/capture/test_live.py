@@ -25,6 +25,7 @@ RING: Final = {"snap_length": 8192, "buffer_mb": 4}
 FILTER: Final = "udp port 5060"
 ETHERNET: Final = 1
 COOKED: Final = 113
+ROOT: Final = Path(__file__).parents[3]
 
 
 def opened(
@@ -147,6 +148,17 @@ def test_only_what_the_filter_lets_through(hosts: Network) -> None:
             sender.kill()
 
 
+def test_the_filter_is_in_the_kernel(hosts: Network) -> None:
+    """What it rejects takes no room in the ring, which would not hold a tenth of this."""
+    with opened(hosts.right, buffer_mb=1) as live:
+        with hosts.left.inside():
+            send(hosts.left.ipv4, hosts.right.ipv4, numbered(20_000, 1_000), port=4000)
+            send(hosts.left.ipv4, hosts.right.ipv4, numbered(5))
+        frames = read_count(live, 5)
+        assert [payload(frame) for _, frame, _ in frames] == numbered(5)
+        assert live.drops() == (0, 0)
+
+
 def test_a_long_frame_is_cut(hosts: Network) -> None:
     """To -s bytes; how long it was is known."""
     with opened(hosts.right, snap_length=100) as live:
@@ -183,7 +195,7 @@ def test_read_gives_no_more_than_asked_and_never_waits(hosts: Network) -> None:
 def test_drops_are_counted(hosts: Network) -> None:
     """When nobody reads; and what is read and what was dropped is all there was."""
     count, size = 20_000, 1_000
-    with opened(hosts.right, buffer_mb=1) as live:
+    with opened(hosts.left, buffer_mb=1) as live:
         with hosts.left.inside():
             send(hosts.left.ipv4, hosts.right.ipv4, numbered(count, size))
         frames = read_for(live, 0.3)
@@ -228,48 +240,35 @@ def test_a_bad_filter(hosts: Network, text: str) -> None:
         opened(hosts.right, filter_text=text)
 
 
-def test_nobody_may_not_capture() -> None:
-    """The message says what it takes."""
+def with_capabilities(host: Host, capabilities: str) -> str:
+    """What a process with no other capabilities gets when it opens the interface."""
     code = (
         "from agent.capture.live import Live\n"
         "from agent.capture.source import CaptureError\n"
-        f"try: Live('lo', filter_text=lambda _: '', **{RING})\n"
-        "except CaptureError as error: print(error)"
+        "try:\n"
+        f"    live = Live('veth0', filter_text=lambda _: '', **{RING})\n"
+        "    print(live.linktype)\n"
+        "    live.close()\n"
+        "except CaptureError as error:\n"
+        "    print(error)\n"
     )
-    done = subprocess.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parents[3],
-    )
-    assert "no permission to capture on lo" in done.stdout
-    assert "AmbientCapabilities=CAP_NET_RAW" in done.stdout
-    assert "setcap" in done.stdout
+    limits = (f"--{kind}={capabilities}" for kind in ("inh-caps", "ambient-caps", "bounding-set"))
+    command = host.command("setpriv", *limits, sys.executable, "-c", code)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return done.stdout
+
+
+def test_without_permission(hosts: Network) -> None:
+    """The message says what it takes."""
+    said = with_capabilities(hosts.right, "-all")
+    assert "no permission to capture on veth0" in said
+    assert "AmbientCapabilities=CAP_NET_RAW" in said
+    assert f"setcap cap_net_raw+ep {Path(sys.executable).resolve()}" in said
 
 
 def test_cap_net_raw_is_enough(hosts: Network) -> None:
-    """No root, no other capability."""
-    code = (
-        "from agent.capture.live import Live\n"
-        f"print(Live('veth0', filter_text=lambda _: '', **{RING}).linktype)"
-    )
-    caps = (
-        "--inh-caps=-all,+net_raw",
-        "--ambient-caps=-all,+net_raw",
-        "--bounding-set=-all,+net_raw",
-    )
-    done = subprocess.run(
-        hosts.right.command(
-            *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *caps),
-            *(sys.executable, "-W", "ignore", "-c", code),
-        ),
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parents[3],
-    )
-    assert done.stdout == f"{ETHERNET}\n"
+    """No other capability."""
+    assert with_capabilities(hosts.right, "-all,+net_raw") == f"{ETHERNET}\n"
 
 
 def test_an_interface_that_goes_down_and_up(
@@ -313,15 +312,19 @@ def test_an_interface_that_is_removed_and_comes_back(
 MEMBER: Final = """
 import select, sys
 from agent.capture.live import Live
-from tests.agent.capture.frames import payload
 live = Live("veth0", **{ring}, filter_text=lambda _: "udp", fanout_group=42)
 print("ready", flush=True)
-while select.select([live], [], [], 3)[0]:
+def take():
     for _, frame, _ in live.read(256):
         ports = frame[34:38] if frame[12:14] == b"\\x08\\x00" else frame[54:58]
         print(*sorted([ports[:2].hex(), ports[2:].hex()]), flush=True)
+while sys.stdin not in select.select([live, sys.stdin], [], [])[0]:
+    take()
+while select.select([live], [], [], 0.5)[0]:
+    take()
 live.close()
 """
+"""Writes the ports of each frame until standard input ends."""
 
 
 @pytest.fixture
@@ -331,9 +334,7 @@ def members(hosts: Network) -> Iterator[list[subprocess.Popen[str]]]:
     started = []
     try:
         for _ in range(2):
-            process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
-            )
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
             started.append(process)
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
