@@ -192,7 +192,5 @@ class File:
             fault = self._inflating.finish() or fault
             self._inflating = None
         if fault:
-            self._fault = (
-                f"{self._path} is damaged behind the {self._frames} frames that were read of it: "
-                f"{one_line(fault)}"
-            )
+            count = self._frames
+            self._fault = f"{self._path} cannot be read beyond {count} frames: {one_line(fault)}"

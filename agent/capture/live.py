@@ -35,7 +35,11 @@ class Live:
         self._poll = select.epoll()
         self._interfaces: list[Interface] = []
         try:
-            for name in dict.fromkeys(name.strip() for name in interface.split(",")):
+            names = dict.fromkeys(name.strip() for name in interface.split(","))
+            for number, name in enumerate(names):
+                if fanout_group is not None:
+                    # The kernel has a group for one interface only.
+                    ring = ring._replace(fanout_group=fanout_group + number)
                 self._interfaces.append(Interface(name, ring, self._poll))
             self.linktype = self._one_linktype()
         except BaseException:

@@ -236,7 +236,9 @@ def test_a_file_that_breaks_off(pcap: Path, tmp_path: Path, packed: bool) -> Non
     with opened(path) as file:
         frames = file.read(100)
         assert [payload(frame) for _, frame, _ in frames] == SENT[:2]
-        with pytest.raises(CaptureError, match=r"torn.pcap is damaged behind the 2 frames.*trunc"):
+        with pytest.raises(
+            CaptureError, match=r"torn.pcap cannot be read beyond 2 frames: .*trunc"
+        ):
             file.read(100)
         assert file.ended
         assert file.due() is None
@@ -248,7 +250,7 @@ def test_a_packed_file_that_breaks_off(pcap: Path, tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(pcap.read_bytes())[:-12])
     with opened(path) as file:
         frames = file.read(100)
-        with pytest.raises(CaptureError, match=f"behind the {len(frames)} frames.*end-of-stream"):
+        with pytest.raises(CaptureError, match=f"beyond {len(frames)} frames: .*end-of-stream"):
             file.read(100)
     assert [payload(frame) for _, frame, _ in frames] == SENT[: len(frames)]
     assert len(frames) >= 2
@@ -282,8 +284,18 @@ def test_a_record_with_a_mad_length(pcap: Path, tmp_path: Path) -> None:
     path.write_bytes(content)
     with opened(path) as file:
         assert file.read(100) == []
-        with pytest.raises(CaptureError, match="behind the 0 frames"):
+        with pytest.raises(CaptureError, match="beyond 0 frames: "):
             file.read(100)
+
+
+def test_a_file_of_two_link_types(pcap: Path, tmp_path: Path) -> None:
+    """Which pcapng allows: libpcap reads only the first, and the error says so."""
+    other = tmp_path / "other.pcapng"
+    text2pcap("-l", "113", "-", other, dump(b"x" * 60))
+    path = tmp_path / "two.pcapng"
+    run("mergecap", "-a", "-I", "none", "-w", path, pcap, other)
+    with opened(path) as file, pytest.raises(CaptureError, match="type 113 different"):
+        read_all(file)
 
 
 @pytest.mark.parametrize(

@@ -383,6 +383,23 @@ def test_fragments_go_to_the_worker_of_their_flow(
     assert not set(seen[0]) & set(seen[1])
 
 
+def test_fanout_on_several_interfaces(hosts: Network) -> None:
+    """Each has a group of its own, from the given number on."""
+    with (
+        opened(hosts.right, "lo,veth0", fanout_group=42) as one,
+        opened(hosts.right, "lo,veth0", fanout_group=42) as other,
+    ):
+        with hosts.right.inside():
+            for _ in range(20):
+                send("127.0.0.1", "127.0.0.1", numbered(1))
+        with hosts.left.inside():
+            for _ in range(20):
+                send(hosts.left.ipv4, hosts.right.ipv4, numbered(1))
+        shares = [len(read_for(live, 0.3)) for live in (one, other)]
+        assert sum(shares) == 40
+        assert all(shares)
+
+
 def test_a_fanout_group_of_another_kind(hosts: Network) -> None:
     """Is somebody else's: said with its number."""
     with hosts.right.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x0300) as other:
