@@ -5,47 +5,23 @@ from __future__ import annotations
 
 import re
 import select
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from agent.capture.live import Live
 from agent.capture.source import CaptureError
 from tests.agent.capture.frames import numbered, payload, read_count, read_for, read_until, send
-from tests.fix_network import Host, MakeNetwork, Network
+from tests.agent.capture.opened import RING, opened
+from tests.fix_network import Host, Network
 
-RING: Final = {"snap_length": 8192, "buffer_mb": 4}
-FILTER: Final = "udp port 5060"
 ETHERNET: Final = 1
 COOKED: Final = 113
 ROOT: Final = Path(__file__).parents[3]
-
-
-def opened(
-    host: Host, interface: str = "veth0", filter_text: str = FILTER, **settings: Any
-) -> closing[Live]:
-    """A capture on a host; closed at the end of the ``with``."""
-    with host.inside():
-        return closing(Live(interface, filter_text=lambda _: filter_text, **(RING | settings)))
-
-
-@pytest.fixture
-def hosts(make_network: MakeNetwork) -> Network:
-    """Two hosts with IPv4, IPv6 and a VLAN."""
-    return make_network(vlans=(7,))
-
-
-@pytest.fixture(params=["ipv4", "ipv6"])
-def addresses(request: pytest.FixtureRequest, hosts: Network) -> tuple[str, str]:
-    """From and to."""
-    return getattr(hosts.left, request.param), getattr(hosts.right, request.param)
 
 
 def test_frames_of_an_interface(hosts: Network, addresses: tuple[str, str]) -> None:
@@ -307,106 +283,6 @@ def test_an_interface_that_is_removed_and_comes_back(
         assert len(read_count(live, 3)) == 3
         assert live.fileno() == descriptor
         assert live.drops()[0] == dropped
-
-
-MEMBER: Final = """
-import select, sys
-from agent.capture.live import Live
-live = Live("veth0", **{ring}, filter_text=lambda _: "udp", fanout_group=42)
-print("ready", flush=True)
-def take():
-    for _, frame, _ in live.read(256):
-        ports = frame[34:38] if frame[12:14] == b"\\x08\\x00" else frame[54:58]
-        print(*sorted([ports[:2].hex(), ports[2:].hex()]), flush=True)
-while sys.stdin not in select.select([live, sys.stdin], [], [])[0]:
-    take()
-while select.select([live], [], [], 0.5)[0]:
-    take()
-live.close()
-"""
-"""Writes the ports of each frame until standard input ends."""
-
-
-@pytest.fixture
-def members(hosts: Network) -> Iterator[list[subprocess.Popen[str]]]:
-    """Two processes that share the frames of the right host."""
-    command = hosts.right.command(sys.executable, "-c", MEMBER.format(ring=RING))
-    started = []
-    try:
-        for _ in range(2):
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-            started.append(process)
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        yield started
-    finally:
-        for process in started:
-            process.kill()
-            process.communicate()
-
-
-def test_fanout_gives_every_packet_once_and_a_flow_to_one_worker(
-    hosts: Network, members: list[subprocess.Popen[str]], addresses: tuple[str, str]
-) -> None:
-    """Both directions of it."""
-    left, right = addresses
-    family = socket.AF_INET6 if ":" in left else socket.AF_INET
-    flows = 40
-    with hosts.right.inside():
-        server = socket.socket(family, socket.SOCK_DGRAM)
-    with server, hosts.left.inside():
-        server.bind((right, 5060))
-        for _ in range(flows):
-            with socket.socket(family, socket.SOCK_DGRAM) as client:
-                client.bind((left, 0))
-                for _ in range(3):
-                    client.sendto(b"x" * 200, (right, 5060))
-                    _, peer = server.recvfrom(1000)
-                    server.sendto(b"y" * 200, peer)
-    seen = [process.communicate(timeout=30)[0].splitlines() for process in members]
-    assert len(seen[0]) + len(seen[1]) == flows * 6
-    assert all(seen), "one worker got everything"
-    assert not set(seen[0]) & set(seen[1])
-    assert all(lines.count(flow) == 6 for lines in seen for flow in lines)
-
-
-def test_fragments_go_to_the_worker_of_their_flow(
-    hosts: Network, members: list[subprocess.Popen[str]]
-) -> None:
-    """IPv4: the kernel puts them together first."""
-    flows = 20
-    with hosts.left.inside():
-        for _ in range(flows):
-            send(hosts.left.ipv4, hosts.right.ipv4, numbered(2, 3_000))
-    seen = [process.communicate(timeout=30)[0].splitlines() for process in members]
-    assert len(seen[0]) + len(seen[1]) == flows * 2
-    assert not set(seen[0]) & set(seen[1])
-
-
-def test_fanout_on_several_interfaces(hosts: Network) -> None:
-    """Each has a group of its own, from the given number on."""
-    with (
-        opened(hosts.right, "lo,veth0", fanout_group=42) as one,
-        opened(hosts.right, "lo,veth0", fanout_group=42) as other,
-    ):
-        with hosts.right.inside():
-            for _ in range(20):
-                send("127.0.0.1", "127.0.0.1", numbered(1))
-        with hosts.left.inside():
-            for _ in range(20):
-                send(hosts.left.ipv4, hosts.right.ipv4, numbered(1))
-        shares = [len(read_for(live, 0.3)) for live in (one, other)]
-        assert sum(shares) == 40
-        assert all(shares)
-
-
-def test_a_fanout_group_of_another_kind(hosts: Network) -> None:
-    """Is somebody else's: said with its number."""
-    with hosts.right.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x0300) as other:
-        other.bind(("veth0", 3))
-        other.setsockopt(263, 18, 42 | 1 << 16)
-        with pytest.raises(CaptureError, match="no share in fanout group 42 on veth0"):
-            opened(hosts.right, fanout_group=42)
 
 
 def test_close_gives_everything_back(hosts: Network) -> None:
