@@ -29,6 +29,8 @@ class Unit(StrEnum):
     """Of the kernel: a frame that never reached the agent."""
     STREAM = "stream"
     """Of TCP: what befell one direction of a connection. Beside the balances."""
+    COPY = "copy"
+    """Of a frame, for the pcap files of -wf. Beside the balances."""
 
 
 class Outcome(StrEnum):
@@ -115,3 +117,5 @@ class Count(IntEnum):
     STREAM_GAP = Unit.STREAM, Outcome.LOST, "gaps skipped: bytes that were never captured"
     STREAM_GARBAGE = Unit.STREAM, Outcome.IGNORED, "stretches of bytes skipped that are no SIP"
     STREAM_FORGOTTEN = Unit.STREAM, Outcome.LOST, "streams forgotten because there were too many"
+    RECORDED = Unit.COPY, Outcome.USED, "frames written to the pcap files of -wf"
+    UNRECORDED = Unit.COPY, Outcome.LOST, "not written: the folder of -wf is full or unusable"
