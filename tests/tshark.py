@@ -59,3 +59,19 @@ def dissect(file: Path) -> list[Packet]:
             )
         )
     return packets
+
+
+def fields(file: Path, *names: str, decode_as: tuple[str, ...] = ()) -> list[dict[str, list[str]]]:
+    """All values of these fields, by name, of each packet; ``decode_as`` as for tshark's -d."""
+    command = ["tshark", "-r", str(file), "-T", "fields", "-E", "separator=|"]
+    command += ["-E", "occurrence=a", "-E", "aggregator=;"]
+    for rule in decode_as:
+        command += ["-d", rule]
+    for name in names:
+        command += ["-e", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = [line.split("|") for line in done.stdout.splitlines()]
+    return [
+        {name: text.split(";") if text else [] for name, text in zip(names, line, strict=True)}
+        for line in lines
+    ]
