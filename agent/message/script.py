@@ -151,7 +151,7 @@ class Script:
             "GetRawMessage": lambda: self._message.payload,
             "SetRawMessage": self._set_raw_message,
             "SetHEPField": self._set_field,
-            "HashTable": self._table.call,
+            "HashTable": self._hash_table,
             "HashString": _hash_string,
             "Logp": self._log,
             "Print": _print,
@@ -167,10 +167,14 @@ class Script:
             field, read = known
             self._message = self._message._replace(**{field: read(_bytes(value))})
 
-    def _log(self, level: bytes, message: object, data: object = b"") -> None:
+    def _hash_table(self, operation: bytes, key: object, value: object = None) -> bytes:
+        value = b"" if value is None else _bytes(value)
+        return self._table.call(operation, _bytes(key), value)
+
+    def _log(self, level: bytes, message: object, data: object = None) -> None:
         """Errors are logged within limits, the rest with -d only."""
-        text = _bytes(message).decode(errors="replace")
-        line = one_line(f"[script] {text}: {_bytes(data).decode(errors='replace')}")
+        text = _text(message)
+        line = one_line(f"[script] {text}: {_text(data)}")
         if level == b"ERROR":
             self._limited.warn(text, line)
         else:
@@ -200,12 +204,25 @@ def _first_line(error: Exception) -> str:
 
 
 def _bytes(value: object) -> bytes:
-    """A Lua string as it is; a number as Lua writes it."""
+    """A Lua string as it is, a number as Lua writes it. Raises TypeError for anything else."""
     if isinstance(value, bytes):
         return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value).encode()
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value).encode()
+    message = "a string or a number is needed"
+    raise TypeError(message)
+
+
+def _text(value: object) -> str:
+    """Any Lua value for people to read."""
+    if value is None:
+        return "nil"
+    try:
+        return _bytes(value).decode(errors="replace")
+    except TypeError:
+        return str(value)
 
 
 def _ip_text(address: bytes) -> bytes:
@@ -254,4 +271,4 @@ def _hash_string(algorithm: bytes, value: object) -> bytes:
 
 def _print(*values: object) -> None:
     """To standard output, where a script asks for it."""
-    sys.stdout.write(" ".join(_bytes(value).decode(errors="replace") for value in values) + "\n")
+    sys.stdout.write(" ".join(_text(value) for value in values) + "\n")
