@@ -22,7 +22,8 @@ from tests.sip_text import DESTINATION, SOURCE, request
 
 SIP = Hep(
     *(3, hep.PROTOCOL_UDP, SOURCE, DESTINATION, 5060, 5061),
-    *(1_700_000_000, 123_456, hep.TYPE_SIP, 2002, request(), b"", b"", b"", 7),
+    *(1_700_000_000, 123_456, hep.TYPE_SIP, 2002, request()),
+    vlan=7,
 )
 MakeScript = Callable[..., Script]
 

@@ -80,5 +80,5 @@ def test_between_processes(shares: list[Share]) -> None:
     for child in children:
         assert os.waitpid(child, 0)[1] == 0
     heard = [*shares[2].receive()]
-    for writer in (b"0", b"1"):
-        assert [learnt.expires for learnt in heard if learnt.call_id == writer] == [*range(1000)]
+    for name in (b"0", b"1"):
+        assert [learnt.expires for learnt in heard if learnt.call_id == name] == [*range(1000)]
