@@ -22,7 +22,7 @@ STREAM_US: Final = 12 * 3_600 * 1_000_000
 MAX_ADDRESSES: Final = 200_000
 """Addresses remembered by a worker: 50,000 calls at once, each with four, 60 MB."""
 MAX_STREAMS: Final = 100_000
-"""Streams of RTCP remembered by a worker, 40 MB."""
+"""Streams of RTCP remembered by a worker, 30 MB."""
 MAX_CALL_ID: Final = 512
 """Bytes; what has a longer Call-ID is not remembered."""
 

@@ -7,7 +7,7 @@ them for audio. ICE candidates are not read: who uses ICE encrypts RTCP.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 from collector import sdp
 from collector.sdp import MAX_STREAMS, address
@@ -19,12 +19,8 @@ _NOWHERE: Final = (bytes(4), bytes(16))
 """A stream on hold in the old way (RFC 3264 §8.4)."""
 
 
-class Target(NamedTuple):
-    """Where the RTCP of one audio stream may go."""
-
-    ip: bytes
-    """4 or 16 bytes; ``b""`` for a host name, none, or 0.0.0.0."""
-    ports: tuple[int, ...]
+Target: TypeAlias = tuple[bytes, tuple[int, ...]]
+"""Where the RTCP of a stream may go: 4 or 16 bytes, none for a host name or 0.0.0.0; and ports."""
 
 
 def rtcp_targets(message: bytes) -> list[Target]:
@@ -72,13 +68,16 @@ def _target(session: bytes, media: bytes) -> Target | None:
         return None
     ip = address(media) or address(session)
     rtcp_port = port + 1
-    begin = media.find(b"\na=rtcp:")
-    if begin >= 0:  # RFC 3605
-        end = media.find(b"\n", begin + 8)
-        line = media[begin + 8 :] if end < 0 else media[begin + 8 : end]
-        number, _, place = line.strip().partition(b" ")
-        rtcp_port = sdp.port(number) or rtcp_port
-        if place:
+    ports: tuple[int, ...] = (rtcp_port,)
+    if b"\na=rtcp" in media:
+        begin = media.find(b"\na=rtcp:")
+        if begin >= 0:  # RFC 3605
+            end = media.find(b"\n", begin + 8)
+            line = media[begin + 8 :] if end < 0 else media[begin + 8 : end]
+            number, _, place = line.strip().partition(b" ")
+            rtcp_port = sdp.port(number) or rtcp_port
             ip = address(b"\nc=" + place.strip()) or ip
-    ports = (rtcp_port, port) if b"\na=rtcp-mux" in media else (rtcp_port,)
-    return Target(b"" if ip in _NOWHERE else ip, tuple(p for p in ports if p <= _MAX_PORT))
+        ports = (rtcp_port, port) if b"\na=rtcp-mux" in media else (rtcp_port,)
+    if rtcp_port > _MAX_PORT:
+        ports = ports[1:]
+    return (b"" if ip in _NOWHERE else ip, ports)

@@ -44,6 +44,12 @@ def test_only_audio_is_read() -> None:
     assert _found(body) == [("192.0.2.1", (40001,))]
 
 
+def test_no_port_above_the_last() -> None:
+    """Port 65535 leaves none for RTCP, but that of RTP itself."""
+    assert _found(description("m=audio 65535 RTP/AVP 8")) == [("192.0.2.1", ())]
+    assert _found(description("m=audio 65535 RTP/AVP 8\na=rtcp-mux")) == [("192.0.2.1", (65535,))]
+
+
 def test_a_refused_stream_has_none() -> None:
     """RFC 3264 §6: port 0."""
     assert _found(description("m=audio 0 RTP/AVP 8", AUDIO)) == [("192.0.2.1", (40001,))]
