@@ -8,7 +8,8 @@ Two balances, true whenever a worker stands still::
 
 A used frame is one of which at least a part may be sent: it holds a message or a part of one. What
 becomes of journaled messages on their way to each server is ``collector.output.fate``. Packets that
-the kernel dropped were never frames and stand beside the balance.
+the kernel dropped were never frames and stand beside the balance; so do datagrams of which nobody
+knows whether they held a message.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class Unit(StrEnum):
 
     FRAME = "frame"
     MESSAGE = "message"
+    DATAGRAM = "datagram"
+    """Of IP: what fragments make up. Its fragments were counted as frames."""
     PACKET = "packet"
     """Of the kernel: a frame that never reached the agent."""
     ADDRESS = "address"
@@ -70,6 +73,34 @@ class Count(IntEnum):
     KERNEL = Unit.PACKET, Outcome.LOST, "the capture ring was full (-b), or the worker too slow"
     INTERFACE = Unit.PACKET, Outcome.LOST, "dropped by the network interface or its driver"
 
+    NOT_IP = Unit.FRAME, Outcome.IGNORED, "neither IPv4 nor IPv6: ARP and the like"
+    OTHER_PROTOCOL = Unit.FRAME, Outcome.IGNORED, "not UDP, TCP or SCTP, and no tunnel that is read"
+    EMPTY = Unit.FRAME, Outcome.IGNORED, "no user data: acknowledgements, SCTP control chunks"
+    REPEATED = Unit.FRAME, Outcome.IGNORED, "a fragment that was there before"
+
+    TRUNCATED = Unit.FRAME, Outcome.MALFORMED, "cut off while capturing: the snap length (-s)"
+    SHORT = Unit.FRAME, Outcome.MALFORMED, "ends inside a header"
+    BAD_HEADER = Unit.FRAME, Outcome.MALFORMED, "a header's version or length cannot be true"
+    BAD_FRAGMENT = (
+        *(Unit.FRAME, Outcome.MALFORMED),
+        "a fragment out of bounds, or of a datagram whose fragments contradict each other",
+    )
+    NESTED = Unit.FRAME, Outcome.MALFORMED, "too many tunnels, tags or extension headers"
+
+    INCOMPLETE = (
+        *(Unit.MESSAGE, Outcome.LOST),
+        "a UDP datagram or SCTP user message of which a fragment did not come within 30 s",
+    )
+    CROWDED_OUT = (
+        *(Unit.MESSAGE, Outcome.LOST),
+        "the same, given up earlier: too many incomplete ones at once, and it was the oldest",
+    )
+    SCTP_CUT = Unit.MESSAGE, Outcome.LOST, "an SCTP DATA chunk that ends behind its packet"
+    SCTP_TOO_LARGE = Unit.MESSAGE, Outcome.LOST, "an SCTP user message that no HEP packet can hold"
+    UNIDENTIFIED = (
+        *(Unit.DATAGRAM, Outcome.IGNORED),
+        "never complete: without its first fragment (other traffic than -pr), or not UDP",
+    )
     TOO_SHORT = Unit.FRAME, Outcome.IGNORED, "UDP payload below 16 bytes, such as a keep-alive"
     UNKNOWN = Unit.FRAME, Outcome.IGNORED, "nothing that -m asks for, above all no SIP"
     RTP = Unit.FRAME, Outcome.IGNORED, "RTP, which is never sent"
