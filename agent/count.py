@@ -31,6 +31,10 @@ class Unit(StrEnum):
     """Of TCP: what befell one direction of a connection. Beside the balances."""
     COPY = "copy"
     """Of a frame, for the pcap files of -wf. Beside the balances."""
+    ADDRESS = "address"
+    """Where the RTCP of a call goes, learnt from SDP. Beside the balances."""
+    SCRIPT = "script"
+    """A run of -script-file on a message. Beside the balances."""
 
 
 class Outcome(StrEnum):
@@ -119,3 +123,18 @@ class Count(IntEnum):
     STREAM_FORGOTTEN = Unit.STREAM, Outcome.LOST, "streams forgotten because there were too many"
     RECORDED = Unit.COPY, Outcome.USED, "frames written to the pcap files of -wf"
     UNRECORDED = Unit.COPY, Outcome.LOST, "not written: the folder of -wf is full or unusable"
+    TOO_SHORT = Unit.FRAME, Outcome.IGNORED, "UDP payload below 16 bytes, such as a keep-alive"
+    UNKNOWN = Unit.FRAME, Outcome.IGNORED, "nothing that -m asks for, above all no SIP"
+    RTP = Unit.FRAME, Outcome.IGNORED, "RTP, which is never sent"
+    RTCP_EMPTY = Unit.FRAME, Outcome.IGNORED, "RTCP without a report, cut off or encrypted"
+    LOG_EMPTY = Unit.FRAME, Outcome.IGNORED, "log line without a Call-ID (-m SIPLOG)"
+    DNS_MALFORMED = Unit.FRAME, Outcome.MALFORMED, "port 53, but no DNS message (-m SIPDNS)"
+    RTCP_NO_CALL = Unit.MESSAGE, Outcome.FILTERED, "RTCP between addresses that no SDP has named"
+    SCRIPT_DISCARDED = Unit.MESSAGE, Outcome.FILTERED, "the script left no payload (-script-file)"
+    SCRIPT_FAILED = (
+        Unit.SCRIPT,
+        Outcome.LOST,
+        "error, too long, too much memory: message sent as is",
+    )
+    ADDRESS_EVICTED = Unit.ADDRESS, Outcome.LOST, "the oldest made room: too many calls at once"
+    ADDRESS_UNSHARED = Unit.ADDRESS, Outcome.LOST, "another worker was too busy to be told (-fw)"

@@ -107,6 +107,13 @@ def innermost(file: Path) -> list[Inner]:
     return packets
 
 
+def fields(file: Path, *names: str, decode_as: tuple[str, ...] = ()) -> list[dict[str, list[str]]]:
+    """All values of these fields, by name, of each packet; ``decode_as`` as for tshark's -d."""
+    options = [part for rule in decode_as for part in ("-d", rule)]
+    rows = _fields(file, names, "-E", "occurrence=a", "-E", "aggregator=;", *options)
+    return [{name: text.split(";") if text else [] for name, text in row.items()} for row in rows]
+
+
 def _fields(file: Path, names: tuple[str, ...], *options: str) -> list[dict[str, str]]:
     command = ["tshark", "-r", str(file), "-T", "fields", "-E", "separator=|", *options]
     for name in names:
