@@ -31,6 +31,7 @@ VERSION_PROTOBUF: Final = 4
 TYPE_PING: Final = 0
 TYPE_SIP: Final = 1
 TYPE_RTCP: Final = 5
+TYPE_DNS: Final = 53
 TYPE_LOG: Final = 100
 TYPES_QUALITY: Final = frozenset({TYPE_RTCP, 32, 34, 35, 38, 99})
 """RTCP as JSON; Kamailio's reports (32, 99), rtpagent, VQ text, horaclifix."""

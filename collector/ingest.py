@@ -31,6 +31,7 @@ from collector.hop import Batch, Options, Refused
 from collector.journal import record
 from collector.journal.counters import Counters, Field, Role, claim_slot
 from collector.journal.reader import Claim, Reader
+from collector.journal.share import Share
 from collector.keeper import Keeper
 from collector.log import LOGGER, LimitedLog, one_line
 from collector.moment import from_us
@@ -77,6 +78,7 @@ class Ingest:
         self._slot = self._counters.slot(self._process)
         self._slot[Field.STORE_DOWN_SINCE] = time.time_ns()
         self._reader = Reader(journal, self._counters)
+        self._share = Share(journal, self._counters, self._process)
         self._correlator = Correlator(settings)
         self._store = Store(
             self._counters.journal_id, self._process, correlates=self._correlator.enabled
@@ -203,19 +205,21 @@ class Ingest:
 
     async def _store_until_stopped(self, connection: AsyncConnection[TupleRow]) -> None:
         interval = self.settings.ingest.commit_interval
-        processes = max(1, self.settings.ingest.processes)
         while not self._stop.is_set():
             due = time.monotonic() + interval
+            self._share.update()
             outcome = await self._store_batch(connection)
             self._correlator.is_behind = outcome is Outcome.BEHIND
             await self._correlate()
             if outcome is Outcome.BEHIND:
                 continue
-            claim = self._reader.claim_next(1 if outcome is Outcome.IDLE else processes)
+            claim = self._share.claim(self._reader, idle=outcome is Outcome.IDLE)
             if claim:
                 await self._load_progress(connection, claim)
             else:
-                await self._sleep(due - time.monotonic())
+                rest = max(0.0, due - time.monotonic())
+                await self._sleep(rest)
+                self._share.rested(rest)
         await self._correlate(wait=True)
 
     async def _correlate(self, *, wait: bool = False) -> None:

@@ -124,19 +124,24 @@ def _audio(session: bytes, media: bytes) -> Audio:
     """A stream from the lines before all media, and its own from ``m=audio`` on."""
     lines = media.split(b"\na=rtpmap:", 4 * MAX_CODECS)
     line, _, _ = lines[0].partition(b"\n")
-    port, _, line = line.partition(b" ")
-    port = port.partition(b"/")[0]
+    number, _, line = line.partition(b" ")
     formats = line.split(None, 3 * MAX_CODECS)
     return Audio(
-        _address(media) or _address(session),
-        int(port) if port.isdigit() and len(port) < 6 and int(port) <= 0xFFFF else 0,
+        address(media) or address(session),
+        port(number),
         _codecs(formats[1 : 3 * MAX_CODECS], lines) if b"RTP/" in line else b"",
         _direction(media) or _direction(session) or _SENDRECV,
     )
 
 
-def _address(lines: bytes) -> bytes:
-    """The address of the first c= line (RFC 8866 §5.7)."""
+def port(text: bytes) -> int:
+    """A port of an ``m=`` line, without the number of ports behind it; 0 when it cannot be read."""
+    text = text.partition(b"/")[0]
+    return int(text) if text.isdigit() and len(text) < 6 and int(text) <= 0xFFFF else 0
+
+
+def address(lines: bytes) -> bytes:
+    """The address of the first ``c=`` line (RFC 8866 §5.7); ``b""`` for a host name or none."""
     begin = lines.find(b"\nc=IN IP")
     if begin < 0:
         return b""

@@ -246,7 +246,7 @@ def find_all_headers(message: bytes, wanted: frozenset[bytes]) -> dict[bytes, li
     return found
 
 
-def find_empty_line(message: bytes, start: int, end: int) -> tuple[int, int] | None:
+def find_empty_line(message: bytes | bytearray, start: int, end: int) -> tuple[int, int] | None:
     """Where the end of the headers begins and where the body does: two line ends, CRLF or bare LF.
 
     A pattern would do, at a hundred times the cost for a message full of line ends.

@@ -13,4 +13,5 @@ pytest_plugins = [
     "tests.fix_ksr",
     "tests.fix_listener",
     "tests.fix_edge",
+    "tests.fix_network",
 ]

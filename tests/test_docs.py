@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.flags.markdown import flags_markdown
 from collector.causes import causes_markdown
 from collector.output.fate import Fate
 from collector.output.kpi import Figures
@@ -36,6 +37,7 @@ from webapi.trace.rules import StoredRule
         ("kemiscope.sample.toml", show.sample()),
         ("docs/settings.md", show.markdown()),
         ("docs/causes.md", causes_markdown()),
+        ("docs/flags.md", flags_markdown()),
     ],
 )
 def test_made_pages_are_up_to_date(path: str, text: str) -> None:

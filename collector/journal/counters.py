@@ -71,6 +71,10 @@ class Field(IntEnum):
     """Ingest: calls of the user's functions that failed."""
     CALLS_REFUSED = 10
     """Ingest: times that PostgreSQL did not take what messages say of a call or registration."""
+    BUSY = 11
+    """Ingest: thousandths of the last second or so in which it was not idle."""
+    ALONE = 12
+    """Ingest: 1 while this process, if it is the first, takes every segment; 0 while all share."""
 
 
 class NodeField(IntEnum):

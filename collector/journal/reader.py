@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from collector.journal import record
 from collector.journal import segment as segment_files
@@ -75,13 +77,15 @@ class Reader:
         self._journal = journal
         self._counters = counters
         self.claims: list[Claim] = []
+        self._free_since: dict[UUID, float] = {}
 
-    def claim_next(self, readers: int = 1) -> Claim | None:
+    def claim_next(self, readers: int = 1, grace_s: float = 0) -> Claim | None:
         """Claim the oldest segment that nobody reads; None when there is none.
 
         Also None when this reader has its share of the segments already, where there are several
         ``readers``: a segment that just began is for the one that has just finished another. What
-        is stored and only waits to be removed does not count.
+        is stored and only waits to be removed does not count. With ``grace_s`` a segment must have
+        been seen without a reader for so long, in every call since.
         """
         mine = {claim.segment.uid for claim in self.claims}
         waiting = [
@@ -90,6 +94,8 @@ class Reader:
             for found in segment_files.in_slot(directory)
             if found.uid not in mine
         ]
+        old = self._free_since
+        self._free_since = {at.uid: old[at.uid] for at in waiting if at.uid in old}
         reading = sum(not claim.ended for claim in self.claims)
         if reading * readers >= reading + len(waiting):
             return None
@@ -102,8 +108,13 @@ class Reader:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(file)
+                self._free_since.pop(found.uid, None)
                 continue
             if not os.fstat(file).st_nlink:  # finished by another process a moment ago
+                os.close(file)
+                continue
+            now = time.monotonic()
+            if now - self._free_since.setdefault(found.uid, now) < grace_s:
                 os.close(file)
                 continue
             claim = Claim(found, file)

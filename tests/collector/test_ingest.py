@@ -24,7 +24,7 @@ from collector.errors import SettingsError
 from collector.hep import TYPE_RTCP
 from collector.ingest import Ingest
 from collector.ingest import run as run_ingest
-from collector.journal import segment
+from collector.journal import segment, share
 from collector.journal.counters import Counters
 from collector.partitions import MOST_AT_ONCE
 from collector.portion import Outcome
@@ -105,10 +105,16 @@ async def test_everything_is_stored_once_and_segments_go(
     assert stored(database) == list(range(1, 2001))
 
 
+@pytest.mark.parametrize("alone", [0, share.ALONE])
 async def test_two_processes_share_the_work(
-    settings: Settings, database: Database, open_writer: OpenWriter
+    settings: Settings,
+    database: Database,
+    open_writer: OpenWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    alone: int,
 ) -> None:
-    """No record is stored twice whoever claims what."""
+    """No record is stored twice whoever claims what: all share, or one does what it can."""
+    monkeypatch.setattr(share, "ALONE", alone)
     writer = open_writer(segment_bytes=1 << 16)
     append(writer, *messages(1, 3000))
     async with ingesting(settings, processes=3):

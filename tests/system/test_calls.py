@@ -14,6 +14,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from stack.trial import Trial
+from tests.busy_ingest import busy_ingest
 from tests.system import phones
 from tests.system.phones import Phones, call_ids
 
@@ -49,7 +50,7 @@ CALLS = (
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    """A capture node with two ingest processes, which take turns with many short segments."""
+    """A capture node with two ingest processes, which share many short segments."""
     settings: dict[str, dict[str, Any]] = {
         "ingest": {"processes": 2},
         "journal": {"segment_seconds": "1s"},
@@ -58,7 +59,8 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     try:
         made.start_database()
         made.start_capture()
-        yield made
+        with busy_ingest(Path(made.settings.journal.directory)):
+            yield made
     finally:
         made.stop()
 

@@ -78,6 +78,8 @@ def test_positions_never_move() -> None:
         "STORE_DOWN_SINCE": 8,
         "HOOK_FAULTS": 9,
         "CALLS_REFUSED": 10,
+        "BUSY": 11,
+        "ALONE": 12,
     }
     assert {field.name: field.value for field in NodeField} == {
         "KERNEL_DROPS": 0,
