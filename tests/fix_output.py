@@ -16,7 +16,8 @@ from collector.journal.counters import Counters, Role
 from collector.journal.writer import Writer
 from collector.output import configured
 from collector.output.output import Output
-from collector.output.process import make_outputs, run_outputs
+from collector.output.process import make_outputs
+from collector.output.running import run_outputs
 from tests.fix_journal import append
 
 _PACKETS = mix.packets()

@@ -53,13 +53,18 @@ def make_certificate(directory: Path) -> tuple[Path, Path]:
 
 
 class Receiver(ABC):
-    """One collector. ``stop`` is sudden: what it has not read is lost, as when it is killed."""
+    """One collector. ``stop`` is sudden: over a stream, what it has not read is lost, as when it is
+    killed. ``end`` is orderly.
+    """
 
     kind = ""
     """udp, tcp or tls, as in the settings."""
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.host = _HOST
+        self.heard: Callable[[int], None] | None = None
+        """Called with each number in the order of arrival."""
         self.numbers: Counter[int] = Counter()
         self.packets: list[bytes] = []
         self.keep = False
@@ -80,6 +85,10 @@ class Receiver(ABC):
             thread.join()
         self._threads.clear()
 
+    def end(self) -> None:
+        """Be away, having read everything that was accepted."""
+        self.stop()
+
     @abstractmethod
     def _listen(self) -> None: ...
 
@@ -98,10 +107,12 @@ class Receiver(ABC):
         number = number_of(decoded.payload)
         if number is not None:
             self.numbers[number] += 1
+            if self.heard:
+                self.heard(number)
 
 
 class DatagramReceiver(Receiver):
-    """UDP."""
+    """UDP. It ends in an orderly way: that a datagram was not read, no sender can know."""
 
     kind = "udp"
 
@@ -112,13 +123,21 @@ class DatagramReceiver(Receiver):
             with suppress(PermissionError):
                 server.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
                 break
-        server.bind((_HOST, self.port))
+        server.bind((self.host, self.port))
         server.settimeout(0.05)
 
         def receive() -> None:
             with server:
                 while self._running:
                     with suppress(TimeoutError):
+                        self._take(server.recv(65_535))
+                # From here on the kernel refuses datagrams, but for those of nobody. (Or the
+                # network is gone.)
+                with suppress(OSError):
+                    server.connect((self.host, 1))
+                server.setblocking(False)
+                with suppress(BlockingIOError):
+                    while True:
                         self._take(server.recv(65_535))
 
         self._run(receive)
@@ -132,14 +151,21 @@ class StreamReceiver(Receiver):
         self.connections = 0
         self.hangs = False
         """It stays connected and does not read."""
+        self._ending = False
         self._context: ssl.SSLContext | None = None
         self.kind = "tls" if certificate else "tcp"
         if certificate:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(*certificate)
 
+    def end(self) -> None:
+        """Close the sending side of each connection, and read on to its end."""
+        self._ending = True
+        self.stop()
+        self._ending = False
+
     def _listen(self) -> None:
-        server = socket.create_server((_HOST, self.port))
+        server = socket.create_server((self.host, self.port))
         server.settimeout(0.05)
 
         def accept() -> None:
@@ -159,15 +185,22 @@ class StreamReceiver(Receiver):
             if self._context:
                 connection = self._context.wrap_socket(connection, server_side=True)
             with connection:
-                while self._running:
-                    pending = isinstance(connection, ssl.SSLSocket) and connection.pending()
-                    if self.hangs or not (pending or select.select([connection], [], [], 0.05)[0]):
-                        continue
-                    data = connection.recv(65_536)
-                    if not data:
-                        return
-                    for packet in framer.feed(data):
-                        self._take(packet)
-                    if framer.error is not None:
-                        self.faults.append(framer.error.label)
-                        return
+                while self._running and self._read(connection, framer):
+                    pass
+                if self._ending:
+                    # TLS must not forget how to read.
+                    socket.socket.shutdown(connection, socket.SHUT_WR)
+                    while self._read(connection, framer):
+                        pass
+
+    def _read(self, connection: socket.socket, framer: Framer) -> bool:
+        """Take what there is; False at the end."""
+        pending = isinstance(connection, ssl.SSLSocket) and connection.pending()
+        if self.hangs or not (pending or select.select([connection], [], [], 0.05)[0]):
+            return True
+        data = connection.recv(65_536)
+        for packet in framer.feed(data):
+            self._take(packet)
+        if framer.error is not None:
+            self.faults.append(framer.error.label)
+        return bool(data) and framer.error is None

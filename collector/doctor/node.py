@@ -18,7 +18,7 @@ from collector.hop import Batch, Options
 from collector.journal import record, segment
 from collector.journal.counters import Counters, Field, NodeField, Role, held
 from collector.journal.writer import journal_bytes
-from collector.output import configured, status
+from collector.output import configured, standing
 from collector.output.fate import Fate
 from collector.settings import Settings
 from collector.settings.endpoint import parse_endpoint
@@ -181,7 +181,7 @@ def check_outputs(settings: Settings, counters: Counters) -> Iterator[Finding]:
     wanted = configured.limits(settings)
     if not wanted:
         return
-    found = {item.name: item for item in status.read(Path(settings.journal.directory), counters)}
+    found = {item.name: item for item in standing.read(Path(settings.journal.directory), counters)}
     if not any(item.running for item in found.values()):
         yield Finding(
             "outputs",

@@ -44,6 +44,8 @@ class Writer:
     dropped and counted (the newest, since the older ones may be half of a call already), when the
     journal holds ``max_bytes`` or the file system has less than ``min_free_bytes`` left. Every
     segment is linked for the ``outputs``, by name with the bytes that each may keep (``links``).
+    Where nobody but outputs reads, ``keeps_ended`` is False: a segment that has ended has only its
+    links left.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Writer:
         max_bytes: int,
         min_free_bytes: int,
         outputs: Mapping[str, int] | None = None,
+        keeps_ended: bool = True,
     ) -> None:
         """Claim a slot. Raises JournalError when the directory cannot be used."""
         self._journal = journal
@@ -67,6 +70,7 @@ class Writer:
         self._segment_ns = int(segment_seconds * 1e9)
         self._max_bytes = max_bytes
         self._min_free_bytes = min_free_bytes
+        self._keeps_ended = keeps_ended
         self._links = Links(journal, self.slot, outputs, segment_bytes)
         self._file = -1
         self._current: Segment | None = None
@@ -199,6 +203,11 @@ class Writer:
         self._counters.close()
 
     @property
+    def count(self) -> int:
+        """Records in the slot since its first use: the number of the next one."""
+        return self._count[_JOURNALED]
+
+    @property
     def _is_usable(self) -> bool:
         return self._admitted and self._offset < self._segment_bytes
 
@@ -258,7 +267,10 @@ class Writer:
         """Tell readers that the current segment is complete; after that it takes no packet."""
         if self._current is None:
             return
-        segment.end(self._current, self._count[_JOURNALED] - self._current.first_record)
+        if self._keeps_ended:
+            segment.end(self._current, self._count[_JOURNALED] - self._current.first_record)
+        else:
+            self._current.path.unlink(missing_ok=True)
         self._current = None
         os.close(self._file)
         self._file = -1

@@ -4,6 +4,11 @@
 What ``read`` returned and ``commit`` has not confirmed is read again after ``rewind`` or a restart:
 at least once. Numbers tell what is missing: every record has one within its slot, so whatever
 removed a segment, its records are counted.
+
+Between delivered and not there is a third state: *handed over*, when the receiver's kernel or the
+network has a record, and it would come again should the connection break. A process that is killed
+then takes it for delivered when it starts again, so that the kill of a sender repeats only what was
+sent since the state was last written.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ import os
 import time
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -25,23 +31,13 @@ from collector.journal.segment import HEADER_BYTES, Segment
 from collector.journal.writer import reconcile
 from collector.output import state as state_file
 from collector.output.fate import Fate
+from collector.output.portion import Portion
 from collector.output.state import Position, State
 
 READ_BYTES: Final = 256 << 10
 """Read from one slot at a time: a few hundred records, so that outputs take turns."""
 
 _NONE: Final = UUID(int=0)
-
-
-@dataclass(slots=True)
-class Portion:
-    """Records in order of arrival, and what to commit when they are delivered."""
-
-    records: list[Record]
-    slots: dict[int, Position]
-    """The positions behind them, of the slots that they came from."""
-    missing: Counter[Fate]
-    """Records that are gone, found on the way."""
 
 
 @dataclass(slots=True)
@@ -95,11 +91,14 @@ class Backlog:
         self.directory = links.output_directory(journal, name)
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o750)
         self.state = state_file.load(self.directory) or State()
+        self.state.accept_handed()
         self.state.target = target
         self.state.connected = False
         self._cursors: dict[int, _Cursor] = {}
         self._offered = dict(self.state.slots)
         self._dirty = True
+        self.empty_at = 0.0
+        """When ``read`` last found nothing, monotonic s; 0 for never."""
 
     def read(self) -> Portion | None:
         """The next records, or None when there are none at this moment."""
@@ -110,33 +109,43 @@ class Backlog:
         for cursor in self._cursors.values():
             while not cursor.left and self._fill(cursor):
                 pass
-        missing = sum((cursor.missing for cursor in self._cursors.values()), Counter[Fate]())
-        records = self._merge()
+        missing = {slot: item.missing for slot, item in self._cursors.items() if item.missing}
+        records, starts = self._merge()
         slots = {}
         for cursor in self._cursors.values():
-            cursor.missing = Counter()
+            if cursor.missing:
+                cursor.missing = Counter()
             position = cursor.position()
             if position and position != self._offered.get(cursor.slot):
                 slots[cursor.slot] = position
         self._offered |= slots
-        return Portion(records, slots, missing) if slots or missing else None
+        if slots or missing:
+            return Portion(records, slots, missing, starts)
+        self.empty_at = time.monotonic()
+        return None
 
-    def commit(self, portion: Portion, fates: dict[Fate, int]) -> None:
+    def commit(self, portion: Portion, fates: Mapping[Fate, int]) -> None:
         """Note a portion as delivered; ``fates`` says what became of each of its records.
 
-        Portions are committed in the order in which they were read.
+        Portions are committed in the order in which they were read. After the ``prefix`` of one
+        comes ``rewind``.
         """
         self.state.slots |= portion.slots
-        self.state.count(portion.missing)
+        for gone in portion.missing.values():
+            self.state.count(gone)
         self.state.count(fates)
-        self.state.last_success = time.time_ns()
+        if portion.slots:
+            self.state.last_success = time.time_ns()
         self._dirty = True
 
     def rewind(self) -> None:
-        """Read again from what is committed."""
+        """Read again from what is committed; nothing is handed over any more. Raises OSError."""
         self.close()
         self._cursors.clear()
         self._offered = dict(self.state.slots)
+        if self.state.handed:
+            # At once: a kill must not make it delivered.
+            self.save()
 
     def failed(self, reason: str) -> None:
         """Note why the receiver does not take records at the moment."""
@@ -150,14 +159,22 @@ class Backlog:
         self.state.connected = True
         self._dirty = True
 
-    def save(self) -> None:
+    def save(self, handed: Iterable[tuple[Portion, Mapping[Fate, int]]] = ()) -> None:
         """Write the state, then remove the links that it says are finished. Raises OSError.
 
-        In this order: a link that is gone before its progress is written would count as missing
-        after a kill. When the state cannot be written they are removed all the same, for it may
-        be their room on the disk that is lacking.
+        ``handed`` are the portions that are handed over and not committed. First the state, then
+        the links: one that is gone before its progress is written would count as missing after a
+        kill. When the state cannot be written they are removed all the same, for it may be their
+        room on the disk that is lacking.
         """
-        if not self._dirty:
+        slots: dict[int, Position] = {}
+        fates: dict[Fate, int] = {}
+        for portion, counts in handed:
+            slots |= portion.slots
+            for part in (counts, *portion.missing.values()):
+                for fate, count in part.items():
+                    fates[fate] = fates.get(fate, 0) + count
+        if not self.state.hand_over(slots, fates) and not self._dirty:
             return
         try:
             self.state.written = time.time_ns()
@@ -189,12 +206,13 @@ class Backlog:
             damaged=position.damaged,
         )
 
-    def _merge(self) -> list[Record]:
-        """Take the records that no slot can have an older one for."""
+    def _merge(self) -> tuple[list[Record], dict[int, Position]]:
+        """Take the records that no slot can have an older one for; and where each slot began."""
         cursors = [cursor for cursor in self._cursors.values() if cursor.left]
         held_up = [cursor for cursor in cursors if cursor.more]
         first = min(held_up, key=lambda cursor: cursor.buffer[-1].id, default=None)
         taken: list[Record] = []
+        starts: dict[int, Position] = {}
         for cursor in cursors:
             end = len(cursor.buffer)
             if first and cursor is not first:
@@ -202,11 +220,14 @@ class Backlog:
                 end = bisect_right(cursor.buffer, last, lo=cursor.taken, key=lambda item: item.id)
             taken += cursor.buffer[cursor.taken : end]
             assert cursor.number is not None  # noqa: S101 (set with the first segment)
+            starts[cursor.slot] = Position(
+                cursor.uid, cursor.base, cursor.number, damaged=cursor.damaged
+            )
             cursor.number += end - cursor.taken
             cursor.taken = end
         if len(cursors) > 1:
             taken.sort(key=lambda item: item.id)
-        return taken
+        return taken, starts
 
     def _fill(self, cursor: _Cursor) -> bool:
         """Read on in a slot whose buffer is empty; False when there is nothing at this moment."""

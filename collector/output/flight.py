@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Final, Generic, TypeVar
 
 SETTLE_S: Final = 5.0
 """HEP has no acknowledgement of its own. TCP's says that the receiver's kernel has the bytes; a
 program that is alive reads them soon. Bytes count as delivered when they were acknowledged this
-long ago, and the connection has moved ever since."""
+long ago, and the connection has moved ever since; or when the receiver closes in an orderly way."""
 _STEP_S: Final = 0.05
 """Nearer to each other than this, acknowledgements are not told apart."""
 _LONGEST_STEP_S: Final = 0.5
@@ -26,6 +27,8 @@ class Flight(Generic[Token]):
 
     def __init__(self) -> None:
         self._written = 0
+        self._begin = 0
+        """Where the first of the pieces begins."""
         self._acknowledged = 0
         self._pieces: deque[tuple[int, Token]] = deque()
         self._samples: deque[tuple[float, int]] = deque()
@@ -61,8 +64,19 @@ class Flight(Generic[Token]):
         """The pieces that the peer's kernel has; for an orderly end."""
         return self._up_to(self._written - unacknowledged)
 
+    def look(self, unacknowledged: int) -> Iterator[tuple[Token, int]]:
+        """The pieces that the peer's kernel has bytes of, and how many; all stay in flight."""
+        begin = self._begin
+        position = self._written - unacknowledged
+        for end, token in self._pieces:
+            if position <= begin:
+                return
+            yield token, min(position, end) - begin
+            begin = end
+
     def _up_to(self, position: int) -> list[Token]:
         found = []
         while self._pieces and self._pieces[0][0] <= position:
-            found.append(self._pieces.popleft()[1])
+            self._begin, token = self._pieces.popleft()
+            found.append(token)
         return found

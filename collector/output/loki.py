@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 
 from collector.log import one_line
-from collector.output.backlog import Backlog, Portion
+from collector.output.backlog import Backlog
 from collector.output.fate import Fate
 from collector.output.loki_line import JOB, Line, LineMaker, body
 from collector.output.output import (
@@ -26,6 +26,7 @@ from collector.output.output import (
     Output,
     reason_of,
 )
+from collector.output.portion import Portion
 from collector.selection import Selection
 from collector.settings import Settings
 

@@ -7,6 +7,7 @@ import asyncio
 import os
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from socket import gaierror
 from ssl import SSLError
@@ -14,6 +15,8 @@ from typing import Final
 
 from collector.log import LOGGER, LimitedLog, one_line
 from collector.output.backlog import Backlog
+from collector.output.fate import Fate
+from collector.output.portion import Portion
 
 POLL_S: Final = 0.1
 """How often an output that has delivered everything looks for more."""
@@ -30,13 +33,13 @@ class Output(ABC):
         self.backlog = backlog
         self.limited = LimitedLog()
         self.stopping = asyncio.Event()
+        self.first_pause_s = FIRST_PAUSE_S
 
     async def run(self) -> None:
         """Hold sessions until ``stopping``."""
-        pause = FIRST_PAUSE_S
+        pause = self.first_pause_s
         while not self.stopping.is_set():
             before = self.backlog.state.last_success
-            self.backlog.rewind()
             try:
                 await self.session()
             except OSError as error:  # TimeoutError is one
@@ -44,10 +47,18 @@ class Output(ABC):
             except Exception as error:  # noqa: BLE001 (one output's fault is not another's)
                 LOGGER.exception("%s failed", self.name)
                 self.failed(f"a fault of its own: {type(error).__name__}: {error}")
+            try:
+                self.backlog.rewind()
+            except OSError as error:
+                self.limited.warn("rewind", f"{self.name}: progress not written: {error}")
             if self.backlog.state.last_success > before:
-                pause = FIRST_PAUSE_S
+                pause = self.first_pause_s
             await self.wait(pause * random.uniform(0.7, 1.3))  # noqa: S311
             pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def handed(self) -> Iterable[tuple[Portion, Mapping[Fate, int]]]:
+        """Portions that are handed over and not committed, with the fates of their records."""
+        return ()
 
     @abstractmethod
     async def session(self) -> None:

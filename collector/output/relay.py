@@ -1,45 +1,52 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Relay of HEP over TCP and TLS, at least once, and over UDP, as well as it can be known there."""
+"""Relay of HEP over TCP and TLS: at least once, and exactly once whenever that can be known."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import socket
-from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 
-from collector.output.backlog import Backlog, Portion
+from collector.output.backlog import Backlog
 from collector.output.fate import Fate
 from collector.output.flight import Flight
 from collector.output.output import POLL_S, Output
-from collector.output.stream import Stream, tls_context
+from collector.output.portion import Portion
+from collector.output.shipment import Shipment
+from collector.output.stream import KEEPALIVE_S, Stream, tls_context
 from collector.output.wire import Wire
 from collector.settings.endpoint import Endpoint
 from collector.settings.sending import Relay
 
 DRAIN_S: Final = 2.0
 """An orderly end waits this long for the acknowledgement of what was sent."""
-DATAGRAM_SETTLE_S: Final = 1.0
-"""Datagrams that no error came back for within this time count as delivered."""
-PROBE_S: Final = 0.2
-"""After a failure one datagram goes ahead; the rest follows when no error comes back so soon."""
-_BURST_S: Final = 0.002
-_SMALLEST_BURST: Final = 16
+_DRAIN_POLL_S: Final = 0.02
 
 
 class StreamRelay(Output):
-    """One tcp or tls target. What may not have been read when a connection breaks is sent again."""
+    """One tcp or tls target. What it may not have read when a connection breaks is sent again."""
 
     def __init__(
-        self, name: str, backlog: Backlog, wire: Wire, target: Endpoint, settings: Relay
+        self,
+        name: str,
+        backlog: Backlog,
+        wire: Wire,
+        target: Endpoint,
+        settings: Relay,
+        *,
+        greeting: bytes = b"",
+        keepalive_s: int = KEEPALIVE_S,
     ) -> None:
+        """``greeting`` is sent first on each connection."""
         super().__init__(name, backlog)
         self._wire = wire
         self._target = target
         self._settings = settings
+        self._greeting = greeting
+        self._keepalive_s = keepalive_s
+        self._stream: Stream | None = None
+        self._flight: Flight[Shipment] = Flight()
 
     async def session(self) -> None:
         """Connect and send for ever."""
@@ -50,140 +57,90 @@ class StreamRelay(Output):
                 verify=self._settings.tls_verify,
                 certificate=self._settings.tls_certificate,
             )
-        stream = await Stream.connect(self._target, context)
+        stream = await Stream.connect(self._target, context, keepalive_s=self._keepalive_s)
         watch = asyncio.create_task(stream.watch())
+        self._flight = Flight()
         try:
+            if self._greeting:
+                stream.write([self._greeting])
+                await stream.drain()
+            self._stream = stream
             self.connected()
             await self._send_for_ever(stream, watch)
+        except asyncio.CancelledError:
+            self._commit_acknowledged(stream.unacknowledged())
+            raise
+        except OSError:
+            if stream.closed_orderly:
+                await self._settle(stream)
+            raise
         finally:
+            self._stream = None
             watch.cancel()
             with suppress(asyncio.CancelledError, OSError):
                 await watch
             stream.close()
 
+    def handed(self) -> Iterable[tuple[Portion, Mapping[Fate, int]]]:
+        """What the target's kernel has acknowledged."""
+        if self._stream is None:
+            return
+        for shipment, octets in self._flight.look(self._stream.unacknowledged()):
+            yield shipment.part(octets)
+
     async def _send_for_ever(self, stream: Stream, watch: asyncio.Task[None]) -> None:
-        flight: Flight[tuple[Portion, Counter[Fate]]] = Flight()
+        flight = self._flight
         now = asyncio.get_running_loop().time
         while not self.stopping.is_set():
             portion = self.backlog.read()
             if portion:
-                data, fates = self._encode(portion)
-                if data:
-                    await stream.send(data)
-                flight.sent(len(data), (portion, fates))
-            for done, fates in flight.safe(stream.unacknowledged(), now()):
-                self.backlog.commit(done, fates)
+                packets, unsent = self._encode(portion)
+                portion.forget()  # what is in flight need not be in memory
+                ends = stream.write(packets)
+                shipment = Shipment(portion, unsent, ends)
+                flight.sent(shipment.size, shipment)
+                await stream.drain()
+            for done in flight.safe(stream.unacknowledged(), now()):
+                self._commit(done)
             await asyncio.wait((watch,), timeout=0 if portion else POLL_S)
             if watch.done():
                 watch.result()
         deadline = now() + DRAIN_S
         while stream.unacknowledged() and now() < deadline and not watch.done():
             await asyncio.wait((watch,), timeout=POLL_S)
-        for done, fates in flight.acknowledged(stream.unacknowledged()):
-            self.backlog.commit(done, fates)
+        self._commit_acknowledged(stream.unacknowledged())
 
-    def _encode(self, portion: Portion) -> tuple[bytes, Counter[Fate]]:
+    async def _settle(self, stream: Stream) -> None:
+        """The target has closed in an orderly way: what it acknowledged before, it has read.
+
+        It may have closed only its sending side and read on to the end of ours; then all that is
+        under way is acknowledged soon. If not, what came after its end was not taken.
+        """
+        at_its_end = stream.unacknowledged()
+        for _ in range(round(DRAIN_S / _DRAIN_POLL_S)):
+            if stream.is_dead or not stream.under_way():
+                break
+            await asyncio.sleep(_DRAIN_POLL_S)
+        read_on = not stream.under_way() and not stream.is_dead
+        self._commit_acknowledged(stream.unacknowledged() if read_on else at_its_end)
+
+    def _commit_acknowledged(self, unacknowledged: int) -> None:
+        for done in self._flight.acknowledged(unacknowledged):
+            self._commit(done)
+        for begun, octets in self._flight.look(unacknowledged):
+            self.backlog.commit(*begun.part(octets))
+
+    def _commit(self, done: Shipment) -> None:
+        self.backlog.commit(*done.part(done.size))
+
+    def _encode(self, portion: Portion) -> tuple[list[bytes], dict[int, Fate]]:
+        """The packets of a portion, empty for those that are not sent, and why they are not."""
         packets = []
-        fates: Counter[Fate] = Counter()
-        for found in portion.records:
+        unsent: dict[int, Fate] = {}
+        for place, found in enumerate(portion.records):
             packet = self._wire.encode(found)
             if isinstance(packet, Fate):
-                fates[packet] += 1
-            else:
-                packets.append(packet)
-        fates[Fate.DELIVERED] += len(packets)
-        portion.records.clear()  # what is in flight need not be in memory
-        return b"".join(packets), fates
-
-
-class DatagramRelay(Output):
-    """One udp target. What the network loses without a word is lost.
-
-    An answer that nobody listens, or that the host cannot be reached, is taken for the last
-    ``DATAGRAM_SETTLE_S``: what was sent since then waits and is sent again.
-    """
-
-    def __init__(
-        self, name: str, backlog: Backlog, wire: Wire, target: Endpoint, settings: Relay
-    ) -> None:
-        super().__init__(name, backlog)
-        self._wire = wire
-        self._target = target
-        self._rate = settings.udp_rate
-        self._burst = max(_SMALLEST_BURST, int(self._rate * _BURST_S))
-        self._probing = False
-        self._allowed = 0.0
-        self._paced_at = 0.0
-
-    async def session(self) -> None:
-        """Send for ever; raises OSError when one comes back."""
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(self._target.host, self._target.port, type=socket.SOCK_DGRAM)
-        family, kind, protocol, _, address = found[0]
-        with socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol) as sender:
-            sender.connect(address)
-            self._probing = True
-            await self._send_for_ever(sender)
-
-    async def _send_for_ever(self, sender: socket.socket) -> None:
-        now = asyncio.get_running_loop().time
-        unsettled: deque[tuple[float, Portion, Counter[Fate]]] = deque()
-        while not self.stopping.is_set():
-            portion = self.backlog.read()
-            if portion:
-                fates = await self._send(sender, portion)
-                unsettled.append((now(), portion, fates))
-            _raise_error(sender)
-            while unsettled and unsettled[0][0] <= now() - DATAGRAM_SETTLE_S:
-                _, done, fates = unsettled.popleft()
-                self.backlog.commit(done, fates)
-            if portion is None:
-                await self.wait(POLL_S)
-        for _, done, fates in unsettled:
-            self.backlog.commit(done, fates)
-
-    async def _send(self, sender: socket.socket, portion: Portion) -> Counter[Fate]:
-        fates: Counter[Fate] = Counter()
-        for found in portion.records:
-            packet = self._wire.encode(found)
-            if isinstance(packet, Fate):
-                fates[packet] += 1
-                continue
-            await self._pace()
-            fates[await self._send_one(sender, packet)] += 1
-            if self._probing:
-                await asyncio.sleep(PROBE_S)
-                _raise_error(sender)
-                self._probing = False
-                self.connected()
-        portion.records.clear()
-        return fates
-
-    async def _pace(self) -> None:
-        """Keep to the rate, in small bursts."""
-        loop = asyncio.get_running_loop()
-        while self._allowed < 1:
-            passed = loop.time() - self._paced_at
-            self._paced_at += passed
-            self._allowed = min(self._allowed + passed * self._rate, self._burst)
-            if self._allowed < 1:
-                await asyncio.sleep(_BURST_S)
-        self._allowed -= 1
-
-    @staticmethod
-    async def _send_one(sender: socket.socket, packet: bytes) -> Fate:
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.sock_sendall(sender, packet)
-        except OSError as error:
-            if error.errno == errno.EMSGSIZE:
-                return Fate.TOO_LARGE
-            raise
-        return Fate.DELIVERED
-
-
-def _raise_error(sender: socket.socket) -> None:
-    """Raise what came back for datagrams that were sent before."""
-    number = sender.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if number:
-        raise OSError(number, os.strerror(number))
+                unsent[place] = packet
+                packet = b""
+            packets.append(packet)
+        return packets, unsent

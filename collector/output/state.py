@@ -8,6 +8,7 @@ output goes on from the last one: records delivered since then are delivered aga
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -47,12 +48,28 @@ class State(msgspec.Struct):
     last_error: str = ""
     """Why the last attempt failed; kept after it went well again."""
     written: int = 0
+    handed: dict[int, Position] = msgspec.field(default_factory=dict)
+    """How far records are handed over, of slots where that is further than they are delivered."""
+    handed_fates: dict[Fate, int] = msgspec.field(default_factory=dict)
+    """What would have to be added to ``fates`` if they count as delivered."""
 
-    def count(self, fates: dict[Fate, int]) -> None:
+    def count(self, fates: Mapping[Fate, int]) -> None:
         """Add to the counts."""
         for fate, count in fates.items():
             if count:
                 self.fates[fate] = self.fates.get(fate, 0) + count
+
+    def hand_over(self, slots: dict[int, Position], fates: Mapping[Fate, int]) -> bool:
+        """Note what is handed over and not committed; True if that is news."""
+        changed = slots != self.handed
+        self.handed, self.handed_fates = slots, dict(fates)
+        return changed
+
+    def accept_handed(self) -> None:
+        """Take what was handed over for delivered."""
+        self.slots |= self.handed
+        self.count(self.handed_fates)
+        self.handed, self.handed_fates = {}, {}
 
 
 def load(directory: Path) -> State | None:

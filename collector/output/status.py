@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How every output of a journal does, read from its directory: its process may be gone."""
+"""How every output does, where the web API reads it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -11,10 +10,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from collector.balance import moment
-from collector.journal import links, segment
-from collector.journal.counters import Counters, Field, held
-from collector.output import state as state_file
-from collector.output.state import State
+from collector.journal.counters import Counters
+from collector.output.standing import read
 
 _PUBLISH: Final = """
     INSERT INTO output_state (journal_id, output, target, running, connected, waiting,
@@ -31,48 +28,6 @@ _PUBLISH_FATE: Final = """
     INSERT INTO output_balance (journal_id, output, fate, records) VALUES (%s, %s, %s, %s)
     ON CONFLICT (journal_id, output, fate) DO UPDATE SET records = excluded.records
         WHERE output_balance.records <> excluded.records"""
-
-
-@dataclass(frozen=True, slots=True)
-class OutputStatus:
-    """One output, as of its last written state."""
-
-    name: str
-    state: State
-    running: bool
-    """Whether the process of the outputs lives."""
-    waiting: int
-    """Records that were linked for it and are neither delivered nor given up."""
-    octets: int
-    """Size of the segments that it has not finished."""
-
-
-def read(journal: Path, counters: Counters) -> list[OutputStatus]:
-    """All outputs that have a directory in the journal."""
-    names = state_file.names(journal)
-    if not names:
-        return []
-    with held(journal / links.DIRECTORY) as is_free:
-        running = not is_free
-    found = []
-    for name in names:
-        directory = links.output_directory(journal, name)
-        state = state_file.load(directory) or State()
-        octets = sum(link.octets for link in links.linked(journal, name))
-        waiting = _waiting(directory, state, counters)
-        found.append(OutputStatus(name, state, running, waiting, octets))
-    return found
-
-
-def _waiting(directory: Path, state: State, counters: Counters) -> int:
-    waiting = 0
-    for slot_directory in segment.slot_directories(directory):
-        slot = int(slot_directory.name)
-        position = state.slots.get(slot)
-        done = position.number if position else links.read_origin(slot_directory)
-        journaled = counters.slot(slot)[Field.JOURNALED]
-        waiting += max(0, journaled - done) if done is not None else 0
-    return waiting
 
 
 class Publisher:

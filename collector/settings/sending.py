@@ -71,8 +71,8 @@ class Relay(Section, frozen=True):
     udp_rate: Annotated[
         int,
         setting(
-            "Most packets/s to one udp target: after an outage its backlog would overrun the "
-            "receiver's socket buffer.",
+            "Most packets/s of a backlog to one udp target: after an outage it would overrun the "
+            "receiver's socket buffer. What was not held up goes as fast as it came.",
             unit="packets/s",
             ge=100,
             le=1_000_000,

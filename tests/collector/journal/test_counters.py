@@ -91,6 +91,7 @@ def test_positions_never_move() -> None:
         "UDP": 1,
         "LISTENER": 2,
         "INGEST": 3,
+        "AGENT": 4,
     }
     assert SLOTS == 64
 

@@ -96,3 +96,16 @@ def test_in_order_once_and_only_what_was_acknowledged_long_enough(
             assert any(
                 at <= now - SETTLE_S + 1e-6 and ends[number] <= have for at, have in times
             ), "too early"
+
+
+def test_a_look_takes_nothing_out() -> None:
+    """It tells how much of each piece has arrived."""
+    flight: Flight[str] = Flight()
+    flight.sent(100, "a")
+    flight.sent(0, "nothing to send")
+    flight.sent(50, "b")
+    assert list(flight.look(150)) == []
+    assert list(flight.look(80)) == [("a", 70)]
+    assert list(flight.look(40)) == [("a", 100), ("nothing to send", 0), ("b", 10)]
+    assert flight.acknowledged(40) == ["a", "nothing to send"]
+    assert list(flight.look(40)) == [("b", 10)]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from collector.journal.counters import Counters, Field
 from collector.output.fate import Fate
-from collector.output.status import read
+from collector.output.standing import read
 from stack.ports import free_port
 from tests.receivers import StreamReceiver
 

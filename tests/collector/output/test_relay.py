@@ -10,12 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from collector.output import flight, relay
+from collector.framing import Framer
+from collector.output import datagram, flight
 from collector.output.fate import Fate
 from stack.ports import free_port
 from tests.fix_output import OutputTrial, until
 from tests.hep_bytes import SENDERS, hep1
-from tests.receivers import DatagramReceiver, Receiver, StreamReceiver, make_certificate
+from tests.receivers import (
+    DatagramReceiver,
+    Receiver,
+    StreamReceiver,
+    make_certificate,
+    number_of,
+)
 
 KINDS = ("tcp", "tls", "udp")
 EACH = pytest.mark.parametrize("receiver", KINDS, indirect=True)
@@ -39,7 +46,8 @@ def receiver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Receive
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test does not wait for seconds."""
     monkeypatch.setattr(flight, "SETTLE_S", 0.5)
-    monkeypatch.setattr(relay, "DATAGRAM_SETTLE_S", 0.5)
+    monkeypatch.setattr(datagram, "DATAGRAM_SETTLE_S", 0.5)
+    monkeypatch.setattr(datagram, "REFUSED_PAUSE_S", 0.2)
 
 
 def _configure(
@@ -131,6 +139,60 @@ async def test_a_target_that_is_killed_again_and_again_loses_nothing(
     assert set(receiver.numbers) == set(range(output_trial.sent))
 
 
+@EACH
+@pytest.mark.usefixtures("short")
+async def test_a_target_that_ends_in_an_orderly_way_gets_nothing_twice(
+    receiver: Receiver, output_trial: OutputTrial, tmp_path: Path
+) -> None:
+    """Again and again under load: what it has read is delivered, what came after its end is not."""
+    receiver.start()
+    _configure(output_trial, receiver, tmp_path)
+
+    async def send() -> None:
+        for _ in range(150):
+            output_trial.send(40)
+            await asyncio.sleep(0.02)
+
+    async with output_trial.running():
+        sending = asyncio.create_task(send())
+        for _ in range(4):
+            await asyncio.sleep(0.6)
+            await asyncio.to_thread(receiver.end)
+            await asyncio.sleep(0.2)
+            receiver.start()
+        await sending
+        await until(lambda: len(receiver.numbers) == output_trial.sent, "the packets", 40)
+        await asyncio.sleep(0.5)
+    assert receiver.faults == []
+    assert receiver.numbers.total() == output_trial.sent
+
+
+async def test_what_comes_after_the_end_of_a_connection_is_sent_again_and_nothing_else(
+    output_trial: OutputTrial,
+) -> None:
+    """The target closes when it has read all; the kernel resets what comes then."""
+    server = socket.create_server(("127.0.0.1", 0))
+    output_trial.configure(RELAY_TARGETS=f"tcp:127.0.0.1:{server.getsockname()[1]}")
+    server.setblocking(False)
+    loop = asyncio.get_running_loop()
+    got: list[list[bytes]] = []
+    async with output_trial.running() as (output,):
+        for round_number in range(3):
+            connection, _ = await loop.sock_accept(server)
+            framer = Framer()
+            packets: list[bytes] = []
+            output_trial.send(100)
+            while len(packets) < 100 + 50 * bool(round_number):
+                packets += framer.feed(await loop.sock_recv(connection, 65_536))
+            got.append(packets)
+            await until(lambda: list(output.handed()) != [], "the acknowledgement")
+            connection.close()
+            output_trial.send(50)
+        server.close()
+    numbers = [number_of(packet) for packets in got for packet in packets]
+    assert numbers == list(range(400))
+
+
 @STREAMS
 @pytest.mark.usefixtures("short")
 async def test_a_target_that_hangs_and_is_killed_then_loses_nothing(
@@ -211,7 +273,9 @@ async def test_one_target_that_is_away_does_not_hold_up_another(
         there.stop()
 
 
-async def test_datagrams_keep_to_the_rate(output_trial: OutputTrial) -> None:
+async def test_datagrams_keep_to_the_rate(
+    output_trial: OutputTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A backlog would overrun the receiver."""
     receiver = DatagramReceiver(free_port(socket.SOCK_DGRAM))
     receiver.start()
@@ -219,6 +283,8 @@ async def test_datagrams_keep_to_the_rate(output_trial: OutputTrial) -> None:
         RELAY_TARGETS=f"udp:127.0.0.1:{receiver.port}", RELAY_UDP_RATE="1000", segment_bytes=1 << 22
     )
     output_trial.send(3000)
+    monkeypatch.setattr(datagram, "BACKLOG_NS", 0)
+    monkeypatch.setattr(datagram, "_DRAIN_FACTOR", 0)
     try:
         async with output_trial.running():
             await asyncio.sleep(1.5)

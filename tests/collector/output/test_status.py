@@ -20,8 +20,9 @@ from collector.journal import links
 from collector.journal.counters import Counters
 from collector.output.backlog import Backlog
 from collector.output.fate import Fate
-from collector.output.process import run_outputs
-from collector.output.status import Publisher, read
+from collector.output.running import run_outputs
+from collector.output.standing import read
+from collector.output.status import Publisher
 from stack.ports import free_port
 from tests.fix_journal import OpenWriter, append
 from tests.fix_output import OutputTrial, until
