@@ -11,7 +11,7 @@ from agent.relay.gate import Gate
 from collector.admission.door import Door
 from collector.causes import Cause
 from collector.journal.record import Transport
-from collector.listener import Listener
+from collector.listener import Listener, allow_connections
 from collector.listener.intake import Intake, Peer
 from collector.settings import Settings
 
@@ -19,6 +19,7 @@ from collector.settings import Settings
 def make_listener(gate: Gate, counts: Counts) -> Listener:
     """A listener with the limits that a capture node has by default."""
     settings = Settings()
+    allow_connections(settings)
     return Listener(settings, GateIntake(settings, gate, counts))
 
 

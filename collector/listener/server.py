@@ -194,7 +194,7 @@ def run(settings: Settings, writer: Writer, rates: RateTable | None = None) -> N
         streams = [endpoint for endpoint in endpoints if endpoint.is_stream]
         await Listener(settings, make_intake(settings, writer, rates)).serve(streams, stop)
 
-    _allow_files(settings.hep.max_connections + _OTHER_FILES)
+    allow_connections(settings)
     asyncio.run(serve())
     writer.close()
 
@@ -218,6 +218,11 @@ def listen(endpoint: Endpoint) -> socket.socket:
         raise OSError(error.errno, message) from error
     opened.setblocking(False)
     return opened
+
+
+def allow_connections(settings: Settings) -> None:
+    """Have as many files open as ``hep.max_connections`` needs, if this process may."""
+    _allow_files(settings.hep.max_connections + _OTHER_FILES)
 
 
 def _allow_files(wanted: int) -> None:
