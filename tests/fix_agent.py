@@ -57,13 +57,12 @@ class Agent:
         text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
         return sorted(map(int, text.split()))
 
-    def wait_for(self, text: str) -> str:
-        """The first line of the log with this pattern; waits for it."""
+    def wait_for(self, text: str, lines: int = 1) -> None:
+        """Until the log has so many lines with this pattern."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
-            for line in list(self.lines):
-                if re.search(text, line):
-                    return line
+            if sum(1 for line in list(self.lines) if re.search(text, line)) >= lines:
+                return
             assert self.process.poll() is None or self._reader.is_alive(), "\n".join(self.lines)
             time.sleep(0.02)
         raise AssertionError(f"no {text!r} in:\n" + "\n".join(self.lines))

@@ -132,7 +132,7 @@ def test_two_workers_share_the_frames(start_agent: StartAgent, start_server: Sta
         *("-i", "lo", "-pr", str(port), "-fg", str(os.getpid() & 0xFFFF or 1), "-fw", "2"),
         *("-hs", f"127.0.0.1:{server.port}"),
     )
-    agent.wait_for("capturing(?s:.*)")
+    agent.wait_for("capturing", lines=2)
     assert len(agent.children) == 3
     sent = [_request(number) for number in range(100)]
     for message in sent:
