@@ -3,7 +3,7 @@
 
 Two balances, true whenever a worker stands still::
 
-    frames:    captured = used + filtered + ignored + malformed
+    frames:    captured = used + filtered + ignored + malformed + lost
     messages:  found = journaled + filtered + lost
 
 A used frame is one of which at least a part may be sent: it holds a message or a part of one. What
@@ -35,6 +35,8 @@ class Unit(StrEnum):
     """Where the RTCP of a call goes, learnt from SDP. Beside the balances."""
     SCRIPT = "script"
     """A run of -script-file on a message. Beside the balances."""
+    CONNECTION = "connection"
+    """Of -hin over TCP. Beside the balances."""
 
 
 class Outcome(StrEnum):
@@ -76,6 +78,19 @@ class Count(IntEnum):
 
     KERNEL = Unit.PACKET, Outcome.LOST, "the capture ring was full (-b), or the worker too slow"
     INTERFACE = Unit.PACKET, Outcome.LOST, "dropped by the network interface or its driver"
+
+    CONTENT = Unit.FRAME, Outcome.FILTERED, "lacks a text of -fi, or holds one of -di"
+    ADDRESS = Unit.FRAME, Outcome.FILTERED, "an address of -diip, -disip or -didip"
+    DUPLICATE = Unit.FRAME, Outcome.FILTERED, "-dd: its packets were there within 400 ms before"
+    TYPE = Unit.FRAME, Outcome.FILTERED, "-collectonlysip: HEP of another type"
+    FAULT = Unit.FRAME, Outcome.LOST, "a fault of the agent; the log says which"
+    DAMAGED_HEP = Unit.FRAME, Outcome.MALFORMED, "-hin: not HEP, or damaged HEP"
+    CUT_HEP = Unit.FRAME, Outcome.MALFORMED, "-hin: the connection ended inside of a packet"
+    METHOD = Unit.MESSAGE, Outcome.FILTERED, "a method of -dim"
+    TOO_LARGE = Unit.MESSAGE, Outcome.LOST, "fits no HEP packet for the servers, even compressed"
+    NO_ROOM = Unit.MESSAGE, Outcome.LOST, "the journal, or the disk under it, was full"
+    CONNECTED = Unit.CONNECTION, Outcome.TOTAL, "connections made to -hin"
+    REFUSED = Unit.CONNECTION, Outcome.LOST, "connections refused, or closed for a fault"
 
     NOT_IP = Unit.FRAME, Outcome.IGNORED, "neither IPv4 nor IPv6: ARP and the like"
     OTHER_PROTOCOL = Unit.FRAME, Outcome.IGNORED, "not UDP, TCP or SCTP, and no tunnel that is read"

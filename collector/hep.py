@@ -97,6 +97,9 @@ CHUNKS: Final[dict[int, Chunk]] = {
     )
 }
 
+COMPRESSED: Final = 0x10
+"""In ``Hep.extra`` of a packet to be encoded without ``payload``: the payload, deflated."""
+
 _EXTRA: Final = frozenset({0x00, 0x0D, *range(0x14, max(CHUNKS) + 1)})
 """Chunks that few senders emit: kept by number in ``Hep.extra``."""
 
@@ -328,7 +331,8 @@ def _encode_v3(packet: Hep) -> bytes:
         parts.append(_chunk(0x13, packet.node_name))
     if packet.extra:
         parts += [_chunk(number, data) for number, data in sorted(packet.extra.items())]
-    parts.append(_chunk(0x0F, packet.payload))
+    if packet.payload or COMPRESSED not in packet.extra:
+        parts.append(_chunk(0x0F, packet.payload))
     body = b"".join(parts)
     if len(body) + 6 > MAX_PACKET:
         message = f"a HEP3 packet of {len(body) + 6} bytes exceeds {MAX_PACKET}"

@@ -14,4 +14,5 @@ pytest_plugins = [
     "tests.fix_listener",
     "tests.fix_edge",
     "tests.fix_network",
+    "tests.fix_agent",
 ]

@@ -18,7 +18,7 @@ from collector.journal import record, segment
 from collector.journal.counters import Counters, cause_counts
 from collector.journal.record import Record
 from collector.journal.writer import Writer
-from collector.listener import Listener
+from collector.listener import Listener, make_intake
 from collector.listener.connection import Connection
 from collector.settings import load
 from collector.settings.endpoint import STREAMS, Endpoint
@@ -46,7 +46,8 @@ class Server:
     async def start(self, environment: dict[str, str]) -> None:
         """Start it with settings from these variables; then it listens."""
         settings = load(None, environment)
-        self.listener = Listener(settings, self.writer, rate_table(settings.senders))
+        intake = make_intake(settings, self.writer, rate_table(settings.senders))
+        self.listener = Listener(settings, intake)
         endpoints = [Endpoint(name, "127.0.0.1", port) for name, port in self.ports.items()]
         self._task = asyncio.create_task(self.listener.serve(endpoints, self._stop))
         await asyncio.sleep(0)

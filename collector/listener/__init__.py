@@ -8,6 +8,6 @@ faster than it may be, reading pauses and TCP makes the sender wait.
 ``tls`` the certificate, and ``intake`` the way from all connections into the journal.
 """
 
-from collector.listener.server import Listener, run
+from collector.listener.server import Listener, allow_connections, listen, make_intake, run
 
-__all__ = ["Listener", "run"]
+__all__ = ["Listener", "allow_connections", "listen", "make_intake", "run"]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The way from all connections of the listener into the journal."""
+"""Where the packets of all connections of the listener go: into the journal, as a rule."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Self
 
@@ -36,17 +37,39 @@ class Peer(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-class Intake:
-    """What all connections share: journal, door, counters, log and settings."""
+class Intake(ABC):
+    """What all connections share: settings, door, log, and where their packets go."""
 
-    def __init__(
-        self, settings: HepSettings, writer: Writer, door: Door, refused: RefusedPeers
-    ) -> None:
+    def __init__(self, settings: HepSettings, door: Door) -> None:
         self.settings = settings
         self.door = door
         self.limited = LimitedLog()
         self.buffer = memoryview(bytearray(READ_BYTES))
         """Where a read goes. One is enough: what is in it is taken out before the next read."""
+
+    @abstractmethod
+    def take(self, packets: Sequence[bytes], peer: Peer, transport: Transport) -> int:
+        """Take packets while there is room; returns how many. The others will come again."""
+
+    def opened(self) -> None:  # noqa: B027 (few want to know)
+        """A connection was let in."""
+
+    def reject(self, peer: Peer, cause: Cause, text: str) -> None:
+        """Count a connection that is refused or closed, and log it once per peer and interval."""
+        self.limited.warn(f"{cause.label} {peer.host}", f"{peer} {text}")
+
+    @abstractmethod
+    def drop(self, packets: int) -> None:
+        """Count packets that found no room before the end of the process."""
+
+
+class JournalIntake(Intake):
+    """Into the journal of a capture node, as it came."""
+
+    def __init__(
+        self, settings: HepSettings, writer: Writer, door: Door, refused: RefusedPeers
+    ) -> None:
+        super().__init__(settings, door)
         self._writer = writer
         self._refused = refused
 
@@ -58,12 +81,12 @@ class Intake:
         return taken
 
     def reject(self, peer: Peer, cause: Cause, text: str) -> None:
-        """Count a connection that is refused or closed, and log it once per peer and interval."""
+        """Count it by peer and by cause."""
         self._writer.drop(cause)
         self._refused.count(peer.address, cause)
-        self.limited.warn(f"{cause.label} {peer.host}", f"{peer} {text}")
+        super().reject(peer, cause, text)
 
     def drop(self, packets: int) -> None:
-        """Count packets that found no room before the end of the process."""
+        """Count them as journal_full."""
         for _ in range(packets):
             self._writer.drop(Cause.JOURNAL_FULL)

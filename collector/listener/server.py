@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from collector.causes import Cause
 from collector.journal.record import Transport
 from collector.journal.writer import Writer
 from collector.listener.connection import CLOSE_S, Connection
-from collector.listener.intake import Intake, Peer
+from collector.listener.intake import Intake, JournalIntake, Peer
 from collector.listener.tls import ServerContext
 from collector.listener.websocket import WebSocketConnection
 from collector.log import LOGGER
@@ -46,27 +47,35 @@ _TRANSPORTS: Final = {
 class Listener:
     """The stream sockets of one process."""
 
-    def __init__(self, settings: Settings, writer: Writer, rates: RateTable | None = None) -> None:
-        """Raises SettingsError if the TLS files, JournalError if the journal cannot be used."""
+    def __init__(self, settings: Settings, intake: Intake) -> None:
+        """Raises SettingsError if the TLS files cannot be used."""
         self._settings = settings.hep
         self._tls = ServerContext(settings.tls) if settings.tls.certificate else None
-        door = Door(settings.senders.networks, rates)
-        refused = RefusedPeers(Path(settings.journal.directory), writer.slot)
-        self._intake = Intake(settings.hep, writer, door, refused)
+        self._intake = intake
         self.connections: set[Connection] = set()
         self._peers: Counter[bytes] = Counter()
         self._handshakes: set[asyncio.Task[None]] = set()
 
     async def serve(self, endpoints: list[Endpoint], stop: asyncio.Event) -> None:
         """Listen until ``stop``. Raises OSError that names the address if a port is taken."""
-        sockets = []
-        tasks: list[asyncio.Task[None]] = [asyncio.create_task(self._check_connections())]
-        stopping = asyncio.create_task(stop.wait())
+        sockets: list[tuple[socket.socket, Endpoint]] = []
         try:
             for endpoint in endpoints:
-                sockets.append(_listen(endpoint))
-                tasks.append(asyncio.create_task(self._accept(sockets[-1], endpoint)))
+                sockets.append((listen(endpoint), endpoint))
                 LOGGER.info("HEP on %s", endpoint)
+            await self.accept(sockets, stop)
+        finally:
+            for opened, _ in sockets:
+                opened.close()
+
+    async def accept(
+        self, sockets: Sequence[tuple[socket.socket, Endpoint]], stop: asyncio.Event
+    ) -> None:
+        """Serve who connects to these sockets, which ``listen`` made, until ``stop``."""
+        tasks: list[asyncio.Task[None]] = [asyncio.create_task(self._check_connections())]
+        tasks += [asyncio.create_task(self._accept(*one)) for one in sockets]
+        stopping = asyncio.create_task(stop.wait())
+        try:
             await asyncio.wait((stopping, *tasks), return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 if task.done():
@@ -77,8 +86,6 @@ class Listener:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for opened in sockets:
-                opened.close()
             for connection in list(self.connections):
                 connection.abandon()
             await asyncio.sleep(0)  # what the connections still have to say
@@ -120,6 +127,7 @@ class Listener:
         connection = kind(self._intake, peer, transport, self._forget)
         self.connections.add(connection)
         self._peers[peer.address] += 1
+        self._intake.opened()
         is_encrypted = endpoint.protocol in ENCRYPTED
         task = asyncio.create_task(self._connect(client, connection, is_encrypted=is_encrypted))
         self._handshakes.add(task)
@@ -184,14 +192,22 @@ def run(settings: Settings, writer: Writer, rates: RateTable | None = None) -> N
             loop.add_signal_handler(number, stop.set)
         endpoints = [parse_endpoint(listen) for listen in settings.hep.listen]
         streams = [endpoint for endpoint in endpoints if endpoint.is_stream]
-        await Listener(settings, writer, rates).serve(streams, stop)
+        await Listener(settings, make_intake(settings, writer, rates)).serve(streams, stop)
 
-    _allow_files(settings.hep.max_connections + _OTHER_FILES)
+    allow_connections(settings)
     asyncio.run(serve())
     writer.close()
 
 
-def _listen(endpoint: Endpoint) -> socket.socket:
+def make_intake(settings: Settings, writer: Writer, rates: RateTable | None = None) -> Intake:
+    """The way into the journal of a capture node. Raises JournalError if it cannot be used."""
+    door = Door(settings.senders.networks, rates)
+    refused = RefusedPeers(Path(settings.journal.directory), writer.slot)
+    return JournalIntake(settings.hep, writer, door, refused)
+
+
+def listen(endpoint: Endpoint) -> socket.socket:
+    """A socket at the endpoint. Raises OSError that names it."""
     family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
     try:
         opened = socket.create_server(
@@ -202,6 +218,11 @@ def _listen(endpoint: Endpoint) -> socket.socket:
         raise OSError(error.errno, message) from error
     opened.setblocking(False)
     return opened
+
+
+def allow_connections(settings: Settings) -> None:
+    """Have as many files open as ``hep.max_connections`` needs, if this process may."""
+    _allow_files(settings.hep.max_connections + _OTHER_FILES)
 
 
 def _allow_files(wanted: int) -> None:
