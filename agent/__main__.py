@@ -46,12 +46,7 @@ def run(options: Options) -> int:
     for notice in options.notices:
         LOGGER.warning("%s", notice)
     try:
-        metrics = _metrics(options)
-        journal = Journal(options)
-        try:
-            return _run(options, log, journal, metrics)
-        finally:
-            journal.close()
+        return _with_journal(options, log, _metrics(options))
     except (KemiscopeError, OSError) as error:
         if not log.is_stderr:
             sys.stderr.write(f"{PROGRAM}: {error}\n")
@@ -72,6 +67,17 @@ def _metrics(options: Options) -> MetricsServer | None:
             raise
         LOGGER.error("%s: this agent has no metrics", error)
         return None
+
+
+def _with_journal(options: Options, log: Log, metrics: MetricsServer | None) -> int:
+    journal = Journal(options)
+    status = FAILED
+    try:
+        status = _run(options, log, journal, metrics)
+    finally:
+        # After a failure the next agent, which a service manager starts, sends the rest.
+        journal.close(keep=status == FAILED)
+    return status
 
 
 def _run(options: Options, log: Log, journal: Journal, metrics: MetricsServer | None) -> int:

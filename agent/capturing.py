@@ -84,7 +84,7 @@ def capture(
             is_packed=options.zf,
         )
     writer = journal.writer()
-    handover = Handover(writer, counts, options.servers)
+    handover = Handover(writer, counts, options.servers, as_protobuf=options.protobuf)
     worker = Worker(options, counts, decoder, Streams(counts), messages, handover, recorder)
     before: Callable[[], None] | None = None
     if options.o:

@@ -10,7 +10,7 @@ from typing import Final
 
 from agent.count import Count
 from agent.counts import LAST_MESSAGE, Counts
-from collector import hep
+from collector import hep, protobuf
 from collector.hep import Hep
 from collector.journal.record import OTHER_PEER
 from collector.journal.writer import Writer
@@ -26,8 +26,18 @@ _NO_ROOM: Final = int(Count.NO_ROOM)
 class Handover:
     """Appends to the journal of one worker and keeps its counts."""
 
-    def __init__(self, writer: Writer, counts: Counts, servers: Iterable[Endpoint]) -> None:
-        """The servers say how long a packet may be: a UDP server takes less."""
+    def __init__(
+        self,
+        writer: Writer,
+        counts: Counts,
+        servers: Iterable[Endpoint],
+        *,
+        as_protobuf: bool = False,
+    ) -> None:
+        """The servers say how long a packet may be: a UDP server takes less. ``as_protobuf`` is
+        -protobuf: of what is captured here, not of what is passed on.
+        """
+        self._encode = _encode_protobuf if as_protobuf else encode
         self._writer = writer
         self._counts = counts
         self._largest = largest_packet(servers)
@@ -36,7 +46,7 @@ class Handover:
 
     def put(self, message: Hep) -> None:
         """Hand over one message that was captured here, with the next ``flush``."""
-        data = encode(message, self._largest)
+        data = self._encode(message, self._largest)
         if data is None:
             self._counts[_TOO_LARGE] += 1
         else:
@@ -94,4 +104,10 @@ def encode(packet: Hep, largest: int) -> bytes | None:
         data = hep.encode(packet._replace(version=3, payload=b"", extra=extra))
     except ValueError:
         return None
+    return data if len(data) <= largest else None
+
+
+def _encode_protobuf(packet: Hep, largest: int) -> bytes | None:
+    """The form in Protobuf, which cannot be compressed; None when it does not fit."""
+    data = protobuf.encode(packet)
     return data if len(data) <= largest else None

@@ -116,9 +116,10 @@ class Journal:
         return has_room
 
     def close(self, *, keep: bool = False) -> None:
-        """Leave it. One in memory is removed, unless the next agent is to send the rest."""
+        """Leave it. One in memory is removed, unless the next agent is to send a rest."""
+        rest = keep and any(one.waiting for one in standing.read(self.directory, self._counters))
         self._counters.close()
-        if self.is_memory and not keep:
+        if self.is_memory and not rest:
             shutil.rmtree(self.directory, ignore_errors=True)
         os.close(self._lock)
 

@@ -167,7 +167,9 @@ class Links:
                     self._unlink(link)
                     used -= link.octets
                     self._limited.warn(
-                        f"cut {name}", f"{name}: max_bytes is reached, its oldest records are gone"
+                        f"cut {name}",
+                        f"{name}: max_bytes is reached, the oldest records make room; what was "
+                        "not sent by then is counted as backlog",
                     )
 
     def _is_small(self, directory: Path, limit: int) -> bool:

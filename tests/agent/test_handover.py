@@ -12,7 +12,7 @@ import pytest
 from agent.count import Count
 from agent.counts import Rows
 from agent.handover import Handover, encode, largest_packet
-from collector import hep
+from collector import forms, hep
 from collector.hep import Hep
 from collector.output.wire import MAX_DATAGRAM
 from collector.settings.endpoint import Endpoint
@@ -96,3 +96,17 @@ def test_a_message_knows_when_it_was_handed_over(open_writer: OpenWriter) -> Non
     handover.put(_message(b"x"))
     handover.flush()
     assert rows.last_message > 1_600_000_000
+
+
+def test_protobuf_is_what_is_sent(journal: Path, open_writer: OpenWriter) -> None:
+    """-protobuf: each message so, and none that a datagram cannot hold."""
+    counts = Rows(1).row(0)
+    handover = Handover(open_writer(), counts, (_UDP,), as_protobuf=True)
+    message = _message(b"x" * 1000)
+    handover.put(message)
+    handover.put(_message(b"x" * MAX_DATAGRAM))
+    handover.flush()
+    (packet,) = packets_of(journal)
+    assert packet[:4] not in hep.MAGICS
+    assert forms.decode(packet) == message._replace(version=hep.VERSION_PROTOBUF, node_name=b"")
+    assert counts[Count.TOO_LARGE] == 1

@@ -144,12 +144,22 @@ def test_memory_that_nobody_takes_over_is_given_back(
     """After an hour; one that has an agent stays."""
     opened.append(Journal(_options()))
     left = Journal(_options())
+    _append(left, b"x")
     left.close(keep=True)
     assert left.directory.exists()
     monkeypatch.setattr(place, "OLD_S", -1.0)
     place.remove_old(opened[0].directory)
     assert not left.directory.exists()
     assert opened[0].directory.exists()
+
+
+def test_only_a_rest_is_kept_for_the_next_agent() -> None:
+    """After a failure with nothing unsent there is no reason to take memory."""
+    journal = Journal(_options())
+    _append(journal, b"x")
+    assert _read(journal) == [b"x"]
+    journal.close(keep=True)
+    assert not journal.directory.exists()
 
 
 def test_somebody_elses_directory_is_not_used(tmp_path: Path, opened: list[Journal]) -> None:
