@@ -26,7 +26,10 @@ _NEEDS: Final = {
 """Flags that mean something only beside another one."""
 
 _USELESS: Final = {
-    "hin": ("i", "t", "b", "s", "pr", "m", "bpf", "vlan", "erspan", "fg", "o", "wf", "dd"),
+    "hin": (
+        *("i", "t", "b", "s", "pr", "m", "bpf", "vlan", "erspan", "fg", "o", "wf", "dd"),
+        *("protobuf", "script-file"),
+    ),
     "eof-exit": ("lp",),
     "rf": ("i", "b", "s", "fg", "wf"),
     "bpf": ("pr", "vlan"),

@@ -26,6 +26,8 @@ _UNREAD = (
         ("-bpf udp -vlan", ["-vlan has no effect with -bpf"]),
         (f"-rf {__file__} -wf new", ["-wf has no effect with -rf"]),
         ("-hin udp::9093 -i eth0", ["-i has no effect with -hin"]),
+        ("-hin udp::9093 -protobuf", ["-protobuf has no effect with -hin"]),
+        (f"-hin udp::9093 -script-file {__file__}", ["-script-file has no effect with -hin"]),
         ("-hin udp::9093 -i any", []),
         ("-hin udp::9093 -collectonlysip", []),
         ("-skipverify", ["-skipverify has no effect without -nt tls"]),
