@@ -106,7 +106,6 @@ def test_the_command_line_of_heplify_works_as_it_is(
 
 def test_it_needs_no_more_than_cap_net_raw(server: DatagramReceiver, tmp_path: Path) -> None:
     """None of its processes is root's or may do anything else, and a call is captured."""
-    tmp_path.chmod(0o777)
     wanted = [request("INVITE", "1@nobody")]
     flags = ("-i", "any", "-hs", f"127.0.0.1:{_HEP_PORT}", "-m", "SIP")
     with _running(tmp_path, *flags, before=_UNPRIVILEGED) as agent:
@@ -131,7 +130,6 @@ def test_without_that_right_it_says_what_is_missing(
     server: DatagramReceiver, tmp_path: Path
 ) -> None:
     """And ends with 1, so that the service manager knows."""
-    tmp_path.chmod(0o777)
     before = [word.replace(",+net_raw", "") for word in _UNPRIVILEGED]
     flags = ("-i", "lo", "-hs", f"127.0.0.1:{server.port}")
     with _running(tmp_path, *flags, before=before) as agent:
