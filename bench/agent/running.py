@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from bench import compiled, measure
 from bench.agent.cable import NEAR, Cable
@@ -120,21 +120,21 @@ class Sink:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        if _pipe(self._process.stdout).readline() != "ready\n":
+        if not self._process.stdout or self._process.stdout.readline() != "ready\n":
             message = "the sink does not start"
             raise StackError(message)
 
     def end(self) -> int:
         """How many datagrams there were."""
-        _pipe(self._process.stdin).close()
-        found: dict[str, int] = json.loads(_pipe(self._process.stdout).read())
-        self._process.wait()
+        output, _ = self._process.communicate()
+        found: dict[str, int] = json.loads(output)
         return found["datagrams"]
 
     def kill(self) -> None:
         """End it whatever it does."""
-        self._process.kill()
-        self._process.wait()
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
 
 
 class Played(NamedTuple):
@@ -171,8 +171,3 @@ class Player:
             message = f"the player ended with status {self._process.returncode}"
             raise StackError(message)
         return Played(**json.loads(output))
-
-
-def _pipe(stream: IO[str] | None) -> IO[str]:
-    assert stream  # noqa: S101
-    return stream
