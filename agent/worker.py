@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
+from agent.capture.interface import BLOCK_AGE_S
 from agent.count import Count
 from agent.counts import Counts
 from agent.duplicates import Duplicates
@@ -30,6 +31,8 @@ TICK_S: Final = 1.0
 _TICK_US: Final = int(TICK_S * 1e6)
 LAST_BATCHES: Final = 400
 """When told to stop, a worker takes what is left in the ring, but not for ever."""
+REST_S: Final = 2 * BLOCK_AGE_S
+"""Then the ring has handed over what came before the worker was told to stop."""
 END_OF_TIME: Final = 1 << 62
 """A time in µs by which all that waits has expired."""
 
@@ -114,9 +117,10 @@ class Worker:
         self._messages = messages
         self._handover = handover
         self._recorder = recorder
-        self._content = ContentFilter(options.fi, options.di)
-        self._addresses = AddressFilter(options.diip, options.disip, options.didip)
-        self._methods = MethodFilter(options.dim)
+        # None is looked at faster than a filter that is empty.
+        self._content = ContentFilter(options.fi, options.di) or None
+        self._addresses = AddressFilter(options.diip, options.disip, options.didip) or None
+        self._methods = MethodFilter(options.dim) or None
         self._duplicates = Duplicates() if options.dd else None
         self._limited = LimitedLog()
         self._time = 0
@@ -161,7 +165,10 @@ class Worker:
                 due = source.due()
                 timeout = min(next_tick - now, TICK_S if due is None else due) if waits else 0
                 ready = poll.poll(1000 * timeout)
-                stopping = stopping or any(descriptor == stop for descriptor, _ in ready)
+                if not stopping and any(descriptor == stop for descriptor, _ in ready):
+                    stopping = True
+                    if takes_rest:
+                        time.sleep(REST_S)
                 if before_read and not stopping:
                     before_read()
                 frames = source.read(at_once)

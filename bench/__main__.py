@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final, NoReturn, Protocol
 
 from bench import burst, calls, hop, machine, report, search, selection, streams, sustained
+from bench.agent import capture as agent_capture
 from bench.agent import outage as agent_outage
 from bench.edge import comparison as edge
 from bench.report import Section
@@ -49,6 +50,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "search": search.run,
     EDGE: edge.run,
     "sipcapture": comparison.run,
+    "agent": agent_capture.run,
     "agent-outage": agent_outage.run,
 }
 

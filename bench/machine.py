@@ -59,7 +59,7 @@ def _rmem_max() -> str:
 def _commit() -> str:
     """Short name of the commit, and whether the programs differ from it."""
     commit = _first_line(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"])
-    measured = ["collector", "kemi", "sql", "kamailio.cfg", "bench", "stack"]
+    measured = ["agent", "collector", "kemi", "sql", "kamailio.cfg", "bench", "stack"]
     command = ["git", "-C", str(ROOT), "status", "--porcelain", "-uno", "--", *measured]
     return commit + (", with changes" if _first_line(command) else "")
 

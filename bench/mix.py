@@ -172,7 +172,7 @@ def packets() -> list[bytes]:
 def fill(packets: list[bytes], number: int) -> bytes:
     """Packet ``number`` of a stream of ``packets``, as sender.c would send it, but for its time."""
     per_unit = len(packets)
-    unit = number // per_unit + SPREAD * (per_unit - 1 - number % per_unit)
+    unit = unit_of(number, per_unit)
     # Not sender.c's mixing function, but as unlike for neighbours.
     scrambled = unit * 0x9E3779B97F4A7C15 & (1 << 64) - 1
     return (
@@ -182,6 +182,11 @@ def fill(packets: list[bytes], number: int) -> bytes:
         .replace(CALLER, b"%06d" % ((scrambled >> 32) % 1_000_000))
         .replace(CALLEE, b"%06d" % ((scrambled & 0xFFFFFFFF) % 1_000_000))
     )
+
+
+def unit_of(number: int, per_unit: int) -> int:
+    """The unit that packet ``number`` belongs to: see sender.c."""
+    return number // per_unit + SPREAD * (per_unit - 1 - number % per_unit)
 
 
 def sip_sizes() -> tuple[int, float, int]:

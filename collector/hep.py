@@ -144,8 +144,9 @@ _unpack_u16 = struct.Struct(">H").unpack
 _unpack_u32 = struct.Struct(">I").unpack
 _pack_u16 = struct.Struct(">H").pack
 _pack_chunk = struct.Struct(">IH").pack
-_BEGIN: Final = struct.Struct(">IHBIHB")
-_PORTS_TO_ID: Final = struct.Struct(">IHHIHHIHIIHIIHBIHI")
+_pack_begin = struct.Struct(">IHBIHB").pack
+_pack_ipv4 = struct.Struct(">IH4sIH4s").pack
+_pack_ports_to_id = struct.Struct(">IHHIHHIHIIHIIHBIHI").pack
 _FIXED_SIZE: Final = tuple(CHUNKS[n].size if n in CHUNKS else None for n in range(max(CHUNKS) + 1))
 _KINDS: Final = len(_FIXED_SIZE)
 _NO_EXTRA: Final[dict[int, bytes]] = {}
@@ -304,40 +305,49 @@ def encode(packet: Hep) -> bytes:
 
 
 def _encode_v3(packet: Hep) -> bytes:
-    widths = {len(packet.src_ip), len(packet.dst_ip)} - {0}
+    # By position and with few calls: every message of the agent comes this way.
+    _, protocol, src_ip, dst_ip, src_port, dst_port, seconds, microseconds = packet[:8]
+    kind, capture_id, payload, correlation_id, node_name, auth_key, vlan, extra = packet[8:]
+    if len(src_ip) == len(dst_ip) == 4:
+        family, addresses = FAMILY_IPV4, _pack_ipv4(0x03, 10, src_ip, 0x04, 10, dst_ip)
+    else:
+        family, addresses = _addresses(src_ip, dst_ip)
+    body = (
+        _pack_begin(0x01, 7, family, 0x02, 7, protocol)
+        + addresses
+        + _pack_ports_to_id(
+            *(0x07, 8, src_port, 0x08, 8, dst_port, 0x09, 10, seconds, 0x0A, 10, microseconds),
+            *(0x0B, 7, kind, 0x0C, 10, capture_id),
+        )
+    )
+    if correlation_id:
+        body += _chunk(0x11, correlation_id)
+    if auth_key:
+        body += _chunk(0x0E, auth_key)
+    if vlan:
+        body += _chunk(0x12, vlan.to_bytes(2))
+    if node_name:
+        body += _chunk(0x13, node_name)
+    for number, data in sorted(extra.items()) if extra else ():
+        body += _chunk(number, data)
+    if payload or COMPRESSED not in extra:
+        body += _chunk(0x0F, payload)
+    size = len(body) + 6
+    if size > MAX_PACKET:
+        message = f"a HEP3 packet of {size} bytes exceeds {MAX_PACKET}"
+        raise ValueError(message)
+    return b"HEP3" + _pack_u16(size) + body
+
+
+def _addresses(src_ip: bytes, dst_ip: bytes) -> tuple[int, bytes]:
+    """The family and the chunks of the addresses, of which one or both may be empty."""
+    widths = {len(src_ip), len(dst_ip)} - {0}
     if widths not in (set(), {4}, {16}):
         message = "HEP3 addresses have 4 or 16 bytes, both the same"
         raise ValueError(message)
-    family = 10 if 16 in widths else FAMILY_IPV4
-    parts = [_BEGIN.pack(0x01, 7, family, 0x02, 7, packet.protocol)]
-    if packet.src_ip:
-        parts.append(_chunk(0x05 if len(packet.src_ip) == 16 else 0x03, packet.src_ip))
-    if packet.dst_ip:
-        parts.append(_chunk(0x06 if len(packet.dst_ip) == 16 else 0x04, packet.dst_ip))
-    parts.append(
-        _PORTS_TO_ID.pack(
-            *(0x07, 8, packet.src_port, 0x08, 8, packet.dst_port),
-            *(0x09, 10, packet.seconds, 0x0A, 10, packet.microseconds),
-            *(0x0B, 7, packet.type, 0x0C, 10, packet.capture_id),
-        )
-    )
-    if packet.correlation_id:
-        parts.append(_chunk(0x11, packet.correlation_id))
-    if packet.auth_key:
-        parts.append(_chunk(0x0E, packet.auth_key))
-    if packet.vlan:
-        parts.append(_chunk(0x12, packet.vlan.to_bytes(2)))
-    if packet.node_name:
-        parts.append(_chunk(0x13, packet.node_name))
-    if packet.extra:
-        parts += [_chunk(number, data) for number, data in sorted(packet.extra.items())]
-    if packet.payload or COMPRESSED not in packet.extra:
-        parts.append(_chunk(0x0F, packet.payload))
-    body = b"".join(parts)
-    if len(body) + 6 > MAX_PACKET:
-        message = f"a HEP3 packet of {len(body) + 6} bytes exceeds {MAX_PACKET}"
-        raise ValueError(message)
-    return b"HEP3" + _pack_u16(len(body) + 6) + body
+    family, numbers = (10, (0x05, 0x06)) if 16 in widths else (FAMILY_IPV4, (0x03, 0x04))
+    chunks = zip(numbers, (src_ip, dst_ip), strict=True)
+    return family, b"".join(_chunk(number, address) for number, address in chunks if address)
 
 
 def _chunk(number: int, data: bytes) -> bytes:

@@ -82,13 +82,13 @@ class Services:
     """Programs that work, and keep their logs, in one directory, and end together."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._started: list[Service] = []
 
     def start(self, name: str, command: Sequence[str]) -> None:
         """Start one more, with this process's environment; its output goes to ``name``.log."""
-        service = Service(name, command, directory=self._directory, environment=os.environ)
-        with (self._directory / f"{name}.log").open("wb") as log:
+        service = Service(name, command, directory=self.directory, environment=os.environ)
+        with (self.directory / f"{name}.log").open("wb") as log:
             service.start(log)
         self._started.append(service)
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -22,6 +22,7 @@ from tests.receivers import DatagramReceiver, Receiver, StreamReceiver
 
 ROOT: Final = Path(__file__).parent.parent
 PATIENCE_S: Final = 20.0
+_OURS: Final = ("-e", "-prometheus", "")
 _START_US: Final = 1_800_000_000_000_000
 
 
@@ -29,11 +30,19 @@ class Agent:
     """One run; its log goes to stderr, where the exit line is the last."""
 
     def __init__(
-        self, directory: Path, *flags: str, stdin: int | None = subprocess.DEVNULL
+        self,
+        directory: Path,
+        *flags: str,
+        before: Sequence[str] = (),
+        as_is: bool = False,
+        stdin: int | None = subprocess.DEVNULL,
     ) -> None:
+        """``before`` is a command that runs the agent, such as one that takes rights away;
+        ``as_is`` adds no flag: the log goes to a file, and the metrics have their port.
+        """
         environment = {**os.environ, "RUNTIME_DIRECTORY": str(directory), "PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "agent", "-e", "-prometheus", "", *flags],
+            [*before, sys.executable, "-m", "agent", *(() if as_is else _OURS), *flags],
             env=environment,
             cwd=directory,
             stdin=stdin,

@@ -189,7 +189,7 @@ def read_options(arguments: Sequence[str]) -> Options:
 def _converted(name: str, convert: Callable[[Any], Any], value: Any) -> Any:
     try:
         return convert(value)
-    except ValueError as error:
+    except (ValueError, OSError) as error:  # OSError: a path that this user may not look at
         message = f"-{name}: {error}"
         raise OptionError(message) from None
 

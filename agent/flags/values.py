@@ -185,8 +185,10 @@ def file(text: str) -> Path | None:
 
 def directory(text: str) -> Path | None:
     """A directory to write to, that may not be there yet; nothing is None."""
+    if not text:
+        return None
     path = Path(text)
     if path.exists() and not path.is_dir():
         message = f"{text!r} is a file; name a directory"
         raise ValueError(message)
-    return path if text else None
+    return path

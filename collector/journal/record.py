@@ -67,8 +67,8 @@ _unpack_header = _HEADER.unpack_from
 
 def pack(record_id: int, peer: bytes, port: int, transport: int, packet: bytes) -> bytes:
     """The bytes of one record. ``peer`` is a 16-byte address as ``pack_address`` makes it."""
-    checked = _CHECKED.pack(len(packet), record_id, port, transport, peer)
-    return _PREFIX.pack(MAGIC, crc32(packet, crc32(checked))) + checked + packet
+    checked = _CHECKED.pack(len(packet), record_id, port, transport, peer) + packet
+    return _PREFIX.pack(MAGIC, crc32(checked)) + checked
 
 
 def unpack(buffer: bytes, offset: int) -> Record | None:
@@ -80,10 +80,9 @@ def unpack(buffer: bytes, offset: int) -> Record | None:
     end = begin + length
     if magic != MAGIC or length > MAX_PACKET_BYTES or end > len(buffer):
         return None
-    packet = buffer[begin:end]
-    if crc32(packet, crc32(buffer[offset + _CHECKED_FROM : begin])) != crc:
+    if crc32(buffer[offset + _CHECKED_FROM : end]) != crc:
         return None
-    return Record(record_id, peer, port, transport, packet, end)
+    return Record(record_id, peer, port, transport, buffer[begin:end], end)
 
 
 def find_next(buffer: bytes, offset: int) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.agent import capture
 from bench.edge import comparison
 from bench.edge.slice import KEMI, NATIVE
 from bench.edge.variant import BARE, HOOKS, NO_HOOKS, NO_RULE, OWN, TWO_COLLECTORS
@@ -70,6 +72,22 @@ def test_the_cost_of_tracing_is_measured(tmp_path: Path) -> None:
             for part in parts
         )
     assert NO_RULE.name in section.markdown()
+
+
+@pytest.mark.timeout(240)
+def test_what_the_agent_captures_is_measured(tmp_path: Path) -> None:
+    """In miniature: what is put on the cable arrives as HEP, with the flood of RTP beside it."""
+    if os.geteuid():
+        pytest.skip("no network namespace can be made here")
+    section = capture.run(tmp_path, quick=True)
+    rows = [row for rows in section.data.values() for row in rows]
+    assert {"live", "file", "flood", "workers"} == section.data.keys()
+    for row in rows:
+        assert row["captured"] == row["sent"] == row["delivered"] > 0
+        assert row["cpu"]["workers"] > 0
+        assert not row["lost"]
+    (played,) = [row["flood"] for row in rows if row["flood"]]
+    assert played["sent"] == capture.FLOOD_RATE * capture.QUICK_SECONDS
 
 
 def _scratch() -> set[Path]:
