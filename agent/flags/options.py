@@ -179,6 +179,8 @@ def read_options(arguments: Sequence[str]) -> Options:
     """
     line = parse(arguments)
     found: dict[str, Any] = dict(line.values)
+    if "s" not in line.given:
+        found["s"] = _WHOLE_FRAME  # heplify's 8192 cut what a network card has joined
     for name, convert in _CONVERTED.items():
         found[name] = _converted(name, convert, found[name])
     _join(found)

@@ -59,7 +59,12 @@ GROUPS: Final[dict[str, tuple[Flag, ...]]] = {
             "only af_packet has fanout groups.",
         ),
         _flag("b", 32, "Size of the capture ring in MB, for each worker; 0 or less means 32."),
-        _flag("s", 8192, "Most bytes of a frame to capture; 0 or less means 65535."),
+        _flag(
+            "s",
+            8192,
+            "Most bytes of a frame to capture; 0 or less means 65535, and so does leaving it out: "
+            "network cards join TCP segments to frames of that size.",
+        ),
         _flag("pr", "5060-5090", "Port or range of ports of SIP: 5060 or 5060-5090."),
         _flag("m", "SIPRTCP", "What to capture: SIP, SIPDNS, SIPLOG or SIPRTCP."),
         _flag(

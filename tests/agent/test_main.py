@@ -98,6 +98,31 @@ def test_a_live_capture_arrives_byte_for_byte_and_once(
     assert _number(line, "found") == _number(line, "handed over") == _number(line, "sent") == 50
 
 
+def test_a_frame_of_joined_segments_is_whole_unless_s_cuts_it(
+    start_agent: StartAgent, start_server: StartServer
+) -> None:
+    """What a card joins, and the loopback never parts, is longer than heplify's 8192 bytes."""
+    server = start_server("udp")
+    port = free_port()
+    flags = ("-i", "lo", "-pr", str(port), "-hs", f"127.0.0.1:{server.port}", "-prometheus", "")
+    agents = [start_agent(*flags, "-hi", "1"), start_agent(*flags, "-hi", "2", "-s", "8192")]
+    for agent in agents:
+        agent.wait_for("capturing")
+    message = _request(1, transport="TCP", body="x" * 20_000)
+    with (
+        socket.create_server(("127.0.0.1", port)) as listening,
+        socket.create_connection(("127.0.0.1", port)) as client,
+    ):
+        connection = listening.accept()[0]
+        client.sendall(message)
+        connection.recv(65_536)
+        connection.close()
+    _wait(server, 1)
+    assert [agent.stop() for agent in agents] == [0, 0]
+    assert [(one.capture_id, one.payload) for one in _decoded(server)] == [(1, message)]
+    assert "1 lost (tcp_unfinished 1)" in agents[1].exit_line
+
+
 def test_a_tcp_stream_on_the_loopback_gives_each_message_once(
     start_agent: StartAgent, start_server: StartServer
 ) -> None:

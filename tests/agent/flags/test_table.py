@@ -55,7 +55,7 @@ ROWS: Final = {
     "i": Row("any", "eth0", "eth0"),
     "t": Row(AF_PACKET, "pcap", PCAP),
     "b": Row(32 << 20, "64", 64 << 20),
-    "s": Row(8192, "65535", 65_535),
+    "s": Row(65_535, "8192", 8192),
     "pr": Row("5060-5090", "5060", "5060"),
     "m": Row("SIPRTCP", "SIPDNS", "SIPDNS"),
     "bpf": Row("", "udp port 5060", "udp port 5060"),
