@@ -14,9 +14,11 @@ from typing import Final
 from urllib.parse import quote
 
 from collector import hep
+from collector.api_token import local_token
 from collector.hep import Hep
 from collector.settings import Settings
 from collector.settings.endpoint import UDP, Endpoint, parse_endpoint
+from collector.settings.web import local_url
 from stack.errors import StackError
 
 TIMEOUT_S: Final = 30.0
@@ -28,6 +30,17 @@ def run(settings: Settings, timeout_s: float = TIMEOUT_S) -> float:
     call_id = f"selftest-{os.urandom(8).hex()}@kemiscope"
     endpoints = map(parse_endpoint, settings.hep.listen)
     endpoint = next(endpoint for endpoint in endpoints if endpoint.protocol in (UDP, "tcp"))
+    with local_token(settings, ("read",)) as headers:
+        return _send_and_read(settings, endpoint, call_id, headers, timeout_s)
+
+
+def _send_and_read(
+    settings: Settings,
+    endpoint: Endpoint,
+    call_id: str,
+    headers: dict[str, str],
+    timeout_s: float,
+) -> float:
     started = time.monotonic()
     last_error = ""
     while time.monotonic() - started < timeout_s:
@@ -36,7 +49,7 @@ def run(settings: Settings, timeout_s: float = TIMEOUT_S) -> float:
         sent = time.monotonic()
         while time.monotonic() - sent < 2:
             try:
-                if _stored(settings, call_id):
+                if _stored(settings, call_id, headers):
                     return time.monotonic() - sent
             except (OSError, ValueError) as error:
                 last_error = str(error)
@@ -77,10 +90,11 @@ def _send(endpoint: Endpoint, call_id: str) -> None:
             stream.sendall(packet)
 
 
-def _stored(settings: Settings, call_id: str) -> bool:
-    url = f"http://{settings.web.listen}/api/v1/calls/{quote(call_id, safe='')}"
+def _stored(settings: Settings, call_id: str, headers: dict[str, str]) -> bool:
+    url = f"{local_url(settings.web)}/api/v1/calls/{quote(call_id, safe='')}"
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 (our own, http)
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=5) as answer:
             found = json.load(answer)
     except urllib.error.HTTPError as error:
         if error.code == 404:

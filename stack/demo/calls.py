@@ -12,12 +12,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
+from collector.api_token import local_token
 from collector.settings.endpoint import UDP, Endpoint, parse_endpoint
+from collector.settings.web import local_url
 from stack import proxy
 from stack.demo.rule import Rules
 from stack.errors import StackError
@@ -83,6 +86,8 @@ class Demo:
         self._services = Services(directory)
         self._port = free_port()
         self._control_port = free_port()
+        self._closing = ExitStack()
+        self._authorization: dict[str, str] = {}
         self.rules = Rules(instance, directory, self._control_port)
         self._sipp = shutil.which("sipp") or ""
         if not self._sipp:
@@ -103,7 +108,8 @@ class Demo:
                 | {"CALLEE_PORT": base},
             ),
         )
-        self.rules.start()
+        self._authorization = self._closing.enter_context(local_token(self._settings))
+        self.rules.start(self._authorization)
         for scenario, digit in _CALLEES.items():
             self._services.start(scenario, self._sipp_command(scenario, base + digit))
         time.sleep(1)
@@ -117,6 +123,7 @@ class Demo:
     ) -> None:
         self.rules.stop()
         self._services.stop(timeout_s=5)
+        self._closing.close()
 
     def place_untraced(self) -> None:
         """Place one call while there is no rule."""
@@ -196,8 +203,9 @@ class Demo:
         """What the API shows of a call now; no messages if it does not know it."""
         path = f"/api/v1/calls/{quote(self.call_id(call.name), safe='')}"
         try:
-            url = f"http://{self._settings.web.listen}{path}"
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            url = f"{local_url(self._settings.web)}{path}"
+            request = urllib.request.Request(url, headers=self._authorization)  # noqa: S310
+            with urllib.request.urlopen(request, timeout=5) as answer:
                 found: dict[str, Any] = json.load(answer)
                 return found
         except urllib.error.HTTPError as error:
