@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 import psycopg
+from psycopg.rows import TupleRow
 
 from collector.log import LOGGER, one_line
 from collector.settings import Settings
@@ -65,10 +66,9 @@ def local_token(
     if not dsn:
         yield {}
         return
-    timeout_s = int(settings.database.connect_timeout)
     token = new_token()
     try:
-        with psycopg.connect(dsn, autocommit=True, connect_timeout=timeout_s) as connection:
+        with _connect(settings, dsn) as connection:
             connection.execute(_FORGET)
             values = (digest(token), local_name(), list(scopes), timedelta(seconds=lifetime_s))
             connection.execute(_ADD, values)
@@ -80,7 +80,18 @@ def local_token(
         yield {"Authorization": f"Bearer {token}"}
     finally:
         try:
-            with psycopg.connect(dsn, autocommit=True, connect_timeout=timeout_s) as connection:
+            with _connect(settings, dsn) as connection:
                 connection.execute(_REMOVE, (digest(token),))
         except psycopg.Error as error:
             LOGGER.warning("the command's token ends by itself: %s", one_line(str(error)))
+
+
+def _connect(settings: Settings, dsn: str) -> psycopg.Connection[TupleRow]:
+    return psycopg.connect(
+        dsn,
+        autocommit=True,
+        connect_timeout=int(settings.database.connect_timeout),
+        application_name="kemiscope command",
+        # The role of the web API reads unless it says otherwise.
+        options="-c default_transaction_read_only=off",
+    )

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import socket
 import time
-import urllib.error
-import urllib.request
+from http import HTTPStatus
+from http.client import HTTPException
 from typing import Final
 from urllib.parse import quote
 
@@ -18,7 +17,7 @@ from collector.api_token import local_token
 from collector.hep import Hep
 from collector.settings import Settings
 from collector.settings.endpoint import UDP, Endpoint, parse_endpoint
-from collector.settings.web import local_url
+from stack import api
 from stack.errors import StackError
 
 TIMEOUT_S: Final = 30.0
@@ -51,7 +50,7 @@ def _send_and_read(
             try:
                 if _stored(settings, call_id, headers):
                     return time.monotonic() - sent
-            except (OSError, ValueError) as error:
+            except (OSError, HTTPException, ValueError, LookupError) as error:
                 last_error = str(error)
             time.sleep(0.05)
     message = (
@@ -91,13 +90,9 @@ def _send(endpoint: Endpoint, call_id: str) -> None:
 
 
 def _stored(settings: Settings, call_id: str, headers: dict[str, str]) -> bool:
-    url = f"{local_url(settings.web)}/api/v1/calls/{quote(call_id, safe='')}"
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 (our own, http)
-    try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            found = json.load(answer)
-    except urllib.error.HTTPError as error:
-        if error.code == 404:
-            return False
-        raise
+    status, found = api.get(settings, f"/api/v1/calls/{quote(call_id, safe='')}", headers)
+    if status == HTTPStatus.NOT_FOUND:
+        return False
+    if status != HTTPStatus.OK:
+        raise ValueError(found["error"]["message"])
     return any(message["call_id"] == call_id for message in found["messages"])

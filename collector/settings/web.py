@@ -128,12 +128,6 @@ def local_host_port(web: Web) -> tuple[str, int]:
     return host, port
 
 
-def local_url(web: Web) -> str:
-    """The same as ``http://host:port``."""
-    host, port = local_host_port(web)
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
 def certificate_of(web: Web, tls: Tls) -> Tls:
     """What ``tls_listen`` shows: its own certificate, or that of the HEP sockets. No client needs
     a certificate."""

@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import shutil
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from contextlib import ExitStack
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -20,8 +18,7 @@ from urllib.parse import quote
 
 from collector.api_token import local_token
 from collector.settings.endpoint import UDP, Endpoint, parse_endpoint
-from collector.settings.web import local_url
-from stack import proxy
+from stack import api, proxy
 from stack.demo.rule import Rules
 from stack.errors import StackError
 from stack.instance import Instance
@@ -202,16 +199,14 @@ class Demo:
     def _shown(self, call: Call) -> dict[str, Any]:
         """What the API shows of a call now; no messages if it does not know it."""
         path = f"/api/v1/calls/{quote(self.call_id(call.name), safe='')}"
-        try:
-            url = f"{local_url(self._settings.web)}{path}"
-            request = urllib.request.Request(url, headers=self._authorization)  # noqa: S310
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                found: dict[str, Any] = json.load(answer)
-                return found
-        except urllib.error.HTTPError as error:
-            if error.code != 404:
-                raise
-            return {"messages": []}
+        status, answer = api.get(self._settings, path, self._authorization)
+        if status == HTTPStatus.OK:
+            found: dict[str, Any] = answer
+            return found
+        if status != HTTPStatus.NOT_FOUND:
+            message = f"the web API does not show {path}: {status} {answer}"
+            raise StackError(message)
+        return {"messages": []}
 
     def _sipp_command(self, scenario: str, port: int) -> list[str]:
         return [

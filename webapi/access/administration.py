@@ -69,7 +69,7 @@ async def add_user(request: web.Request) -> web.Response:
             full_name=full_name,
             must_change_password=must_change,
         )
-        await audit.write(connection, author_of(request), Action.USER_ADDED, name, role=role)
+        await audit.write(connection, author_of(request), Action.USER_ADDED, name, {"role": role})
     shown = user.shown() if chosen else {**user.shown(), "password": password}
     return _created(shown)
 
@@ -101,9 +101,7 @@ async def change_user(request: web.Request) -> web.Response:
         if hashed is not None or "enabled" in changes:
             await sessions.end_others(connection, user_id)
         told = changes | ({"password": "***"} if hashed is not None else {})
-        await audit.write(
-            connection, author_of(request), Action.USER_CHANGED, user.username, **told
-        )
+        await audit.write(connection, author_of(request), Action.USER_CHANGED, user.username, told)
     return json_response(user.shown())
 
 
@@ -140,8 +138,7 @@ async def add_token(request: web.Request) -> web.Response:
         token, shown = await tokens.add(connection, _owner(principal), wanted)
         await audit.write(
             *(connection, author_of(request), Action.TOKEN_ADDED, wanted.name),
-            scopes=list(wanted.scopes),
-            expires_at=shown["expires_at"],
+            {"scopes": list(wanted.scopes), "expires_at": shown["expires_at"]},
         )
     return _created({**shown, "token": token})
 

@@ -18,6 +18,7 @@ from webapi.context import Context
 
 MAX_TEXT: Final = 1000
 """Characters of a name or a subject."""
+_NONE: Final[Mapping[str, Any]] = {}
 MAX_ID: Final = 9_999_999_999
 
 
@@ -60,7 +61,7 @@ async def write(
     author: Author,
     action: Action,
     subject: str = "",
-    **detail: Any,
+    detail: Mapping[str, Any] = _NONE,
 ) -> None:
     """Add a row, in the transaction of what it tells. ``detail`` has no secrets."""
     shown = rows.document(detail)
@@ -70,12 +71,10 @@ async def write(
     )
 
 
-async def record(
-    context: Context, author: Author, action: Action, subject: str = "", **detail: Any
-) -> None:
+async def record(context: Context, author: Author, action: Action, subject: str = "") -> None:
     """Add a row by itself. Raises ApiError 503 when that is not possible."""
     async with context.change() as connection:
-        await write(connection, author, action, subject, **detail)
+        await write(connection, author, action, subject)
 
 
 async def some(

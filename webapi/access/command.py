@@ -101,7 +101,7 @@ async def _add_user(context: Context, options: argparse.Namespace) -> None:
             full_name=options.full_name,
             must_change_password=options.must_change,
         )
-        await audit.write(connection, _author(), Action.USER_ADDED, name, role=options.role)
+        await audit.write(connection, _author(), Action.USER_ADDED, name, {"role": options.role})
     _tell(options, name, password)
 
 
@@ -126,7 +126,9 @@ async def _enable(context: Context, options: argparse.Namespace) -> None:
         await users.change(connection, user.id, {"enabled": enabled})
         await sessions.end_others(connection, user.id)
         author = _author()
-        await audit.write(connection, author, Action.USER_CHANGED, user.username, enabled=enabled)
+        await audit.write(
+            connection, author, Action.USER_CHANGED, user.username, {"enabled": enabled}
+        )
 
 
 async def _reset_password(context: Context, options: argparse.Namespace) -> None:
@@ -150,9 +152,11 @@ async def _add_token(context: Context, options: argparse.Namespace) -> None:
         token, shown = await tokens.add(connection, user.id, wanted)
         await audit.write(
             *(connection, _author(), Action.TOKEN_ADDED, wanted.name),
-            user=user.username,
-            scopes=list(wanted.scopes),
-            expires_at=shown["expires_at"],
+            {
+                "user": user.username,
+                "scopes": list(wanted.scopes),
+                "expires_at": shown["expires_at"],
+            },
         )
     say(token)
 

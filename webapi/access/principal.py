@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from aiohttp import web
 
@@ -52,8 +52,8 @@ class Principal(NamedTuple):
 
 
 NOBODY = Principal()
-_CLIENT = "client"
-_PRINCIPAL = "principal"
+_CLIENT: Final = web.RequestKey("client", Client)
+_PRINCIPAL: Final = web.RequestKey("principal", Principal)
 
 
 def set_client(request: web.Request, client: Client) -> None:
@@ -68,14 +68,12 @@ def set_principal(request: web.Request, principal: Principal) -> None:
 
 def client_of(request: web.Request) -> Client:
     """Where it comes from; the middleware has seen to it."""
-    found: Client = request[_CLIENT]
-    return found
+    return request[_CLIENT]
 
 
 def principal_of(request: web.Request) -> Principal:
     """Who makes it; the middleware has seen to it."""
-    found: Principal = request[_PRINCIPAL]
-    return found
+    return request[_PRINCIPAL]
 
 
 def author_of(request: web.Request) -> Author:

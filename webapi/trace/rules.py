@@ -144,7 +144,7 @@ async def add(context: Context, asked: Asked, author: Author) -> StoredRule:
         )
         (row,) = await cursor.fetchall()
         detail = {name: row[name] for name in _AUDITED}
-        await audit.write(connection, author, Action.TRACE_RULE_ADDED, str(row["id"]), **detail)
+        await audit.write(connection, author, Action.TRACE_RULE_ADDED, str(row["id"]), detail)
     return _stored(row)
 
 
@@ -171,7 +171,7 @@ async def end(context: Context, rule_id: int, requested_by: str, author: Author)
         if row:
             await audit.write(
                 *(connection, author, Action.TRACE_RULE_REMOVED, str(rule_id)),
-                requested_by=requested_by,
+                {"requested_by": requested_by},
             )
             return _stored(row)
         row = await (await connection.execute(_ONE, (rule_id,))).fetchone()
