@@ -125,10 +125,8 @@ async def _enable(context: Context, options: argparse.Namespace) -> None:
     async with context.change() as connection:
         await users.change(connection, user.id, {"enabled": enabled})
         await sessions.end_others(connection, user.id)
-        author = _author()
-        await audit.write(
-            connection, author, Action.USER_CHANGED, user.username, {"enabled": enabled}
-        )
+        detail = {"enabled": enabled}
+        await audit.write(connection, _author(), Action.USER_CHANGED, user.username, detail)
 
 
 async def _reset_password(context: Context, options: argparse.Namespace) -> None:
