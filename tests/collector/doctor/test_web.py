@@ -15,7 +15,7 @@ from stack import certificate
 
 
 def _settings(**values: str) -> Settings:
-    return msgspec.structs.replace(Settings(), web=Web(**values))
+    return msgspec.structs.replace(Settings(), web=msgspec.structs.replace(Web(), **values))
 
 
 def test_nothing_to_say() -> None:

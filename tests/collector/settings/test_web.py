@@ -66,7 +66,8 @@ def test_what_does_not_go_together(environment: dict[str, str], message: str) ->
 )
 def test_what_does(environment: dict[str, str]) -> None:
     """Sign-in with TLS or behind a reverse proxy, or loopback."""
-    assert _load(**environment).web
+    loaded = _load(**environment)
+    assert loaded.web.listen == environment.get("WEB_LISTEN", "127.0.0.1:9080")
 
 
 def test_sign_in_is_on_from_the_start() -> None:

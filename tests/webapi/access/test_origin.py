@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ssl
 from ipaddress import ip_address
 from typing import Any
 
@@ -13,6 +14,7 @@ from webapi.access.origin import Origins
 from webapi.access.principal import Client
 from webapi.errors import ApiError
 
+_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 PROXIES = ("10.0.0.0/8", "2001:db8::7", "127.0.0.1")
 
 
@@ -37,7 +39,7 @@ def _client(
 ) -> Client:
     transport: Any = _Transport(peer, own)
     request = make_mocked_request(
-        "GET", "/", headers or {}, transport=transport, sslcontext=object() if tls else None
+        "GET", "/", headers or {}, transport=transport, sslcontext=_TLS if tls else None
     )
     return Origins(proxies).client(request)
 
