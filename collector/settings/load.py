@@ -24,6 +24,10 @@ from collector.sip import Kind, kind_of
 from collector.tables import KINDS
 
 CONFIG_VARIABLE: Final = "KEMISCOPE_CONFIG"
+_GONE: Final = {
+    "web.change_token": "is gone: remove it; docs/access.md says who may change trace rules now"
+}
+"""Settings of files that earlier versions made."""
 CONFIG_PATHS: Final = (Path("kemiscope.toml"), Path("/etc/kemiscope/kemiscope.toml"))
 
 
@@ -128,7 +132,8 @@ def _unknown(document: dict[str, Any], environ: Mapping[str, str]) -> Iterator[s
         else:
             for name in table:
                 if (section, name) not in known:
-                    yield f"{section}.{name}: there is no such setting"
+                    key = f"{section}.{name}"
+                    yield f"{key}: {_GONE.get(key, 'there is no such setting')}"
     variables = {setting.variable for setting in describe()} | {CONFIG_VARIABLE}
     for variable in environ:
         if variable.startswith(ENV_PREFIX) and variable not in variables:

@@ -27,12 +27,14 @@ class Origins:
         """Raises ApiError 400 and 403 for a request that cannot be told from a wiretapped one."""
         peer = _end(request, "peername")
         own = _end(request, "sockname")
-        if peer.packed in self._trusted and "X-Forwarded-For" in request.headers:
+        is_proxy = peer.packed in self._trusted
+        if is_proxy and "X-Forwarded-For" in request.headers:
             address = self._forwarded(request)
             secure = request.headers.get("X-Forwarded-Proto", "").lower() == "https"
             return Client(address, request.secure or secure, here=False)
-        here = peer.is_loopback or peer == own
-        if not (request.secure or here or peer.packed in self._trusted):
+        # A reverse proxy that does not say for whom it asks does not ask for this host.
+        here = (peer.is_loopback or peer == own) and not is_proxy
+        if not (request.secure or here or is_proxy):
             message = "without TLS only web.reverse_proxies and this host are served"
             raise ApiError(403, "tls_required", message)
         return Client(peer, request.secure, here)

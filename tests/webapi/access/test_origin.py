@@ -84,8 +84,9 @@ def test_who_is_no_reverse_proxy_is_not_believed() -> None:
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "192.0.2.1"])
 def test_this_host(peer: str) -> None:
-    """Loopback, or the address that it has itself."""
-    assert _client(peer).here
+    """Loopback, or the address that it has itself; not what a reverse proxy there passes on."""
+    assert _client(peer, proxies=("10.0.0.0/8",)).here
+    assert not _client(peer, proxies=(*PROXIES, "::1", "192.0.2.1")).here
 
 
 @pytest.mark.parametrize("forwarded", ["", "unknown", "_hidden, x", "198.51.100.7:80", "evil,"])
