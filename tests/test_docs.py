@@ -24,11 +24,10 @@ from webapi import kpi, stats
 from webapi.access.administration import (
     AUDIT_PARAMETERS,
     CHANGED_FIELDS,
-    MORE_TOKEN_FIELDS,
     MORE_USER_FIELDS,
-    TOKEN_FIELDS,
     USER_FIELDS,
 )
+from webapi.access.asked import MORE_TOKEN_FIELDS, TOKEN_FIELDS
 from webapi.access.audit import Action
 from webapi.access.roles import SCOPES, Role, Scope
 from webapi.app import CHANGES, ROUTES

@@ -9,29 +9,22 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from collector.log import one_line
-from collector.settings.network import Network, parse_network
-from collector.settings.quantity import parse_quantity
 from webapi.access import audit, fields, passwords, sessions, tokens, users
+from webapi.access.asked import MORE_TOKEN_FIELDS, TOKEN_FIELDS, check_name, parse_token
 from webapi.access.audit import Action
 from webapi.access.gate import GATE
 from webapi.access.principal import Principal, author_of, principal_of
 from webapi.access.roles import Role, Scope
-from webapi.access.tokens import Wanted
 from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError, bad_parameter
 from webapi.parameters import flag, integer, moment, single
 
 DEFAULT_LIMIT: Final = 100
-DEFAULT_LIFETIME_S: Final = 90 * 86_400.0
 USER_FIELDS: Final = ("username", "role")
 MORE_USER_FIELDS: Final = ("password", "email", "full_name", "must_change_password")
 CHANGED_FIELDS: Final = (*users.CHANGEABLE, "password", "must_change_password")
-TOKEN_FIELDS: Final = ("name", "scopes")
-MORE_TOKEN_FIELDS: Final = ("networks", "duration")
 AUDIT_PARAMETERS: Final = (*audit.FILTERS, "limit")
 _MAX_TEXT: Final = 200
-_MAX_SCOPES: Final = len(Scope)
 
 
 async def list_users(request: web.Request) -> web.Response:
@@ -171,54 +164,6 @@ async def show_audit(request: web.Request) -> web.Response:
     _, limit = _page(request, parameters, users.MAX_ID)
     found, before = await audit.some(request.app[CONTEXT], filters, limit)
     return json_response({"audit": found, "next": before})
-
-
-def check_name(name: str) -> str:
-    """A user name. Raises ApiError 422."""
-    if not users.NAME.match(name):
-        raise fields.wrong("username", users.NAME_RULE)
-    return name
-
-
-def parse_token(given: Mapping[str, Any], allowed: frozenset[Scope], longest_s: float) -> Wanted:
-    """The fields of a new token; ``allowed`` are the scopes that it may have."""
-    name = fields.text(given, "name", tokens.MAX_NAME, empty=False)
-    asked = fields.texts(given, "scopes", _MAX_SCOPES)
-    if not asked or not set(asked) <= set(Scope):
-        raise fields.wrong("scopes", f"must be some of {', '.join(Scope)}")
-    scopes = sorted(set(map(Scope, asked)))
-    if not allowed.issuperset(scopes):
-        missing = ", ".join(scope for scope in scopes if scope not in allowed)
-        raise fields.wrong("scopes", f"you do not have the right {missing} yourself")
-    return Wanted(
-        *(name, scopes, [_network(text) for text in _networks(given)]),
-        _duration(given.get("duration", min(DEFAULT_LIFETIME_S, longest_s)), longest_s),
-    )
-
-
-def _networks(given: Mapping[str, Any]) -> list[str]:
-    return fields.texts(given, "networks", tokens.MAX_NETWORKS)
-
-
-def _network(text: str) -> Network:
-    try:
-        return parse_network(text)
-    except ValueError as error:
-        raise fields.wrong("networks", one_line(str(error))) from None
-
-
-def _duration(value: Any, longest_s: float) -> float:
-    if isinstance(value, str):
-        try:
-            value = parse_quantity(value, "s")
-        except ValueError as error:
-            raise fields.wrong("duration", one_line(str(error))) from None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 1:
-        raise fields.wrong("duration", "must be seconds, or a number with a unit like 30d")
-    if value > longest_s:
-        message = f"is longer than {longest_s:.0f} s (web.token_lifetime)"
-        raise fields.wrong("duration", message)
-    return float(value)
 
 
 def _changes(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Final
 from collector import api_token
 from collector.errors import KemiscopeError
 from collector.settings import Settings
-from webapi.access import administration, audit, passwords, sessions, tokens, users
+from webapi.access import asked, audit, passwords, sessions, tokens, users
 from webapi.access.audit import Action
 from webapi.access.passwords import Passwords
 from webapi.access.principal import Author
@@ -92,7 +92,7 @@ async def _with_context(settings: Settings, options: argparse.Namespace, action:
 async def _add_user(context: Context, options: argparse.Namespace) -> None:
     if options.unless_any and await users.some(context, 0, 1):
         return
-    name = administration.check_name(options.username)
+    name = asked.check_name(options.username)
     password, hashed = await _hashed(options, name)
     async with context.change() as connection:
         await users.add(
@@ -141,11 +141,11 @@ async def _reset_password(context: Context, options: argparse.Namespace) -> None
 
 async def _add_token(context: Context, options: argparse.Namespace) -> None:
     user = await _user(context, options.user)
-    asked = {"name": options.name, "scopes": options.scope, "networks": options.network or []}
+    given = {"name": options.name, "scopes": options.scope, "networks": options.network or []}
     if options.duration:
-        asked["duration"] = options.duration
+        given["duration"] = options.duration
     longest_s = context.settings.web.token_lifetime
-    wanted = administration.parse_token(asked, SCOPES[user.role], longest_s)
+    wanted = asked.parse_token(given, SCOPES[user.role], longest_s)
     async with context.change() as connection:
         token, shown = await tokens.add(connection, user.id, wanted)
         await audit.write(

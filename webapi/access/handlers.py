@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 
@@ -18,9 +18,6 @@ from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError
 from webapi.parameters import single
 
-MAX_GIVEN: Final = 1000
-"""Characters of a name or password that is looked at."""
-
 
 async def sign_in(request: web.Request) -> web.Response:
     """User name and password → the cookie of a new session, and its CSRF token.
@@ -29,9 +26,11 @@ async def sign_in(request: web.Request) -> web.Response:
     """
     single(request.query, ())
     given = await fields.read(request, ("username", "password"))
-    name, password = (fields.secret(given, part)[:MAX_GIVEN] for part in ("username", "password"))
+    name, password = (fields.secret(given, part) for part in ("username", "password"))
     client, context = client_of(request), request.app[CONTEXT]
-    name = name[: users.MAX_NAME].replace("\0", " ")
+    # Cut, a longer name could be somebody's: nobody has one with this character.
+    name = name if len(name) <= users.MAX_NAME else f"{name[: users.MAX_NAME]}…"
+    name = name.replace("\0", " ")
     author = Author(name, client.address)
     attempt = request.app[GATE].throttle.begin(name, client.address)
     user = await _check(request, attempt, author, name, password)
@@ -103,7 +102,7 @@ async def _check(
     try:
         user = await users.by_name(context, username)
         stored = user.password_hash if user else None
-        is_right = await app_gate.passwords.verify(stored, password[: passwords.LONGEST])
+        is_right = await app_gate.passwords.verify(stored, password)
         if not (user and is_right and user.enabled):
             await audit.record(context, author, Action.SIGN_IN_FAILED)
     except ApiError:  # that says nothing of the password

@@ -52,8 +52,11 @@ class Passwords:
     async def verify(self, stored: str | None, password: str) -> bool:
         """Whether it is this one. Raises ApiError 503 if busy.
 
-        None, for a user who is not there or has no password, is never right and takes as long.
+        None, for a user who is not there or has no password, is never right and takes as long;
+        neither is what is longer than ``LONGEST``.
         """
+        if len(password) > LONGEST:
+            stored, password = None, ""
         found = await self._run(lambda: self._verify(stored or _NOBODYS, password))
         return found and stored is not None
 

@@ -72,6 +72,17 @@ async def test_the_same_answer_whatever_is_wrong(site: Site, connection: Connect
     assert len({str(answer.json) for answer in answers}) == 1
 
 
+async def test_nothing_is_cut_to_fit(site: Site) -> None:
+    """A name or password that begins like a right one is a wrong one."""
+    longest, password = "x" * 64, "correct horse" + "y" * 243
+    body = {"username": longest, "role": "user", "password": password}
+    admin = await site.signed_in("admin")
+    assert (await admin.ask("POST", "/api/v1/users", body)).status == 201
+    assert _code(await site.person().sign_in(longest + "x", password)) == WRONG
+    assert _code(await site.person().sign_in(longest, password + "y")) == WRONG
+    assert (await site.person().sign_in(longest, password)).status == 200
+
+
 async def test_a_name_that_nobody_has_takes_the_same_way(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
