@@ -13,7 +13,7 @@ from collector.settings import Settings
 from webapi import calls, hosts, lists, metrics, stats, status
 from webapi.access import administration, gate
 from webapi.access import handlers as account
-from webapi.access.gate import GATE
+from webapi.access.gate import GATE, Gate
 from webapi.access.middleware import check_access
 from webapi.context import CONTEXT, Context
 from webapi.errors import ApiError
@@ -72,7 +72,7 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     """
     app = web.Application(middlewares=[_answer, _check_host, check_access])
     app[CONTEXT] = Context(settings)
-    app[GATE] = gate.make(app)
+    app[GATE] = Gate(app[CONTEXT])
     app[TRACING] = Tracing(app[CONTEXT])
     app.cleanup_ctx.append(_database)
     app.cleanup_ctx.append(gate.keep)

@@ -16,7 +16,7 @@ from webapi.access.passwords import Passwords
 from webapi.access.principal import NOBODY, Client, Principal
 from webapi.access.roles import ANYBODY, Need, Scope
 from webapi.access.throttle import Throttle
-from webapi.context import CONTEXT, Context
+from webapi.context import Context
 from webapi.errors import ApiError
 
 _SCRAPER: Final = Principal("metrics", scopes=frozenset({Scope.READ}))
@@ -44,7 +44,8 @@ class Gate:
             return NOBODY
         if "Authorization" in request.headers:
             return await self._bearer(request, client, need)
-        if need is Need.SCRAPE and client.here and not self._settings.metrics_token:
+        is_free = need is not Need.SCRAPE or not self._settings.metrics_token
+        if need is Need.SCRAPE and client.here and is_free:
             return _SCRAPER
         secret = request.cookies.get(sessions.cookie_name(secure=client.secure))
         if secret:
@@ -55,7 +56,7 @@ class Gate:
                 return principal
             if not self.is_off:
                 raise ApiError(401, "session_over", "the session is over: sign in again")
-        return Principal(scopes=ANYBODY) if self.is_off else NOBODY
+        return Principal(scopes=ANYBODY) if self.is_off and is_free else NOBODY
 
     @property
     def is_off(self) -> bool:
@@ -116,8 +117,3 @@ async def keep(app: web.Application) -> AsyncIterator[None]:
     """For ``cleanup_ctx``."""
     yield
     app[GATE].passwords.close()
-
-
-def make(app: web.Application) -> Gate:
-    """The gate of an application that has its context."""
-    return Gate(app[CONTEXT])

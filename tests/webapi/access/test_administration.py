@@ -335,3 +335,5 @@ async def test_metrics_are_for_this_host_or_a_token(open_site: OpenSite) -> None
     assert await scrape(closed, "the-token-of-prometheus") == 200
     assert await scrape(closed, api) == 200
     assert await scrape(closed, trace) == 403
+    off = await open_site(WEB_METRICS_TOKEN="the-token-of-prometheus", WEB_SIGN_IN="off")
+    assert await scrape(off) == 401
