@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 import orjson
@@ -12,18 +13,25 @@ from webapi.errors import ApiError
 
 MAX_BODY: Final = 16 << 10
 """Bytes."""
+BODY_S: Final = 10
+"""Longest wait for the whole body: nobody holds a request open by sending it a byte at a time."""
 _JSON: Final = "application/json"
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
-    """The body, a JSON object. Raises ApiError 400, 413 or 415."""
+    """The body, a JSON object. Raises ApiError 400, 408, 413 or 415."""
     if request.content_type != _JSON:
         raise ApiError(415, "not_json", f"needs the header Content-Type: {_JSON}")
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise ApiError(413, "too_large", f"the body has more than {MAX_BODY} bytes")
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise ApiError(413, "too_large", f"the body has more than {MAX_BODY} bytes")
+    except TimeoutError:
+        message = f"the body was not there within {BODY_S} s"
+        raise ApiError(408, "too_slow", message) from None
     try:
         found = orjson.loads(bytes(body))
     except orjson.JSONDecodeError as error:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -156,6 +157,19 @@ async def test_hashes_wait_for_each_other_and_not_without_end(site: Site) -> Non
     assert _code(await site.person().sign_in("user")) == (503, "busy")
     gate.passwords._room = 1
     assert (await site.person().sign_in("user")).status == 200
+
+
+async def test_a_body_that_never_ends(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody holds a request open that he need not sign in for."""
+    monkeypatch.setattr("webapi.change.BODY_S", 0.1)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'{"username": '
+        await asyncio.sleep(60)
+
+    headers = {"Host": "127.0.0.1:9080", "Content-Type": "application/json"}
+    answer = await site.client.post("/api/v1/sign-in", data=slowly(), headers=headers)
+    assert (answer.status, (await answer.json())["error"]["code"]) == (408, "too_slow")
 
 
 @pytest.mark.parametrize(
