@@ -71,12 +71,12 @@ def _up(instance: Instance) -> None:
     applied = instance.migrate()
     _say("schema", f"{applied} migrations applied" if applied else "up to date")
     first_user = instance.first_user()
+    if first_user:  # said at once: whatever fails after this, nobody will hear of it again
+        _say("sign in", first_user)
+        _say("", "shown only now; `python -m webapi user reset-password admin` makes another")
     seconds = selftest.run(instance.settings)
     _say("self test", f"one HEP packet sent, and read back through the API after {seconds:.2f} s")
     _status(instance)
-    if first_user:
-        _say("sign in", first_user)
-        _say("", "shown only now; `python -m webapi user reset-password admin` makes another")
 
 
 def _down(instance: Instance) -> None:

@@ -80,8 +80,10 @@ class Instance:
         loaded = self.settings
         for listen in loaded.hep.listen:
             ports.check_free(parse_endpoint(listen), "hep.listen in kemiscope.toml")
-        host, port = parse_host_port(loaded.web.listen)
-        ports.check_free(Endpoint("tcp", host, port), "web.listen in kemiscope.toml")
+        for name in ("listen", "tls_listen"):
+            if listen := getattr(loaded.web, name):
+                host, port = parse_host_port(listen)
+                ports.check_free(Endpoint("tcp", host, port), f"web.{name} in kemiscope.toml")
         if self.private:
             endpoint = Endpoint("tcp", _HOST, self.cluster.port)
             ports.check_free(endpoint, f"port in {self.cluster.access_file} and postgresql.conf")
