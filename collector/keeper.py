@@ -49,6 +49,7 @@ CALLS_INTERVAL_S: Final = 10.0
 LOSS_INTERVAL_S: Final = 10.0
 END_EARLY_INTERVAL_S: Final = 10.0
 _PROGRESS_KEPT: Final = timedelta(minutes=10)
+_ENDED_SESSION_S: Final = 86_400.0
 """Progress outlives its segment: the unlink must have reached the disk before it goes."""
 
 
@@ -227,6 +228,9 @@ class Keeper:
             ("capture_node", "heartbeat_at", statistics_s),
             ("retention_log", "dropped_at", statistics_s),
             ("trace_rule", "expires_at", retention.trace_rules),
+            ("audit_log", "at", retention.audit),
+            ("api_token", "expires_at", retention.audit),
+            ("web_session", "expires_at", _ENDED_SESSION_S),
         ):
             if kept_s:
                 await connection.execute(

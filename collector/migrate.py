@@ -16,6 +16,17 @@ from collector.errors import SchemaError
 DIRECTORY: Final = Path(__file__).resolve().parent.parent / "sql"
 _LOCK: Final = 0x6B656D69  # "kemi": one migration at a time on a server
 
+_READER_WRITES: Final = (
+    "GRANT INSERT, UPDATE (ended_at, ended_by, ended) ON trace_rule TO {}",
+    (
+        "GRANT INSERT, DELETE, UPDATE (password_hash, role, email, full_name, enabled,"
+        " must_change_password, password_changed_at) ON web_user TO {}"
+    ),
+    "GRANT INSERT, DELETE, UPDATE (last_used_at, idle_expires_at) ON web_session TO {}",
+    "GRANT INSERT, DELETE, UPDATE (last_used_at) ON api_token TO {}",
+    "GRANT INSERT ON audit_log TO {}",
+)
+"""What the web API writes, and nothing else."""
 _LEDGER: Final = """
     CREATE TABLE IF NOT EXISTS schema_migration (
         number      integer PRIMARY KEY,
@@ -102,7 +113,7 @@ async def check(connection: AsyncConnection[TupleRow]) -> None:
 
 
 async def grant_reader(connection: AsyncConnection[TupleRow], reader_dsn: str) -> str | None:
-    """Let the role of the web API's connection read everything, and add and end trace rules.
+    """Let the role of the web API's connection read everything, and write what it has to.
 
     Returns its name, or None when ``reader_dsn`` names no role of its own.
     """
@@ -113,7 +124,7 @@ async def grant_reader(connection: AsyncConnection[TupleRow], reader_dsn: str) -
         "GRANT USAGE ON SCHEMA public TO {}",
         "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {}",
-        "GRANT INSERT, UPDATE (ended_at, ended_by, ended) ON trace_rule TO {}",
+        *_READER_WRITES,
     ):
         await connection.execute(sql.SQL(statement).format(sql.Identifier(reader)))
     return reader

@@ -70,6 +70,10 @@ def _up(instance: Instance) -> None:
         _say("PostgreSQL", "the one of database.dsn in the settings")
     applied = instance.migrate()
     _say("schema", f"{applied} migrations applied" if applied else "up to date")
+    first_user = instance.first_user()
+    if first_user:  # said at once: whatever fails after this, nobody will hear of it again
+        _say("sign in", first_user)
+        _say("", "shown only now; `python -m webapi user reset-password admin` makes another")
     seconds = selftest.run(instance.settings)
     _say("self test", f"one HEP packet sent, and read back through the API after {seconds:.2f} s")
     _status(instance)
@@ -99,8 +103,10 @@ def _status(instance: Instance) -> None:
     settings = instance.settings
     listen = ", ".join(str(parse_endpoint(text)) for text in settings.hep.listen)
     _say("capture", f"HEP on {listen}")
-    _say("web API", f"http://{settings.web.listen}/api/v1/status")
-    _say("", f"http://{settings.web.listen}/api/v1/messages")
+    _say("web API", f"http://{settings.web.listen}/api/v1/messages")
+    if settings.web.tls_listen:
+        _say("", f"https://{settings.web.tls_listen}/api/v1/messages")
+    _say("", "look: `.venv/bin/python -m webapi --get /api/v1/status`; sign-in: docs/access.md")
     _say("settings", str(instance.config))
     _say("logs", str(instance.log))
     _say("next", "`make demo` places calls, `make doctor` examines, `make stop` stops")

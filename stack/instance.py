@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -18,9 +19,11 @@ from collector.settings.endpoint import Endpoint, parse_endpoint, parse_host_por
 from stack import ports
 from stack.errors import StackError
 from stack.postgres import READER, Cluster
+from stack.service import ROOT
 
 POSTGRES_PORT: Final = 15432
 """Port of a new private cluster; another one when it is taken."""
+FIRST_USER: Final = "admin"
 _HOST: Final = "127.0.0.1"
 _DSN: Final = "KEMISCOPE_DATABASE_DSN"
 _READER_DSN: Final = "KEMISCOPE_DATABASE_READER_DSN"
@@ -77,8 +80,10 @@ class Instance:
         loaded = self.settings
         for listen in loaded.hep.listen:
             ports.check_free(parse_endpoint(listen), "hep.listen in kemiscope.toml")
-        host, port = parse_host_port(loaded.web.listen)
-        ports.check_free(Endpoint("tcp", host, port), "web.listen in kemiscope.toml")
+        for name in ("listen", "tls_listen"):
+            if listen := getattr(loaded.web, name):
+                host, port = parse_host_port(listen)
+                ports.check_free(Endpoint("tcp", host, port), f"web.{name} in kemiscope.toml")
         if self.private:
             endpoint = Endpoint("tcp", _HOST, self.cluster.port)
             ports.check_free(endpoint, f"port in {self.cluster.access_file} and postgresql.conf")
@@ -101,6 +106,22 @@ class Instance:
             message = f"database.dsn: {error}".strip()
             raise StackError(message) from error
 
+    def first_user(self) -> str:
+        """If nobody can sign in yet, make the user admin; returns what tells the password."""
+        command = [*(sys.executable, "-m", "webapi", "user", "add"), FIRST_USER]
+        done = subprocess.run(
+            [*command, "--role", "admin", "--unless-any"],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            message = f"the user {FIRST_USER} cannot be made: {done.stderr.strip()}"
+            raise StackError(message)
+        return done.stdout.strip()
+
     def _base_environment(self) -> dict[str, str]:
         environment = dict(os.environ)
         if self.config.exists():
@@ -121,8 +142,6 @@ class Instance:
             "[database]\n"
             f'dsn = "{self.cluster.dsn()}"\n'
             f'reader_dsn = "{self.cluster.dsn(READER)}"\n\n'
-            "# Who has it may ask for trace rules: `python -m webapi trace --help`.\n"
-            f'[web]\nchange_token = "{secrets.token_urlsafe()}"\n\n'
             "# Where a B2BUA names the other leg of a call, as sipcapture has it.\n"
             '[correlation]\nheaders = ["X-CID"]\n'
         )

@@ -4,19 +4,20 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import socket
 import time
-import urllib.error
-import urllib.request
+from http import HTTPStatus
+from http.client import HTTPException
 from typing import Final
 from urllib.parse import quote
 
 from collector import hep
+from collector.api_token import local_token
 from collector.hep import Hep
 from collector.settings import Settings
 from collector.settings.endpoint import UDP, Endpoint, parse_endpoint
+from stack import api
 from stack.errors import StackError
 
 TIMEOUT_S: Final = 30.0
@@ -28,6 +29,17 @@ def run(settings: Settings, timeout_s: float = TIMEOUT_S) -> float:
     call_id = f"selftest-{os.urandom(8).hex()}@kemiscope"
     endpoints = map(parse_endpoint, settings.hep.listen)
     endpoint = next(endpoint for endpoint in endpoints if endpoint.protocol in (UDP, "tcp"))
+    with local_token(settings, ("read",)) as headers:
+        return _send_and_read(settings, endpoint, call_id, headers, timeout_s)
+
+
+def _send_and_read(
+    settings: Settings,
+    endpoint: Endpoint,
+    call_id: str,
+    headers: dict[str, str],
+    timeout_s: float,
+) -> float:
     started = time.monotonic()
     last_error = ""
     while time.monotonic() - started < timeout_s:
@@ -36,9 +48,9 @@ def run(settings: Settings, timeout_s: float = TIMEOUT_S) -> float:
         sent = time.monotonic()
         while time.monotonic() - sent < 2:
             try:
-                if _stored(settings, call_id):
+                if _stored(settings, call_id, headers):
                     return time.monotonic() - sent
-            except (OSError, ValueError) as error:
+            except (OSError, HTTPException, ValueError, LookupError) as error:
                 last_error = str(error)
             time.sleep(0.05)
     message = (
@@ -77,13 +89,10 @@ def _send(endpoint: Endpoint, call_id: str) -> None:
             stream.sendall(packet)
 
 
-def _stored(settings: Settings, call_id: str) -> bool:
-    url = f"http://{settings.web.listen}/api/v1/calls/{quote(call_id, safe='')}"
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            found = json.load(answer)
-    except urllib.error.HTTPError as error:
-        if error.code == 404:
-            return False
-        raise
+def _stored(settings: Settings, call_id: str, headers: dict[str, str]) -> bool:
+    status, found = api.get(settings, f"/api/v1/calls/{quote(call_id, safe='')}", headers)
+    if status == HTTPStatus.NOT_FOUND:
+        return False
+    if status != HTTPStatus.OK:
+        raise ValueError(found["error"]["message"])
     return any(message["call_id"] == call_id for message in found["messages"])

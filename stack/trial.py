@@ -52,7 +52,8 @@ class Trial(Instance):
             "hep": {"listen": listen},
             "tls": self._tls() if set(streams).intersection(ENCRYPTED) else {},
             "journal": {"directory": str(directory / "journal"), "min_free_bytes": 0},
-            "web": {"listen": f"127.0.0.1:{self.web_port}"},
+            # Most trials look at other things; those of sign-in say so.
+            "web": {"listen": f"127.0.0.1:{self.web_port}", "sign_in": "off"},
         }
         for section, values in (settings or {}).items():
             sections.setdefault(section, {}).update(values)

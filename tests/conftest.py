@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fix_output",
     "tests.fix_trial",
     "tests.fix_api",
+    "tests.fix_access",
     "tests.fix_calls",
     "tests.fix_control",
     "tests.fix_ksr",

@@ -70,6 +70,8 @@ def load_settings(database: Database, **environment: str) -> settings.Settings:
         "KEMISCOPE_DATABASE_DSN": database.dsn,
         "KEMISCOPE_DATABASE_READER_DSN": database.reader_dsn,
         "KEMISCOPE_CONFIG": "/dev/null",
+        # Who may ask is a subject of tests/webapi/access.
+        "KEMISCOPE_WEB_SIGN_IN": "off",
     }
     variables |= {f"KEMISCOPE_{name}": value for name, value in environment.items()}
     return settings.load(None, variables)

@@ -21,6 +21,15 @@ from collector.settings.sending import LOKI_FIELDS
 from collector.trace_rule import KINDS
 from stack.service import ROOT
 from webapi import kpi, stats
+from webapi.access.administration import (
+    AUDIT_PARAMETERS,
+    CHANGED_FIELDS,
+    MORE_USER_FIELDS,
+    USER_FIELDS,
+)
+from webapi.access.asked import MORE_TOKEN_FIELDS, TOKEN_FIELDS
+from webapi.access.audit import Action
+from webapi.access.roles import SCOPES, Role, Scope
 from webapi.app import CHANGES, ROUTES
 from webapi.registration import STATES as REGISTRATION_STATES
 from webapi.rows import INTERNAL
@@ -71,6 +80,36 @@ def test_the_page_of_tracing_explains_every_state() -> None:
         assert f"| `{state}` | " in page, state
 
 
+def test_the_page_of_access_names_roles_rights_and_what_is_written_down() -> None:
+    """What an administrator decides by."""
+    page = (ROOT / "docs" / "access.md").read_text()
+    for scope in Scope:
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{scope}` |"))
+        marks = [cell.strip() for cell in row.split("|")[3:6]]
+        allowed = [mark == "✓" for mark in marks]
+        assert allowed == [scope in SCOPES[role] for role in Role], scope
+    for action in Action:
+        assert f"`{action}`" in page, action
+    api = (ROOT / "docs" / "api.md").read_text()
+    fields = (*USER_FIELDS, *MORE_USER_FIELDS, *TOKEN_FIELDS, *MORE_TOKEN_FIELDS)
+    for name in (*fields, *CHANGED_FIELDS, *AUDIT_PARAMETERS):
+        assert f"`{name}`" in api, name
+
+
+def test_the_threat_model_names_tests_that_there_are() -> None:
+    """A row without a test that shows it is a wish."""
+    rows = re.findall(r"^\| .*$", (ROOT / "THREAT_MODEL.md").read_text(), re.MULTILINE)[1:]
+    assert len(rows) > 20
+    for row in rows:
+        shown = re.findall(r"`([\w/]+\.py)?::(\w+)`", row)
+        assert shown, row
+        file = ""
+        for name, test in shown:
+            file = name or file
+            path = file if "/" in file else f"tests/webapi/access/{file}"
+            assert f"def {test}(" in (ROOT / path).read_text(), f"{path}::{test}"
+
+
 def test_the_page_of_the_outputs_names_every_fate_label_and_metric() -> None:
     """What a dashboard is made of."""
     page = (ROOT / "docs" / "outputs.md").read_text()
@@ -84,7 +123,7 @@ def test_the_page_of_the_outputs_names_every_fate_label_and_metric() -> None:
         assert f"`{name}`" in page, name
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *Path("docs").glob("*.md")])
+@pytest.mark.parametrize("page", [*Path().glob("*.md"), *Path("docs").glob("*.md")])
 def test_links_lead_somewhere(page: str | Path) -> None:
     """Files that a page links to exist, and so do their headings."""
     file = ROOT / page

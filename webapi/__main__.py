@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``python -m webapi``: serve the API, make one request and print the answer, or trace calls."""
+"""``python -m webapi``: serve the API, make one request, trace calls, look after users."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import logging
 import sys
 from pathlib import Path
 
-from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from collector import settings
+from collector.api_token import local_token
 from collector.errors import KemiscopeError, SettingsError
 from collector.settings import Settings
-from collector.settings.endpoint import parse_host_port
+from webapi.access import command as access
 from webapi.app import create_app
-from webapi.trace import command
+from webapi.listen import serve_until_signal
+from webapi.trace import command as trace
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,18 +30,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, help="settings file instead of kemiscope.toml")
     parser.add_argument("--get", metavar="PATH", help="print the answer to one GET and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    command.add_arguments(commands.add_parser("trace", help="trace calls on the proxies"))
+    trace.add_arguments(commands.add_parser("trace", help="trace calls on the proxies"))
+    access.add_user_arguments(commands.add_parser("user", help="who may sign in"))
+    access.add_token_arguments(commands.add_parser("token", help="what programs show instead"))
     options = parser.parse_args(arguments)
     try:
         loaded = settings.load(options.config)
-        if options.command:
-            return command.run(loaded, options)
+        if options.command == "trace":
+            return trace.run(loaded, options)
         if not loaded.database.reader_dsn:
             message = (
                 "database.reader_dsn: is empty; set it in kemiscope.toml or "
                 "KEMISCOPE_DATABASE_READER_DSN"
             )
             raise SettingsError(message)
+        if options.command:
+            return access.run(loaded, options)
         if options.get:
             return asyncio.run(_get(loaded, options.get))
         _serve(loaded)
@@ -54,17 +59,16 @@ def _serve(loaded: Settings) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
-    host, port = parse_host_port(loaded.web.listen)
-    web.run_app(create_app(loaded), host=host, port=port, print=None, handle_signals=True)
+    asyncio.run(serve_until_signal(create_app(loaded), loaded))
 
 
 async def _get(loaded: Settings, path: str) -> int:
     server = TestServer(create_app(loaded, watch_proxies=False))
-    async with TestClient(server) as client:
-        host = loaded.web.listen
-        response = await client.get(path, headers={"Host": host})
-        sys.stdout.buffer.write(await response.read() + b"\n")
-        return int(response.status != 200)
+    with local_token(loaded) as headers:
+        async with TestClient(server) as client:
+            response = await client.get(path, headers=headers)
+            sys.stdout.buffer.write(await response.read() + b"\n")
+            return int(response.status != 200)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,11 @@ from aiohttp import web
 
 from collector.log import LOGGER
 from collector.settings import Settings
-from collector.settings.endpoint import parse_host_port
-from webapi import calls, lists, metrics, stats, status
+from webapi import calls, hosts, lists, metrics, stats, status
+from webapi.access import administration, gate
+from webapi.access import handlers as account
+from webapi.access.gate import GATE, Gate
+from webapi.access.middleware import check_access
 from webapi.context import CONTEXT, Context
 from webapi.errors import ApiError
 from webapi.trace import handlers as trace
@@ -30,14 +33,27 @@ ROUTES: Final = (
     ("/api/v1/status", status.show_status),
     ("/api/v1/trace-rules", trace.list_rules),
     ("/api/v1/trace-rules/{id}", trace.show_rule),
+    ("/api/v1/me", account.show_me),
+    ("/api/v1/tokens", administration.list_tokens),
+    ("/api/v1/users", administration.list_users),
+    ("/api/v1/users/{id}", administration.show_user),
+    ("/api/v1/audit", administration.show_audit),
     ("/metrics", metrics.show_metrics),
 )
 """What can be asked, with GET."""
 CHANGES: Final = (
     ("POST", "/api/v1/trace-rules", trace.add_rule),
     ("DELETE", "/api/v1/trace-rules/{id}", trace.remove_rule),
+    ("POST", "/api/v1/sign-in", account.sign_in),
+    ("POST", "/api/v1/sign-out", account.sign_out),
+    ("POST", "/api/v1/me/password", account.change_password),
+    ("POST", "/api/v1/tokens", administration.add_token),
+    ("DELETE", "/api/v1/tokens/{id}", administration.revoke_token),
+    ("POST", "/api/v1/users", administration.add_user),
+    ("PATCH", "/api/v1/users/{id}", administration.change_user),
+    ("DELETE", "/api/v1/users/{id}", administration.remove_user),
 )
-"""What can be changed, by those who have ``web.change_token``."""
+"""What can be changed. ``access.roles`` says by whom, of these as of those."""
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -54,10 +70,12 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
 
     ``watch_proxies`` is whether it brings trace rules to the proxies: not for a single request.
     """
-    app = web.Application(middlewares=[_answer, _check_host])
+    app = web.Application(middlewares=[_answer, _check_host, check_access])
     app[CONTEXT] = Context(settings)
+    app[GATE] = Gate(app[CONTEXT])
     app[TRACING] = Tracing(app[CONTEXT])
     app.cleanup_ctx.append(_database)
+    app.cleanup_ctx.append(gate.keep)
     if watch_proxies:
         app.cleanup_ctx.append(watch)
     for path, handler in ROUTES:
@@ -97,9 +115,8 @@ async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse
 @web.middleware
 async def _check_host(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """Refuse names that are not ours: a web page elsewhere could let its name point at loopback."""
-    host, port = parse_host_port(request.app[CONTEXT].settings.web.listen)
-    name = f"[{host}]" if ":" in host else host
-    if request.host not in (name, f"{name}:{port}", "localhost", f"localhost:{port}"):
-        message = f"the Host header names none of {name}:{port} and localhost:{port}"
+    settings = request.app[CONTEXT].settings.web
+    if hosts.name_of(request.host) not in hosts.names(settings, request.transport):
+        message = "the Host header names this service otherwise than web.listen and web.hosts"
         raise ApiError(403, "host_not_allowed", message)
     return await handler(request)

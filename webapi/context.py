@@ -63,7 +63,7 @@ class Context:
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[AsyncConnection[DictRow]]:
-        """A transaction that may write what the role may: trace rules.
+        """A transaction that may write what the role may: users, sessions, trace rules and so on.
 
         Raises ApiError 503 when the database cannot be used, or not for that.
         """
@@ -79,8 +79,8 @@ class Context:
         ) as error:
             LOGGER.warning("database: %s", one_line(str(error)))
             message = (
-                "the web API's role cannot write trace rules: run `python -m collector init-db`; "
-                "database.reader_dsn must not name a standby"
+                "the web API's role cannot write what it has to: run "
+                "`python -m collector init-db`; database.reader_dsn must not name a standby"
             )
             raise ApiError(503, "database_not_writable", message) from error
 

@@ -10,19 +10,32 @@ from aiohttp import web
 class ApiError(Exception):
     """An answer that is not 200. ``field`` names the parameter that is wrong, if one is."""
 
-    def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        field: str | None = None,
+        *,
+        retry_after_s: int | None = None,
+    ) -> None:
         super().__init__(message)
+        self.retry_after_s = retry_after_s
         self.status = status
         self.code = code
         self.field = field
 
     def response(self) -> web.Response:
         """The error as JSON."""
+        headers = {}
+        if self.status == 401:  # RFC 9110 §15.5.2: it says what it wants
+            headers["WWW-Authenticate"] = "Bearer"
+        if self.retry_after_s is not None:
+            headers["Retry-After"] = str(self.retry_after_s)
         error = {"code": self.code, "message": str(self), "field": self.field}
         return web.Response(
             status=self.status,
-            # RFC 9110 §15.5.2: a 401 says what it wants.
-            headers={"WWW-Authenticate": "Bearer"} if self.status == 401 else {},
+            headers=headers,
             body=orjson.dumps({"error": error}),
             content_type="application/json",
         )

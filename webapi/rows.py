@@ -6,12 +6,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final
 
 from collector.correlation.repeats import repeats
 from collector.moment import from_id, to_text
 
+_ADDRESSES: Final = (IPv4Address, IPv6Address, IPv4Network, IPv6Network)
 _PAYLOADS: Final = ("raw", "payload")
 _SHOWN_APART: Final = frozenset({"ts", "id", *_PAYLOADS})
 _NOT_SHOWN: Final = frozenset({"sort_key"})
@@ -83,11 +84,11 @@ def plain(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def document(value: Any) -> Any:
-    """Objects and arrays with their moments and addresses as text."""
+    """Objects and arrays with their moments, addresses and networks as text."""
     if isinstance(value, Mapping):
         return {name: document(part) for name, part in value.items()}
     if isinstance(value, list):
         return [document(part) for part in value]
     if isinstance(value, datetime):
         return to_text(value)
-    return str(value) if isinstance(value, IPv4Address | IPv6Address) else value
+    return str(value) if isinstance(value, _ADDRESSES) else value

@@ -69,6 +69,7 @@ async def show_status(request: web.Request) -> web.Response:
     return json_response(
         {
             "time": to_text(now),
+            "sign_in": context.settings.web.sign_in,
             "causes": {
                 cause.label: {"outcome": cause.outcome, "help": cause.help} for cause in CAUSES
             },

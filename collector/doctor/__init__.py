@@ -13,7 +13,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from collector.doctor import certificate, database, node, trace
+from collector.doctor import certificate, database, node, trace, web
 from collector.doctor.finding import Finding, Level, report
 from collector.errors import KemiscopeError
 from collector.journal.counters import Counters
@@ -32,7 +32,11 @@ def run(settings: Settings, *, as_json: bool) -> int:
 
 async def examine(settings: Settings) -> list[Finding]:
     """All findings, in the order of a packet's way."""
-    findings = [*node.check_sockets(settings), *certificate.check(settings.tls)]
+    findings = [
+        *node.check_sockets(settings),
+        *certificate.check(settings.tls),
+        *web.check(settings),
+    ]
     try:
         counters = Counters(Path(settings.journal.directory))
     except KemiscopeError as error:

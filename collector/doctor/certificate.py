@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The certificate of the TLS sockets: can it be used, and for how long?"""
+"""A certificate of the TLS sockets: can it be used, and for how long?"""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SOON_S: Final = 14 * 86_400
 _RENEW: Final = "put a new one in its place: the listener reads it without a restart"
 
 
-def check(settings: Tls) -> Iterator[Finding]:
+def check(settings: Tls, section: str = "tls") -> Iterator[Finding]:
     """Nothing when no certificate is set."""
     if not settings.certificate:
         return
     try:
-        left = (tls.expiry(settings) - datetime.now(UTC)).total_seconds()
+        left = (tls.expiry(settings, section) - datetime.now(UTC)).total_seconds()
     except SettingsError as error:
         advice = "correct the file, or who may read it; connections get the certificate read before"
         yield Finding("certificate", Level.FAIL, str(error), advice)

@@ -9,9 +9,10 @@ from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Final
 
+from collector.api_token import local_token
 from collector.doctor.finding import Finding, Level
 from collector.settings import Settings
-from collector.settings.endpoint import parse_host_port
+from collector.settings.web import local_host_port
 
 _TIMEOUT_S: Final = 5
 _MAX_ANSWER: Final = 4 << 20
@@ -38,10 +39,15 @@ def check(settings: Settings) -> Iterator[Finding]:
 
 
 def _ask(settings: Settings) -> list[tuple[str, str, str, int, str]]:
-    host, port = parse_host_port(settings.web.listen)
-    with closing(HTTPConnection(host, port, timeout=_TIMEOUT_S)) as connection:
-        connection.request("GET", "/api/v1/trace-rules?limit=1")
+    host, port = local_host_port(settings.web)
+    with (
+        local_token(settings, ("read",)) as headers,
+        closing(HTTPConnection(host, port, timeout=_TIMEOUT_S)) as connection,
+    ):
+        connection.request("GET", "/api/v1/trace-rules?limit=1", headers=headers)
         answer: Any = json.loads(connection.getresponse().read(_MAX_ANSWER))
+    if "error" in answer:
+        raise ValueError(answer["error"]["message"])
     return [
         (
             *(str(proxy["name"]), str(proxy["state"]), str(proxy["since"])),

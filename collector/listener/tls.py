@@ -24,11 +24,12 @@ _State: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 class ServerContext:
     """What new connections use; those that are open keep what they began with."""
 
-    def __init__(self, settings: Tls) -> None:
-        """Raises SettingsError that names the file if one cannot be used."""
+    def __init__(self, settings: Tls, section: str = "tls") -> None:
+        """Raises SettingsError that names section and file if one cannot be used."""
         self._settings = settings
+        self._section = section
         self._state = self._look()
-        self._context = make_context(settings)
+        self._context = make_context(settings, section)
 
     def get(self) -> ssl.SSLContext:
         """The context of the files as they are now.
@@ -39,8 +40,8 @@ class ServerContext:
         if state != self._state:
             self._state = state
             try:
-                self._context = make_context(self._settings)
-                LOGGER.info("the certificate of the TLS sockets was read again")
+                self._context = make_context(self._settings, self._section)
+                LOGGER.info("%s.certificate was read again", self._section)
             except SettingsError as error:
                 LOGGER.error("%s; the certificate read before stays in force", error)
         return self._context
@@ -50,17 +51,17 @@ class ServerContext:
         return tuple(_stat(path) for path in _files(self._settings).values())
 
 
-def make_context(settings: Tls) -> ssl.SSLContext:
+def make_context(settings: Tls, section: str = "tls") -> ssl.SSLContext:
     """Read the files. Raises SettingsError that names setting and file if one cannot be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[settings.min_version]
     context.options |= ssl.OP_NO_RENEGOTIATION
-    what = "tls"
+    what = section
     try:
         for name, path in _files(settings).items():
-            what = f"tls.{name} {path}"
+            what = f"{section}.{name} {path}"
             path.open("rb").close()
-        what = f"tls.certificate {settings.certificate} and tls.key {settings.key}"
+        what = f"{section}.certificate {settings.certificate} and {section}.key {settings.key}"
         # A key with a pass phrase is refused instead of asked for.
         context.load_cert_chain(settings.certificate, settings.key, password="")
         if settings.client_ca:
@@ -73,13 +74,13 @@ def make_context(settings: Tls) -> ssl.SSLContext:
     return context
 
 
-def expiry(settings: Tls) -> datetime:
+def expiry(settings: Tls, section: str = "tls") -> datetime:
     """When the certificate ends. Raises SettingsError if the files cannot be used, and
     ssl.SSLCertVerificationError if no client could accept it, because it has ended for example.
 
     The ssl module tells this of the certificate of a connection only, so there is one in memory.
     """
-    server = make_context(msgspec.structs.replace(settings, client_ca=""))
+    server = make_context(msgspec.structs.replace(settings, client_ca=""), section)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

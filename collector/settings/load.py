@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -13,17 +12,22 @@ from typing import Any, Final
 import msgspec
 
 from collector.errors import SettingsError
-from collector.settings.endpoint import ENCRYPTED, UDP, parse_endpoint, parse_host_port
+from collector.settings.endpoint import ENCRYPTED, UDP, parse_endpoint
 from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
 from collector.settings.network import parse_network
 from collector.settings.quantity import parse_quantity
 from collector.settings.section import PATH
 from collector.settings.sending import conflicts as sending_conflicts
 from collector.settings.trace import conflicts as trace_conflicts
+from collector.settings.web import conflicts as web_conflicts
 from collector.sip import Kind, kind_of
 from collector.tables import KINDS
 
 CONFIG_VARIABLE: Final = "KEMISCOPE_CONFIG"
+_GONE: Final = {
+    "web.change_token": "is gone: remove it; docs/access.md says who may change trace rules now"
+}
+"""Settings of files that earlier versions made."""
 CONFIG_PATHS: Final = (Path("kemiscope.toml"), Path("/etc/kemiscope/kemiscope.toml"))
 
 
@@ -128,7 +132,8 @@ def _unknown(document: dict[str, Any], environ: Mapping[str, str]) -> Iterator[s
         else:
             for name in table:
                 if (section, name) not in known:
-                    yield f"{section}.{name}: there is no such setting"
+                    key = f"{section}.{name}"
+                    yield f"{key}: {_GONE.get(key, 'there is no such setting')}"
     variables = {setting.variable for setting in describe()} | {CONFIG_VARIABLE}
     for variable in environ:
         if variable.startswith(ENV_PREFIX) and variable not in variables:
@@ -138,12 +143,7 @@ def _unknown(document: dict[str, Any], environ: Mapping[str, str]) -> Iterator[s
 def _conflicts(settings: Settings) -> Iterator[str]:
     """Rules that need more than one value, or more than a range."""
     yield from _receiving_conflicts(settings)
-    try:
-        host, _ = parse_host_port(settings.web.listen)
-        if not ipaddress.ip_address(host).is_loopback:
-            yield f"web.listen: {host} is not a loopback address, and there is no sign-in yet"
-    except ValueError as error:
-        yield f"web.listen: {error}"
+    yield from web_conflicts(settings.web, settings.tls)
     interval = settings.partition.interval
     if 86400 % interval and interval % 86400:
         yield "partition.interval: must divide a day or be whole days"
@@ -161,7 +161,7 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     yield from sending_conflicts(
         settings.relay, settings.loki, settings.metrics, settings.journal.segment_bytes
     )
-    yield from trace_conflicts(settings.trace, settings.web.change_token)
+    yield from trace_conflicts(settings.trace)
     if settings.journal.max_bytes < 2 * settings.journal.segment_bytes:
         yield "journal.max_bytes: must hold at least two segments (journal.segment_bytes)"
 

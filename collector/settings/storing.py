@@ -49,7 +49,8 @@ class Database(Section, frozen=True):
     reader_dsn: Annotated[
         str,
         setting(
-            "Connection of the web API: a role that can read, and write nothing but trace rules.",
+            "Connection of the web API: a role that can read, and write nothing but its users, "
+            "sessions, tokens, audit log and trace rules.",
             secret=True,
         ),
     ] = ""
@@ -162,6 +163,15 @@ class Retention(Section, frozen=True):
     trace_rules: Annotated[
         float,
         setting("Ended trace rules, with who asked for them and why.", unit="s", ge=0, le=LONGEST),
+    ] = 365.0 * DAY
+    audit: Annotated[
+        float,
+        setting(
+            "The audit log: who signed in to the web API, what was changed and exported.",
+            unit="s",
+            ge=0,
+            le=LONGEST,
+        ),
     ] = 365.0 * DAY
     quarantine_messages: Annotated[
         int, setting("Packets kept in the quarantine.", unit="messages", ge=0, le=10_000_000)

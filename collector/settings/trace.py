@@ -129,7 +129,7 @@ def _is_host(host: str) -> bool:
     return True
 
 
-def conflicts(trace: Trace, change_token: str) -> Iterator[str]:
+def conflicts(trace: Trace) -> Iterator[str]:
     """What is wrong beyond the rules of single settings, as ``section.name: sentence``."""
     try:
         tuple(parse_proxies(trace.proxies))
@@ -137,6 +137,15 @@ def conflicts(trace: Trace, change_token: str) -> Iterator[str]:
         yield f"trace.proxies: {error}"
     if trace.proxies and not trace.token:
         yield "trace.token: is empty, and trace.proxies let nobody change anything without it"
-    for name, token in (("trace.token", trace.token), ("web.change_token", change_token)):
-        if token and (len(token) < MIN_TOKEN or not _TOKEN.match(token)):
-            yield f"{name}: must be at least {MIN_TOKEN} letters, digits and -._~+/="
+    if trace.token and not is_token(trace.token):
+        yield f"trace.token: {token_rule()}"
+
+
+def is_token(text: str) -> bool:
+    """Whether it can be a token in a header, and is long enough not to be guessed."""
+    return len(text) >= MIN_TOKEN and bool(_TOKEN.match(text))
+
+
+def token_rule() -> str:
+    """What ``is_token`` asks for."""
+    return f"must be at least {MIN_TOKEN} letters, digits and -._~+/="

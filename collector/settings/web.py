@@ -3,9 +3,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import ipaddress
+from collections.abc import Iterator
+from typing import Annotated, Final
 
-from collector.settings.section import Section, setting
+from collector.settings.endpoint import parse_host_port
+from collector.settings.network import parse_network
+from collector.settings.receiving import Tls
+from collector.settings.section import DAY, PATH, Section, setting
+from collector.settings.target import is_host_name
+from collector.settings.trace import is_token, token_rule
+
+SIGN_IN_OFF: Final = "off"
 
 
 class Web(Section, frozen=True):
@@ -14,9 +23,81 @@ class Web(Section, frozen=True):
     listen: Annotated[
         str,
         setting(
-            "Address and port. There is no sign-in yet, so only loopback addresses are accepted."
+            "Address and port for HTTP without TLS. Other than loopback only with reverse_proxies; "
+            "commands on this host use it, too."
         ),
     ] = "127.0.0.1:9080"
+    tls_listen: Annotated[
+        str,
+        setting(
+            "Address and port for HTTPS, like 0.0.0.0:9443; empty for none. Needs certificate and "
+            "key."
+        ),
+    ] = ""
+    certificate: Annotated[
+        str,
+        setting(
+            "Certificate for tls_listen and its chain, a PEM file, which is read again when it "
+            "changes. Empty: tls.certificate and tls.key.",
+            unit=PATH,
+        ),
+    ] = ""
+    key: Annotated[
+        str, setting("Its private key, a PEM file without a pass phrase.", unit=PATH)
+    ] = ""
+    hosts: Annotated[
+        tuple[str, ...],
+        setting(
+            "Names by which browsers reach this service, like sip.example.com, beside localhost "
+            "and its addresses; requests with another Host header are refused."
+        ),
+    ] = ()
+    reverse_proxies: Annotated[
+        tuple[str, ...],
+        setting(
+            "Addresses and networks of reverse proxies, which speak TLS with the clients. Theirs "
+            "are the only requests without TLS that are taken from other hosts, and the only "
+            "X-Forwarded-For and X-Forwarded-Proto that are believed."
+        ),
+    ] = ()
+    sign_in: Annotated[
+        str,
+        setting(
+            "Who knows the users: internal, the database of this service. off: everybody who "
+            "reaches it may read and export, changes need an API token; on loopback only.",
+            pattern=r"^(internal|off)$",
+        ),
+    ] = "internal"
+    session_idle: Annotated[
+        float, setting("A session that is not used for so long ends.", unit="s", ge=60, le=30 * DAY)
+    ] = 4 * 3600.0
+    session_lifetime: Annotated[
+        float, setting("A session ends after so long in any case.", unit="s", ge=60, le=365 * DAY)
+    ] = 1.0 * DAY
+    sessions_per_user: Annotated[
+        int, setting("Sessions of one user; one more ends the oldest.", ge=1, le=1000)
+    ] = 10
+    sign_in_failures: Annotated[
+        int,
+        setting(
+            "Failed attempts to sign in with one user name, after which it is locked for lock_out. "
+            "One address has four times as many, for all names together.",
+            ge=1,
+            le=1000,
+        ),
+    ] = 5
+    lock_out: Annotated[float, setting("See sign_in_failures.", unit="s", ge=1, le=DAY)] = 300.0
+    token_lifetime: Annotated[
+        float, setting("Longest that an API token may be valid.", unit="s", ge=60, le=3650 * DAY)
+    ] = 365.0 * DAY
+    metrics_token: Annotated[
+        str,
+        setting(
+            "What Prometheus must show as Authorization: Bearer to read /metrics. Empty: it is "
+            "read from this host without, and from others with an API token.",
+            secret=True,
+        ),
+    ] = ""
     max_rows: Annotated[int, setting("Most rows in one answer.", unit="rows", ge=1, le=100_000)] = (
         1000
     )
@@ -36,11 +117,63 @@ class Web(Section, frozen=True):
         ),
     ] = 10.0
     connections: Annotated[int, setting("Database connections of the web API.", ge=1, le=100)] = 4
-    change_token: Annotated[
-        str,
-        setting(
-            "What a request that changes something (trace rules) must carry as Authorization: "
-            "Bearer. Empty: nobody can change anything.",
-            secret=True,
-        ),
-    ] = ""
+
+
+def local_host_port(web: Web) -> tuple[str, int]:
+    """Where commands of this host reach it: the address of ``listen``, loopback if that is all."""
+    host, port = parse_host_port(web.listen)
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        host = "::1" if address.version == 6 else "127.0.0.1"
+    return host, port
+
+
+def certificate_of(web: Web, tls: Tls) -> Tls:
+    """What ``tls_listen`` shows: its own certificate, or that of the HEP sockets. No client needs
+    a certificate."""
+    own = bool(web.certificate or web.key)
+    return Tls(
+        certificate=web.certificate if own else tls.certificate,
+        key=web.key if own else tls.key,
+        min_version=tls.min_version,
+    )
+
+
+def conflicts(web: Web, tls: Tls) -> Iterator[str]:
+    """What is wrong beyond the rules of single settings, as ``section.name: sentence``."""
+    for name in ("listen", "tls_listen"):
+        text = getattr(web, name)
+        if text or name == "listen":
+            try:
+                host, _ = parse_host_port(text)
+            except ValueError as error:
+                yield f"web.{name}: {error}"
+            else:
+                yield from _exposed(web, name, host)
+    if web.tls_listen:
+        shown = certificate_of(web, tls)
+        for name in ("certificate", "key"):
+            if not getattr(shown, name):
+                yield f"web.{name}: must name a file, because web.tls_listen is set"
+    for network in web.reverse_proxies:
+        try:
+            parse_network(network)
+        except ValueError as error:
+            yield f"web.reverse_proxies: {error}"
+    for host in web.hosts:
+        if not is_host_name(host):
+            yield f"web.hosts: {host!r} is not the name of a host"
+    if web.metrics_token and not is_token(web.metrics_token):
+        yield f"web.metrics_token: {token_rule()}"
+
+
+def _exposed(web: Web, name: str, host: str) -> Iterator[str]:
+    if ipaddress.ip_address(host).is_loopback:
+        return
+    if web.sign_in == SIGN_IN_OFF:
+        yield f"web.{name}: {host} is not a loopback address, and web.sign_in is off"
+    if name == "listen" and not web.reverse_proxies:
+        yield (
+            f"web.listen: {host} is not a loopback address, and without TLS everybody on the way "
+            "can read passwords: use web.tls_listen, or name the proxies in web.reverse_proxies"
+        )

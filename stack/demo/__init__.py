@@ -37,7 +37,10 @@ def run(instance: Instance) -> None:
     answered = found["answered"]
     out.write(f"\nThe first of them as the capture node has it ({answered['call_id']}):\n\n")
     out.write(ladder(answered["messages"]) + "\n")
-    base = f"http://{instance.settings.web.listen}/api/v1"
-    out.write(f"look at     {base}/calls?from=-10m&state=completed,busy\n")
-    out.write(f"            {base}/calls/{answered['call_id']}\n")
-    out.write(f"            {base}/calls/{answered['call_id']}/export.pcap\n")
+    out.write(
+        f"web API     http://{instance.settings.web.listen}, after sign-in; or, on this host:\n"
+    )
+    get = "            .venv/bin/python -m webapi --get '/api/v1/calls"
+    out.write(f"{get}?from=-10m&state=completed,busy'\n")
+    out.write(f"{get}/{answered['call_id']}'\n")
+    out.write(f"{get}/{answered['call_id']}/export.txt'\n")

@@ -4,21 +4,21 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import shutil
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
+from contextlib import ExitStack
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
+from collector.api_token import local_token
 from collector.settings.endpoint import UDP, Endpoint, parse_endpoint
-from stack import proxy
+from stack import api, proxy
 from stack.demo.rule import Rules
 from stack.errors import StackError
 from stack.instance import Instance
@@ -83,6 +83,8 @@ class Demo:
         self._services = Services(directory)
         self._port = free_port()
         self._control_port = free_port()
+        self._closing = ExitStack()
+        self._authorization: dict[str, str] = {}
         self.rules = Rules(instance, directory, self._control_port)
         self._sipp = shutil.which("sipp") or ""
         if not self._sipp:
@@ -103,7 +105,8 @@ class Demo:
                 | {"CALLEE_PORT": base},
             ),
         )
-        self.rules.start()
+        self._authorization = self._closing.enter_context(local_token(self._settings))
+        self.rules.start(self._authorization)
         for scenario, digit in _CALLEES.items():
             self._services.start(scenario, self._sipp_command(scenario, base + digit))
         time.sleep(1)
@@ -117,6 +120,7 @@ class Demo:
     ) -> None:
         self.rules.stop()
         self._services.stop(timeout_s=5)
+        self._closing.close()
 
     def place_untraced(self) -> None:
         """Place one call while there is no rule."""
@@ -195,15 +199,14 @@ class Demo:
     def _shown(self, call: Call) -> dict[str, Any]:
         """What the API shows of a call now; no messages if it does not know it."""
         path = f"/api/v1/calls/{quote(self.call_id(call.name), safe='')}"
-        try:
-            url = f"http://{self._settings.web.listen}{path}"
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                found: dict[str, Any] = json.load(answer)
-                return found
-        except urllib.error.HTTPError as error:
-            if error.code != 404:
-                raise
-            return {"messages": []}
+        status, answer = api.get(self._settings, path, self._authorization)
+        if status == HTTPStatus.OK:
+            found: dict[str, Any] = answer
+            return found
+        if status != HTTPStatus.NOT_FOUND:
+            message = f"the web API does not show {path}: {status} {answer}"
+            raise StackError(message)
+        return {"messages": []}
 
     def _sipp_command(self, scenario: str, port: int) -> list[str]:
         return [

@@ -39,21 +39,22 @@ class Rules:
         self.proxy_token = secrets.token_urlsafe()
         """What the proxy wants to see."""
         self._log = directory / "webapi.log"
-        self._token = secrets.token_urlsafe()
+        self._authorization: dict[str, str] = {}
         self._port = free_port()
         self._rule = 0
         self._service = service.webapi(
             environment={
                 **instance.environment,
                 "KEMISCOPE_WEB_LISTEN": f"{_HOST}:{self._port}",
-                "KEMISCOPE_WEB_CHANGE_TOKEN": self._token,
+                "KEMISCOPE_WEB_TLS_LISTEN": "",
                 "KEMISCOPE_TRACE_PROXIES": f"{_PROXY}=http://{_HOST}:{control_port}",
                 "KEMISCOPE_TRACE_TOKEN": self.proxy_token,
             }
         )
 
-    def start(self) -> None:
-        """Start it; it need not be ready."""
+    def start(self, authorization: dict[str, str]) -> None:
+        """Start it; it need not be ready. ``authorization`` is the header for requests to it."""
+        self._authorization = authorization
         with self._log.open("wb") as log:
             self._service.start(log)
 
@@ -102,7 +103,7 @@ class Rules:
         self, method: str, path: str, expected: HTTPStatus, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """The answer in JSON. Raises OSError, HTTPException, and StackError for another status."""
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **self._authorization}
         data = json.dumps(body) if body else None
         with closing(HTTPConnection(_HOST, self._port, timeout=10)) as connection:
             connection.request(method, path, data, headers)

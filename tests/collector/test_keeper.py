@@ -135,6 +135,38 @@ async def test_it_makes_partitions_and_drops_old_ones(
     assert await found.fetchall() == [(1 + 5,)]
 
 
+async def test_what_was_done_in_the_web_api_is_kept_for_its_time(
+    make_keeper: Keeper, connection: Connection
+) -> None:
+    """The audit log and ended tokens for retention.audit, sessions that are over for a day."""
+    for statement in (
+        (
+            "INSERT INTO audit_log (at, username, action) SELECT now() - days * interval '1 day',"
+            " days::text, 'x' FROM unnest(ARRAY[366, 364, 0]) days"
+        ),
+        "INSERT INTO web_user (username, role, source) VALUES ('anna', 'user', 'ldap')",
+        (
+            "INSERT INTO api_token (token_sha256, name, user_id, scopes, created_at, expires_at)"
+            " SELECT sha256(days::text::bytea), days::text, 1, '{}', '2020-01-01',"
+            " now() - days * interval '1 day' FROM unnest(ARRAY[366, 364]) days"
+        ),
+        (
+            "INSERT INTO web_session (token_sha256, user_id, idle_expires_at, expires_at, address,"
+            " user_agent) SELECT sha256(days::text::bytea), 1, now(),"
+            " now() - days * interval '1 day', '::1', days::text FROM unnest(ARRAY[2, 0, -1]) days"
+        ),
+    ):
+        await connection.execute(statement.encode())
+    await _run(make_keeper, 0.6)
+    for query, left in (
+        ("SELECT username FROM audit_log ORDER BY id", ["364", "0"]),
+        ("SELECT name FROM api_token ORDER BY id", ["364"]),
+        ("SELECT user_agent FROM web_session ORDER BY id", ["0", "-1"]),
+    ):
+        found = await connection.execute(query.encode())
+        assert [name for (name,) in await found.fetchall()] == left
+
+
 async def test_ended_trace_rules_are_kept_for_their_time(
     make_keeper: Keeper, connection: Connection
 ) -> None:

@@ -9,18 +9,17 @@ from pathlib import Path
 import pytest
 
 from collector import settings
-from collector.settings.trace import MIN_TOKEN
 from stack.instance import Instance
 from stack.ports import free_port
 
 
-def test_the_first_settings_have_a_token_of_their_own(
+def test_the_first_settings_are_for_their_owner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Made by chance, readable by its owner only, and taken; a second start leaves it alone."""
+    """They have the passwords of the database; a second start leaves them alone."""
     for name in [name for name in os.environ if name.startswith("KEMISCOPE_")]:
         monkeypatch.delenv(name)
-    tokens = set()
+    passwords = set()
     for number in range(2):
         config = tmp_path / f"{number}.toml"
         instance = Instance(tmp_path / f"var{number}", config, free_port())
@@ -29,7 +28,7 @@ def test_the_first_settings_have_a_token_of_their_own(
         text = config.read_text()
         instance.prepare()
         assert config.read_text() == text
-        token = settings.load(config, {}).web.change_token
-        assert len(token) >= 2 * MIN_TOKEN
-        tokens.add(token)
-    assert len(tokens) == 2
+        loaded = settings.load(config, {})
+        assert loaded.web.sign_in == "internal"
+        passwords |= {loaded.database.dsn, loaded.database.reader_dsn}
+    assert len(passwords) == 4

@@ -6,9 +6,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +27,8 @@ class Clone:
         self.directory = directory
         hep = free_port()
         self.web = f"127.0.0.1:{free_port()}"
+        self.password = ""
+        """Of the user admin, as `make run` prints it."""
         self._environment = {
             **{name: value for name, value in os.environ.items() if "KEMISCOPE" not in name},
             "KEMISCOPE_HEP_LISTEN": f"udp:127.0.0.1:{hep},tcp:127.0.0.1:{hep}",
@@ -42,6 +46,19 @@ class Clone:
             check=False,
             timeout=MAKE_S,
         )
+
+    def status(self) -> Any:
+        """What the web API says to the user that `make run` has made."""
+        with closing(HTTPConnection(self.web, timeout=5)) as connection:
+            body = json.dumps({"username": "admin", "password": self.password})
+            headers = {"Content-Type": "application/json"}
+            connection.request("POST", "/api/v1/sign-in", body, headers)
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()
+            answer.read()
+            cookie = answer.headers["Set-Cookie"].partition(";")[0]
+            connection.request("GET", "/api/v1/status", headers={"Cookie": cookie})
+            return json.load(connection.getresponse())
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +82,13 @@ def test_run_reads_its_packet_back(clone: Clone) -> None:
     assert first.returncode == 0, first.stdout + first.stderr
     assert "one HEP packet sent, and read back through the API" in first.stdout
     assert f"http://{clone.web}/api/v1/messages" in first.stdout
+    clone.password = first.stdout.partition("user admin, password ")[2].split()[0]
     assert (clone.directory / "kemiscope.toml").stat().st_mode & 0o077 == 0
     second = clone.make("run")
     assert second.returncode == 0, second.stdout + second.stderr
     assert "already" in second.stdout
     assert "self test" in second.stdout
+    assert "password" not in second.stdout
 
 
 @pytest.mark.timeout(MAKE_S)
@@ -80,8 +99,7 @@ def test_demo_places_its_calls(clone: Clone) -> None:
     for name in ("answered", "busy", "cancelled", "not-found", "no-answer", "hold", "second-leg"):
         assert name in done.stdout
     assert "INVITE" in done.stdout.partition("as the capture node has it")[2]
-    with urllib.request.urlopen(f"http://{clone.web}/api/v1/status", timeout=5) as answer:
-        (node,) = json.load(answer)["nodes"]
+    (node,) = clone.status()["nodes"]
     assert node["unaccounted"] == 0
     assert node["outcomes"]["stored"] > 80
 

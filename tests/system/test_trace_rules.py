@@ -12,12 +12,13 @@ from collections.abc import Iterator
 import pytest
 
 from collector import trace_rule
+from collector.api_token import local_token
 from stack.ports import free_port
 from stack.service import ROOT
 from stack.trial import Trial
 from tests.answering import Answering
 from tests.system.conversation import ANSWERS, as_seen, conversation
-from tests.system.traced import CHANGE_TOKEN, PROXY_TOKEN, WHO, WITHIN_S, Proxy, Stack
+from tests.system.traced import PROXY_TOKEN, WHO, WITHIN_S, Proxy, Stack
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,6 @@ def one_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 "token": PROXY_TOKEN,
                 "request_timeout": 1.0,
             },
-            "web": {"change_token": CHANGE_TOKEN},
             "database": {"connect_timeout": 1.0},
         },
     )
@@ -41,7 +41,8 @@ def one_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         try:
             trial.start_database()
             trial.start_webapi()
-            yield Stack(trial, proxy)
+            with local_token(trial.settings, lifetime_s=3600) as authorization:
+                yield Stack(trial, proxy, authorization)
         finally:
             trial.stop()
 
@@ -346,14 +347,15 @@ def test_the_shell_command(stack: Stack) -> None:
     again = trace("add", "to_prefix", "+49", "--reason", "a test")
     assert (again.returncode, again.stdout) == (1, "")
     assert again.stderr.startswith(f"409: rule {rule['id']} (include) has this kind and value")
-    refused = trace("remove", str(rule["id"]), KEMISCOPE_WEB_CHANGE_TOKEN="x" * 20)
+    nobody = dict.fromkeys(("KEMISCOPE_DATABASE_DSN", "KEMISCOPE_DATABASE_READER_DSN"), "")
+    refused = trace("remove", str(rule["id"]), **nobody)
     assert (refused.returncode, refused.stderr[:4]) == (1, "401:")
     assert trace("remove", str(rule["id"])).returncode == 0
     assert stack.api.state()["trace_rules"] == []
     assert trace("add", "colour", "red", "--reason", "x").returncode == 2
-    nobody = trace("list", KEMISCOPE_WEB_LISTEN=f"127.0.0.1:{free_port()}")
-    assert nobody.returncode == 1
-    assert "does not answer" in nobody.stderr
+    away = trace("list", KEMISCOPE_WEB_LISTEN=f"127.0.0.1:{free_port()}")
+    assert away.returncode == 1
+    assert "does not answer" in away.stderr
     stack.proxy.stop()
     try:
         late = trace("add", "all", "--reason", "x")

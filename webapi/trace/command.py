@@ -7,20 +7,22 @@ import argparse
 import getpass
 import http.client
 import json
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from collector.api_token import local_token
 from collector.errors import KemiscopeError
 from collector.log import one_line
 from collector.settings import Settings
-from collector.settings.endpoint import parse_host_port
+from collector.settings.web import local_host_port
 from collector.trace_rule import ALL_VALUE, EXCLUDE, INCLUDE, KINDS
+from webapi.table import say, table
 from webapi.trace.asked import DEFAULT_CALLS
 from webapi.trace.rules import STATES
 
 _PATH: Final = "/api/v1/trace-rules"
+_SCOPES: Final = ("read", "trace")
 _TIMEOUT_S: Final = 150
 """Beyond the longest that the web API waits for slow proxies: twice trace.request_timeout."""
 _NOT_EVERYWHERE: Final = 3
@@ -105,23 +107,23 @@ def _add(settings: Settings, options: argparse.Namespace) -> int:
     }
     given = {name: value for name, value in asked.items() if value is not None}
     answer = _request(settings, "POST", _PATH, given)
-    _say(f"rule {answer['id']} is in force until {answer['expires_at']}")
+    say(f"rule {answer['id']} is in force until {answer['expires_at']}")
     return _on_proxies(answer, in_force=True)
 
 
 def _remove(settings: Settings, options: argparse.Namespace) -> int:
     query = urlencode({"requested_by": options.by})
     answer = _request(settings, "DELETE", f"{_PATH}/{options.id}?{query}")
-    _say(f"rule {answer['id']} has ended")
+    say(f"rule {answer['id']} has ended")
     return _on_proxies(answer, in_force=False)
 
 
 def _list(settings: Settings, options: argparse.Namespace) -> int:
     answer = _request(settings, "GET", f"{_PATH}?{urlencode({'state': options.state})}")
     if options.json:
-        _say(json.dumps(answer, indent=2))
+        say(json.dumps(answer, indent=2))
         return 0
-    _table(
+    table(
         ("id", "kind", "value", "action", "%", "calls", "traced", "until", "by", "reason", "on"),
         [
             (
@@ -137,16 +139,16 @@ def _list(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _show(settings: Settings, options: argparse.Namespace) -> int:
-    _say(json.dumps(_request(settings, "GET", f"{_PATH}/{options.id}"), indent=2))
+    say(json.dumps(_request(settings, "GET", f"{_PATH}/{options.id}"), indent=2))
     return 0
 
 
 def _status(settings: Settings, options: argparse.Namespace) -> int:
     answer = _request(settings, "GET", f"{_PATH}?limit=1")
     if options.json:
-        _say(json.dumps({name: answer[name] for name in ("proxies", "database")}, indent=2))
+        say(json.dumps({name: answer[name] for name in ("proxies", "database")}, indent=2))
     else:
-        _table(
+        table(
             ("proxy", "state", "since", "rules", "calls", "drift", "restarts", "last error"),
             [
                 (
@@ -158,7 +160,7 @@ def _status(settings: Settings, options: argparse.Namespace) -> int:
             ],
         )
         if not answer["database"]["reachable"]:
-            _say(f"PostgreSQL is away: {answer['database']['last_error']}")
+            say(f"PostgreSQL is away: {answer['database']['last_error']}")
     is_ready = all(proxy["state"] == "ready" for proxy in answer["proxies"])
     return 0 if is_ready and answer["database"]["reachable"] else _NOT_EVERYWHERE
 
@@ -178,7 +180,7 @@ def _on_proxies(answer: dict[str, Any], *, in_force: bool) -> int:
     for proxy in answer["proxies"]:
         done = proxy["state"] == "ready" and (answer["id"] in proxy["in_force"]) is in_force
         why = f": {one_line(proxy['last_error'])}" if proxy["last_error"] and not done else ""
-        _say(f"  {proxy['name']}: {'done' if done else 'not yet, ' + proxy['state'] + why}")
+        say(f"  {proxy['name']}: {'done' if done else 'not yet, ' + proxy['state'] + why}")
         missing += not done
     return _NOT_EVERYWHERE if missing else 0
 
@@ -186,16 +188,15 @@ def _on_proxies(answer: dict[str, Any], *, in_force: bool) -> int:
 def _request(
     settings: Settings, method: str, path: str, body: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    host, port = parse_host_port(settings.web.listen)
+    host, port = local_host_port(settings.web)
     headers = {"Content-Type": "application/json"} if body is not None else {}
-    if settings.web.change_token:
-        headers["Authorization"] = f"Bearer {settings.web.change_token}"
     connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
     try:
         data = None if body is None else json.dumps(body).encode()
-        connection.request(method, path, data, headers)
-        response = connection.getresponse()
-        answer = json.loads(response.read())
+        with local_token(settings, _SCOPES) as authorization:
+            connection.request(method, path, data, headers | authorization)
+            response = connection.getresponse()
+            answer = json.loads(response.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
         message = f"the web API at {settings.web.listen} does not answer: {error}"
         raise CommandError(message) from error
@@ -206,19 +207,6 @@ def _request(
         text = said.get("message") if isinstance(said, dict) else "is not an answer of the web API"
         raise CommandError(one_line(f"{response.status}: {text}"))
     return answer
-
-
-def _table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
-    # Text in it comes from others: nothing may reach the terminal that it takes for a command.
-    cells = [[one_line(str(cell)) for cell in line] for line in (head, *lines)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for line in cells:
-        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        _say("  ".join(padded).rstrip())
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
 
 
 def _user() -> str:

@@ -11,6 +11,7 @@ from collector import trace_rule
 from collector.errors import TraceRuleError
 from collector.trace_rule import MAX_ID
 from webapi import change
+from webapi.access.principal import author_of
 from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError, bad_parameter
 from webapi.parameters import integer, single
@@ -62,29 +63,30 @@ async def show_rule(request: web.Request) -> web.Response:
 async def add_rule(request: web.Request) -> web.Response:
     """Make a rule and bring it to the proxies at once; 201 says where it is in force."""
     single(request.query, ())
-    change.allow(request)
-    settings = request.app[CONTEXT].settings.trace
+    settings, author = request.app[CONTEXT].settings.trace, author_of(request)
     try:
-        asked = parse(await change.read_object(request), settings)
+        given = {"requested_by": author.username, **await change.read_object(request)}
+        asked = parse(given, settings)
     except TraceRuleError as error:
         raise _refused(error) from None
     if not settings.proxies:
         message = "there is no proxy to bring a rule to: name one in trace.proxies"
         raise ApiError(409, "no_proxies", message)
-    stored = await rules.add(request.app[CONTEXT], asked)
+    stored = await rules.add(request.app[CONTEXT], asked, author)
     await request.app[TRACING].push()
     return _answer(request, stored, 201)
 
 
 async def remove_rule(request: web.Request) -> web.Response:
     """End a rule, and the tracing of its calls, on all proxies at once."""
-    parameters = single(request.query, ("requested_by",))
-    change.allow(request)
+    parameters, author = single(request.query, ("requested_by",)), author_of(request)
     try:
-        by = trace_rule.check_text("requested_by", parameters.get("requested_by", ""), MAX_NAME)
+        by = trace_rule.check_text(
+            "requested_by", parameters.get("requested_by", author.username), MAX_NAME
+        )
     except TraceRuleError as error:
         raise _refused(error) from None
-    stored = await rules.end(request.app[CONTEXT], _rule_id(request), by)
+    stored = await rules.end(request.app[CONTEXT], _rule_id(request), by, author)
     await request.app[TRACING].push()
     return _answer(request, stored)
 

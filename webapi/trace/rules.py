@@ -14,6 +14,9 @@ from psycopg.rows import DictRow
 from collector.moment import to_text
 from collector.trace_rule import ANY_METHOD, ENDED_S, MAX_NETWORKS, TraceRule
 from webapi import rows
+from webapi.access import audit
+from webapi.access.audit import Action
+from webapi.access.principal import Author
 from webapi.context import Context
 from webapi.errors import ApiError
 from webapi.trace.asked import Asked
@@ -25,6 +28,7 @@ _LOCK: Final = 0x74726163  # "trac": rules are counted and added by one at a tim
 _MAX_RECENT: Final = 500
 """Rules that ended lately and are remembered for calls that may go on."""
 
+_AUDITED: Final = ("kind", "value", "action", "calls", "methods", "requested_by", "reason")
 _COLUMNS: Final = sql.SQL(
     "id, kind, value, action, percent, calls, methods, created_at, expires_at, requested_by,"
     " reason, ended_at, ended_by, ended"
@@ -115,7 +119,7 @@ async def _read(context: Context, connection: AsyncConnection[DictRow]) -> Found
     return Found(clock["now"], tuple(map(_stored, active)), tuple(map(_stored, recent)))
 
 
-async def add(context: Context, asked: Asked) -> StoredRule:
+async def add(context: Context, asked: Asked, author: Author) -> StoredRule:
     """Add a rule. Raises ApiError 409 for one that is there already or would be too much."""
     limits = context.settings.trace
     async with context.change() as connection:
@@ -139,6 +143,8 @@ async def add(context: Context, asked: Asked) -> StoredRule:
             ),
         )
         (row,) = await cursor.fetchall()
+        detail = {name: row[name] for name in _AUDITED}
+        await audit.write(connection, author, Action.TRACE_RULE_ADDED, str(row["id"]), detail)
     return _stored(row)
 
 
@@ -157,12 +163,16 @@ def _check_room(asked: Asked, sums: DictRow, max_rules: int, max_calls: int) -> 
         raise ApiError(409, "too_many_rules", message, "kind")
 
 
-async def end(context: Context, rule_id: int, requested_by: str) -> StoredRule:
+async def end(context: Context, rule_id: int, requested_by: str, author: Author) -> StoredRule:
     """End a rule early. Raises ApiError 404 when there is none, 409 when it has ended already."""
     async with context.change() as connection:
         await connection.execute(_EXPIRE)
         row = await (await connection.execute(_END, (requested_by, rule_id))).fetchone()
         if row:
+            await audit.write(
+                *(connection, author, Action.TRACE_RULE_REMOVED, str(rule_id)),
+                {"requested_by": requested_by},
+            )
             return _stored(row)
         row = await (await connection.execute(_ONE, (rule_id,))).fetchone()
     if not row:

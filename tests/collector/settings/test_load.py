@@ -113,6 +113,7 @@ BAD = [
     ("partition.interval", '"36h"', "must divide a day or be whole days"),
     ("hep.listen", '["udp:here:1"]', "'here:1' does not have the form address:port"),
     ("hep.listen", '["tcp:127.0.0.1:9060"]', "needs a udp socket"),
+    ("web.change_token", '"x"', "is gone: remove it; docs/access.md says"),
     ("web.listen", '"0.0.0.0:9080"', "0.0.0.0 is not a loopback address"),
     ("web.listen", '"[::]:9080"', ":: is not a loopback address"),
     ("web.listen", '"192.0.2.1:9080"', "192.0.2.1 is not a loopback address"),

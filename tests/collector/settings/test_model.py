@@ -55,7 +55,7 @@ def test_secrets_are_marked_and_have_no_default() -> None:
     secrets = {key for key, setting in ALL.items() if setting.secret}
     assert secrets == {
         *("database.dsn", "database.reader_dsn", "senders.passwords"),
-        *("relay.password", "loki.password", "loki.token", "trace.token", "web.change_token"),
+        *("relay.password", "loki.password", "loki.token", "trace.token", "web.metrics_token"),
     }
     assert not any(ALL[key].default for key in secrets)
 

@@ -70,7 +70,7 @@ def test_a_wrong_proxy_is_named() -> None:
 
 
 @pytest.mark.parametrize("token", ["short", "fifteen-letters", 'sixteen"letters!', "x" * 20 + " "])
-@pytest.mark.parametrize("name", ["TRACE_TOKEN", "WEB_CHANGE_TOKEN"])
+@pytest.mark.parametrize("name", ["TRACE_TOKEN", "WEB_METRICS_TOKEN"])
 def test_tokens_that_can_be_guessed_are_refused(name: str, token: str) -> None:
     """Also those that no header could carry; the value itself is not in the message."""
     with pytest.raises(SettingsError, match="must be at least 16 letters") as caught:
@@ -80,6 +80,6 @@ def test_tokens_that_can_be_guessed_are_refused(name: str, token: str) -> None:
 
 def test_tokens_are_not_shown() -> None:
     """Neither in the settings in force nor in a log."""
-    loaded = _load(TRACE_TOKEN=TOKEN, WEB_CHANGE_TOKEN=TOKEN)
+    loaded = _load(TRACE_TOKEN=TOKEN, WEB_METRICS_TOKEN=TOKEN)
     assert TOKEN not in show.to_toml(loaded)
     assert TOKEN not in repr(loaded)

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The table of what each route needs, and every route tried by everybody."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+from aiohttp.web import Application
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from collector.api_token import new_token
+from tests.fix_access import HOST, Site
+from tests.fix_api import load_settings
+from tests.fix_database import Database
+from webapi.access.roles import NEEDS, SCOPES, Need, Role, Scope
+from webapi.app import create_app
+
+REFUSED: Final = (401, 403)
+ROUTES: Final = sorted(NEEDS)
+CLOSED: Final = [route for route in ROUTES if NEEDS[route] not in (Need.NOTHING, Need.SCRAPE)]
+"""Those that nobody reaches without saying who he is."""
+
+
+def _path(route: tuple[str, str]) -> str:
+    """With ids that nothing has."""
+    return route[1].replace("{call_id}", "nobody@nowhere").replace("{id}", "2147483647")
+
+
+def _routes(app: Application) -> set[tuple[str, str]]:
+    return {
+        (route.method, route.resource.canonical)
+        for route in app.router.routes()
+        if route.resource and route.method != "HEAD"
+    }
+
+
+def test_every_route_is_in_the_table_and_nothing_else_is(database: Database) -> None:
+    """Who adds a route must say what it needs."""
+    assert _routes(create_app(load_settings(database))) == set(NEEDS)
+
+
+def test_only_sign_in_needs_nothing() -> None:
+    """All else is for who is known; metrics have a rule of their own."""
+    assert [route for route in ROUTES if NEEDS[route] is Need.NOTHING] == [
+        ("POST", "/api/v1/sign-in")
+    ]
+
+
+async def test_a_route_without_an_entry_is_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also to administrators."""
+    admin = await site.signed_in("admin")
+    fewer = {route: need for route, need in NEEDS.items() if route[1] != "/api/v1/stats"}
+    monkeypatch.setattr("webapi.access.middleware.NEEDS", fewer)
+    answer = await admin.ask("GET", "/api/v1/stats")
+    assert (answer.status, answer.json["error"]["code"]) == (403, "not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        (None, "sign_in_required"),
+        ("", "bad_token"),
+        ("Bearer ", "bad_token"),
+        ("Bearer x", "bad_token"),
+        (f"Bearer {new_token()}", "bad_token"),
+        ("Basic YWRtaW46YWRtaW4=", "bad_token"),
+        ("Bearer \x80", "bad_token"),
+    ],
+)
+async def test_without_sign_in_every_route_is_refused(
+    site: Site, header: str | None, code: str
+) -> None:
+    """401 in the one shape, with the security headers and what it wants."""
+    person = site.person()
+    for route in CLOSED:
+        answer = await person.ask(route[0], _path(route), Authorization=header)
+        assert (answer.status, answer.json["error"]["code"]) == (401, code), route
+        assert person.headers["WWW-Authenticate"] == "Bearer"
+        assert person.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_session_that_never_was_is_refused(site: Site) -> None:
+    """Whatever a cookie says."""
+    for route in CLOSED:
+        cookie = "kemiscope_session=" + "x" * 43
+        answer = await site.person().ask(route[0], _path(route), Cookie=cookie)
+        assert (answer.status, answer.json["error"]["code"]) == (401, "session_over"), route
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_every_route_with_each_role(site: Site, role: Role) -> None:
+    """What the table gives is let through, whatever its handler says then; all else is 403."""
+    person = await site.signed_in(role)
+    for route in CLOSED:
+        if route == ("POST", "/api/v1/sign-out"):
+            continue  # it ends the session; test_sessions has it
+        answer = await person.ask(route[0], _path(route))
+        need = NEEDS[route]
+        if isinstance(need, Need) or need in SCOPES[role]:
+            assert answer.status not in REFUSED, (route, answer)
+        else:
+            assert (answer.status, answer.json["error"]["code"]) == (403, "not_allowed"), route
+
+
+@pytest.mark.parametrize("scope", Scope)
+async def test_every_route_with_a_token_of_one_scope(site: Site, scope: Scope) -> None:
+    """An administrator's token may only do what it was made for."""
+    token = await site.token("admin", scope)
+    for route in CLOSED:
+        answer = await site.person().ask(route[0], _path(route), Authorization=f"Bearer {token}")
+        need = NEEDS[route]
+        allowed = {Need.SIGNED_IN: True, Need.IN_PERSON: scope is Scope.ADMIN}
+        if allowed[need] if isinstance(need, Need) else need is scope:
+            assert answer.status not in REFUSED, (route, answer)
+        else:
+            assert answer.status == 403, (route, answer)
+            assert answer.json["error"]["code"] in ("not_allowed", "session_required"), route
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE api_token SET created_at = '2020-01-01', expires_at = '2020-01-02'",
+        "DELETE FROM api_token",
+        "UPDATE web_user SET enabled = false",
+        "DELETE FROM web_user",
+        "UPDATE api_token SET token_sha256 = sha256('another')",
+    ],
+)
+async def test_every_route_with_a_token_that_is_over(
+    site: Site, connection: AsyncConnection[TupleRow], change: str
+) -> None:
+    """Expired, revoked, of a user who is disabled or gone, or of another site."""
+    token = await site.token("admin", *Scope)
+    await connection.execute(change.encode())
+    for route in CLOSED:
+        answer = await site.person().ask(route[0], _path(route), Authorization=f"Bearer {token}")
+        assert (answer.status, answer.json["error"]["code"]) == (401, "bad_token"), route
+
+
+async def test_a_token_loses_what_its_user_loses(
+    site: Site, connection: AsyncConnection[TupleRow]
+) -> None:
+    """At the next request."""
+    token = await site.token("support", Scope.READ, Scope.TRACE)
+
+    async def trace() -> int:
+        headers = {"Host": HOST, "Authorization": f"Bearer {token}"}
+        return (await site.client.post("/api/v1/trace-rules", headers=headers)).status
+
+    assert await trace() == 415
+    await connection.execute("UPDATE web_user SET role = 'user' WHERE username = 'support'")
+    assert await trace() == 403
+
+
+async def test_unknown_paths_and_methods_need_no_sign_in(site: Site) -> None:
+    """What is not there is no secret: the routes are in the documentation."""
+    assert (await site.person().ask("GET", "/nothing")).status == 404
+    assert (await site.person().ask("PUT", "/api/v1/users")).status == 405
+
+
+async def test_head_is_as_get(site: Site) -> None:
+    """It has the same headers, and tells as much by them."""
+    answer = await site.client.head("/api/v1/status", headers={"Host": HOST})
+    assert answer.status == 401

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``/api/v1/sign-in``, ``/sign-out`` and ``/me``: what one does with one's own account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from webapi.access import audit, fields, passwords, sessions, users
+from webapi.access.audit import Action
+from webapi.access.gate import GATE
+from webapi.access.principal import Author, Principal, author_of, client_of, principal_of
+from webapi.access.roles import SCOPES
+from webapi.access.throttle import Attempt
+from webapi.access.users import User
+from webapi.context import CONTEXT, json_response
+from webapi.errors import ApiError
+from webapi.parameters import single
+
+
+async def sign_in(request: web.Request) -> web.Response:
+    """User name and password → the cookie of a new session, and its CSRF token.
+
+    A wrong name, a wrong password and a disabled user have one answer, which takes as long.
+    """
+    single(request.query, ())
+    given = await fields.read(request, ("username", "password"))
+    name, password = (fields.secret(given, part) for part in ("username", "password"))
+    client, context = client_of(request), request.app[CONTEXT]
+    # Cut, a longer name could be somebody's: nobody has one with this character.
+    name = name if len(name) <= users.MAX_NAME else f"{name[: users.MAX_NAME]}…"
+    name = name.replace("\0", " ")
+    author = Author(name, client.address)
+    attempt = request.app[GATE].throttle.begin(name, client.address)
+    user = await _check(request, attempt, author, name, password)
+    old = request.cookies.get(sessions.cookie_name(secure=client.secure))
+    async with context.change() as connection:
+        if old:
+            await sessions.end(connection, old)
+        agent = request.headers.get("User-Agent", "")
+        secret = await sessions.begin(connection, user.id, client, agent, context.settings.web)
+        await audit.write(connection, Author(user.username, client.address), Action.SIGNED_IN)
+    response = json_response(
+        _me(
+            Principal(
+                *(user.username, user.id, user.role, SCOPES[user.role]),
+                *(0, secret, user.must_change_password),
+            )
+        )
+    )
+    sessions.set_cookie(response, secret, client)
+    return response
+
+
+async def sign_out(request: web.Request) -> web.Response:
+    """End the session. With a token there is none to end, and nothing happens."""
+    single(request.query, ())
+    principal = principal_of(request)
+    if principal.in_person:
+        async with request.app[CONTEXT].change() as connection:
+            await sessions.end(connection, principal.secret)
+            await audit.write(connection, author_of(request), Action.SIGNED_OUT)
+    response = json_response({})
+    sessions.clear_cookie(response, client_of(request))
+    return response
+
+
+async def show_me(request: web.Request) -> web.Response:
+    """Who one is and what one may; with a session its CSRF token."""
+    single(request.query, ())
+    return json_response(_me(principal_of(request)))
+
+
+async def change_password(request: web.Request) -> web.Response:
+    """One's own: the old one must be known. All other sessions of the user end."""
+    single(request.query, ())
+    given = await fields.read(request, ("password", "new_password"))
+    old, new = (fields.secret(given, part) for part in ("password", "new_password"))
+    context, principal = request.app[CONTEXT], principal_of(request)
+    if principal.user_id is None:
+        raise ApiError(409, "not_internal", "this token belongs to no user")
+    user = await users.one(context, principal.user_id)
+    passwords.check_new(new, user.username, "new_password")
+    if new == old:
+        raise fields.wrong("new_password", "is the old one")
+    attempt = request.app[GATE].throttle.begin(user.username, client_of(request).address)
+    await _check(request, attempt, author_of(request), user.username, old)
+    hashed = await request.app[GATE].passwords.hash(new)
+    async with context.change() as connection:
+        await users.set_password(connection, user.id, hashed, must_change=False)
+        await sessions.end_others(connection, user.id, principal.session_id)
+        await audit.write(connection, author_of(request), Action.PASSWORD_CHANGED, user.username)
+    return json_response({})
+
+
+async def _check(
+    request: web.Request, attempt: Attempt, author: Author, username: str, password: str
+) -> User:
+    """The user with this password. Raises ApiError 401, in the same way whatever is wrong."""
+    context, app_gate = request.app[CONTEXT], request.app[GATE]
+    try:
+        user = await users.by_name(context, username)
+        stored = user.password_hash if user else None
+        is_right = await app_gate.passwords.verify(stored, password)
+        if not (user and is_right and user.enabled):
+            await audit.record(context, author, Action.SIGN_IN_FAILED)
+    except ApiError:  # that says nothing of the password
+        attempt.withdraw()
+        raise
+    if not (user and is_right and user.enabled):
+        raise ApiError(401, "wrong_password", "the user name or the password is wrong")
+    attempt.succeeded()
+    if stored and app_gate.passwords.is_outdated(stored):
+        hashed = await app_gate.passwords.hash(password)
+        async with context.change() as connection:
+            await users.rehash(connection, user.id, hashed)
+    return user
+
+
+def _me(principal: Principal) -> dict[str, Any]:
+    shown = {
+        "username": principal.username,
+        "role": principal.role,
+        "scopes": sorted(principal.scopes),
+        "must_change_password": principal.must_change_password,
+    }
+    if principal.in_person:
+        shown["csrf_token"] = sessions.csrf_token(principal.secret)
+    return shown

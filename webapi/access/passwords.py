@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Passwords: argon2id (RFC 9106), off the event loop, a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from webapi.errors import ApiError
+
+TIME_COST: Final = 3
+"""Passes over the memory."""
+MEMORY_KIB: Final = 64 << 10
+"""With three passes the second recommendation of RFC 9106 §4."""
+PARALLELISM: Final = 1
+"""Lanes. One thread a hash: more would only take the cores from others."""
+SALT_BYTES: Final = 16
+HASH_BYTES: Final = 32
+AT_ONCE: Final = 2
+"""Hashes at the same time: so many cores and times ``MEMORY_KIB`` they take at most."""
+WAITING: Final = 16
+"""More than so many that wait are turned away."""
+SHORTEST: Final = 12
+"""Characters (NIST SP 800-63B asks for length instead of kinds of characters)."""
+LONGEST: Final = 256
+
+_T = TypeVar("_T")
+
+
+class Passwords:
+    """Hashes and compares for all requests together."""
+
+    def __init__(self, at_once: int = AT_ONCE, waiting: int = WAITING) -> None:
+        self._hasher = PasswordHasher(
+            TIME_COST, MEMORY_KIB, PARALLELISM, HASH_BYTES, SALT_BYTES, type=Type.ID
+        )
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="password")
+        self._room = at_once + waiting
+
+    async def hash(self, password: str) -> str:
+        """In the PHC string format: parameters and salt are in it. Raises ApiError 503 if busy."""
+        return await self._run(lambda: self._hasher.hash(normal(password)))
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether it is this one. Raises ApiError 503 if busy.
+
+        None, for a user who is not there or has no password, is never right and takes as long;
+        neither is what is longer than ``LONGEST``.
+        """
+        if len(password) > LONGEST:
+            stored, password = None, ""
+        found = await self._run(lambda: self._verify(stored or _NOBODYS, password))
+        return found and stored is not None
+
+    def is_outdated(self, stored: str) -> bool:
+        """Whether it was made with other parameters than ours."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(wait=True)
+
+    def _verify(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, normal(password))
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        if self._room <= 0:
+            message = "too many passwords are being checked; try again in a moment"
+            raise ApiError(503, "busy", message)
+        self._room -= 1
+        future = self._threads.submit(work)
+        # Not when the request ends: a client who goes away leaves its hash to be made.
+        loop = asyncio.get_running_loop()
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
+        return await asyncio.wrap_future(future)
+
+    def _leave(self) -> None:
+        self._room += 1
+
+
+def normal(password: str) -> str:
+    """The same text however the keyboard composes it (NFKC)."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def generate() -> str:
+    """A password for somebody to copy: 120 random bits."""
+    return secrets.token_urlsafe(15)
+
+
+def check_new(password: str, username: str, field: str = "password") -> str:
+    """The password, if it may become one. Raises ApiError 422 that says the rule."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        message = f"must have {SHORTEST} to {LONGEST} characters"
+    elif username.casefold() in password.casefold() and len(password) < 2 * len(username):
+        message = "is the user name with a little more"
+    elif not password.isprintable():
+        message = "has control characters"
+    elif len(set(password)) < _MIN_DIFFERENT:
+        message = f"has fewer than {_MIN_DIFFERENT} different characters"
+    else:
+        return password
+    raise ApiError(422, "bad_password", f"{field}: {message}", field)
+
+
+def _nobodys() -> str:
+    """A hash that no password has, with our parameters: it costs as much to compare with."""
+    salt, value = (
+        base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode()
+        for size in (SALT_BYTES, HASH_BYTES)
+    )
+    return f"$argon2id$v=19$m={MEMORY_KIB},t={TIME_COST},p={PARALLELISM}${salt}${value}"
+
+
+_MIN_DIFFERENT: Final = 5
+_NOBODYS: Final = _nobodys()

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who makes a request, and from where."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final, NamedTuple, TypeAlias
+
+from aiohttp import web
+
+from webapi.access.roles import Role, Scope
+
+Address: TypeAlias = IPv4Address | IPv6Address
+
+
+class Client(NamedTuple):
+    """Where a request comes from."""
+
+    address: Address
+    """Of the client; behind one of ``web.reverse_proxies`` what that says."""
+    secure: bool
+    """It came over TLS, to us or to the reverse proxy."""
+    here: bool
+    """It was made on this host."""
+
+
+class Author(NamedTuple):
+    """Who is named in the audit log."""
+
+    username: str
+    address: Address | None
+    """None for a command on this host."""
+
+
+class Principal(NamedTuple):
+    """Who has shown what, and what that allows."""
+
+    username: str = ""
+    """Empty: nobody. Of a command on this host: its name, with a colon in it."""
+    user_id: int | None = None
+    role: Role | None = None
+    scopes: frozenset[Scope] = frozenset()
+    session_id: int | None = None
+    secret: str = ""
+    """The token of the session, of which the CSRF token is made."""
+    must_change_password: bool = False
+
+    @property
+    def in_person(self) -> bool:
+        """Whether somebody has signed in, as opposed to a program with a token."""
+        return self.session_id is not None
+
+
+NOBODY = Principal()
+_CLIENT: Final = web.RequestKey("client", Client)
+_PRINCIPAL: Final = web.RequestKey("principal", Principal)
+
+
+def set_client(request: web.Request, client: Client) -> None:
+    """For the middleware."""
+    request[_CLIENT] = client
+
+
+def set_principal(request: web.Request, principal: Principal) -> None:
+    """For the middleware."""
+    request[_PRINCIPAL] = principal
+
+
+def client_of(request: web.Request) -> Client:
+    """Where it comes from; the middleware has seen to it."""
+    return request[_CLIENT]
+
+
+def principal_of(request: web.Request) -> Principal:
+    """Who makes it; the middleware has seen to it."""
+    return request[_PRINCIPAL]
+
+
+def author_of(request: web.Request) -> Author:
+    """Who is named in the audit log."""
+    return Author(principal_of(request).username, client_of(request).address)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What each role may do, and what each route needs: the one table that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class Scope(StrEnum):
+    """A right: of a role, and of an API token."""
+
+    READ = "read"
+    EXPORT = "export"
+    TRACE = "trace"
+    ADMIN = "admin"
+
+
+class Role(StrEnum):
+    """Of a user."""
+
+    ADMIN = "admin"
+    SUPPORT = "support"
+    USER = "user"
+
+
+class Need(StrEnum):
+    """What a route needs that is no right."""
+
+    NOTHING = "nothing"
+    SIGNED_IN = "signed in"
+    IN_PERSON = "in person"
+    """A session: what one does with one's own account. Or a token with the scope admin."""
+    SCRAPE = "scrape"
+    """``READ``, ``web.metrics_token``, or, when that is empty, a request of this host."""
+
+
+SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
+    Role.ADMIN: frozenset(Scope),
+    Role.SUPPORT: frozenset({Scope.READ, Scope.EXPORT, Scope.TRACE}),
+    Role.USER: frozenset({Scope.READ, Scope.EXPORT}),
+}
+ANYBODY: Final = frozenset({Scope.READ, Scope.EXPORT})
+"""What may be done without sign-in when ``web.sign_in`` is off."""
+
+NEEDS: Final[Mapping[tuple[str, str], Scope | Need]] = {
+    ("GET", "/api/v1/messages"): Scope.READ,
+    ("GET", "/api/v1/reports"): Scope.READ,
+    ("GET", "/api/v1/events"): Scope.READ,
+    ("GET", "/api/v1/calls"): Scope.READ,
+    ("GET", "/api/v1/calls/{call_id}"): Scope.READ,
+    ("GET", "/api/v1/calls/{call_id}/export.pcap"): Scope.EXPORT,
+    ("GET", "/api/v1/calls/{call_id}/export.txt"): Scope.EXPORT,
+    ("GET", "/api/v1/registrations"): Scope.READ,
+    ("GET", "/api/v1/stats"): Scope.READ,
+    ("GET", "/api/v1/status"): Scope.READ,
+    ("GET", "/api/v1/trace-rules"): Scope.READ,
+    ("GET", "/api/v1/trace-rules/{id}"): Scope.READ,
+    ("POST", "/api/v1/trace-rules"): Scope.TRACE,
+    ("DELETE", "/api/v1/trace-rules/{id}"): Scope.TRACE,
+    ("POST", "/api/v1/sign-in"): Need.NOTHING,
+    ("POST", "/api/v1/sign-out"): Need.SIGNED_IN,
+    ("GET", "/api/v1/me"): Need.SIGNED_IN,
+    ("POST", "/api/v1/me/password"): Need.IN_PERSON,
+    ("GET", "/api/v1/tokens"): Need.IN_PERSON,
+    ("POST", "/api/v1/tokens"): Need.IN_PERSON,
+    ("DELETE", "/api/v1/tokens/{id}"): Need.IN_PERSON,
+    ("GET", "/api/v1/users"): Scope.ADMIN,
+    ("POST", "/api/v1/users"): Scope.ADMIN,
+    ("GET", "/api/v1/users/{id}"): Scope.ADMIN,
+    ("PATCH", "/api/v1/users/{id}"): Scope.ADMIN,
+    ("DELETE", "/api/v1/users/{id}"): Scope.ADMIN,
+    ("GET", "/api/v1/audit"): Scope.ADMIN,
+    ("GET", "/metrics"): Need.SCRAPE,
+}
+"""Method and path of every route. One that is not here is refused."""
+WITH_OLD_PASSWORD: Final = frozenset(
+    {"/api/v1/sign-in", "/api/v1/sign-out", "/api/v1/me", "/api/v1/me/password"}
+)
+"""All that is left to a user who must change the password."""
