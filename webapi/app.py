@@ -59,6 +59,7 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
+    "Server": "kemiscope",
     "X-Content-Type-Options": "nosniff",
 }
 

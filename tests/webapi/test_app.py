@@ -29,6 +29,7 @@ async def test_every_answer_has_the_security_headers(client: Client, path: str) 
     """No sniffing, no framing, no caching of captured calls."""
     answer = await client.get(path, headers=HOST)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Server"] == "kemiscope"  # and no versions
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     assert answer.headers["Cache-Control"] == "no-store"
 
