@@ -56,7 +56,10 @@ class Web(Section, frozen=True):
     query_timeout: Annotated[
         float,
         setting(
-            "A query, or one page of an export, that takes longer is ended with a clear answer.", unit="s", ge=0.1, le=3600
+            "A query, or one page of an export, that takes longer is ended with a clear answer.",
+            unit="s",
+            ge=0.1,
+            le=3600,
         ),
     ] = 10.0
     connections: Annotated[int, setting("Database connections of the web API.", ge=1, le=100)] = 4

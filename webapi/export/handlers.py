@@ -46,9 +46,7 @@ _PCAP: Final = _Kind("pcap", "application/vnd.tcpdump.pcap", lambda *_: Pcap(), 
 _PCAPNG: Final = _Kind("pcapng", "application/x-pcapng", lambda *_: PcapNg(), True)
 _TEXT: Final = _Kind("txt", "text/plain", lambda *_: Text(), True)
 _LINES: Final = _Kind("jsonl", "application/x-ndjson", lambda subject, _: Lines(subject))
-_TABLE: Final = _Kind(
-    "csv", "text/csv", lambda subject, payload: Table(subject, payload=payload)
-)
+_TABLE: Final = _Kind("csv", "text/csv", lambda subject, payload: Table(subject, payload=payload))
 
 
 async def call_pcap(request: web.Request) -> web.StreamResponse:
@@ -163,7 +161,10 @@ async def _call(request: web.Request, kind: _Kind) -> web.StreamResponse:
     ids = await _call_ids(request, context, calls.whose_messages(request))
     wanted = Search(
         MESSAGES,
-        *(EARLIEST, LATEST, [(_OF_CALL, [ids])], MESSAGES.time),
+        EARLIEST,
+        LATEST,
+        conditions=[(_OF_CALL, [ids])],
+        sort=MESSAGES.time,
         descending=False,
         limit=context.settings.web.max_call_messages,
         cursor=None,

@@ -51,7 +51,7 @@ class Ladder:
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> Ladder:
-        """Of rows of ``sip_message``. What several capture nodes saw of one message is one arrow."""
+        """Of rows of ``sip_message``; what several nodes saw of one message is one arrow."""
         by_leg: dict[str, list[Message]] = {}
         for row in rows:
             by_leg.setdefault(row["call_id"], []).append(from_row(row))

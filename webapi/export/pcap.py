@@ -20,8 +20,8 @@ _ETHERNET: Final = 1
 _SECOND: Final = 1_000_000
 _IN_THE_CLEAR: Final = ("TLS", "WS", "WSS")
 ABOUT: Final = (
-    "SIP messages as a capture agent reported them: payload, addresses, ports and µs times are true,"
-    " the headers around them are made. RTP and RTCP are not part of it."
+    "SIP messages as they were reported: payload, addresses, ports and µs times are true, the"
+    " headers around them are made. RTP and RTCP are not part of it."
 )
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from aiohttp import ContentCoding, hdrs, web
+from aiohttp import hdrs, web
 
 from collector.log import LOGGER
 from webapi import search
@@ -143,7 +143,7 @@ def _response(request: web.Request, export: Export) -> web.StreamResponse:
     response.headers[hdrs.CONTENT_DISPOSITION] = disposition(export.name, export.suffix)
     response.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
     if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
-        response.enable_compression(ContentCoding.gzip)
+        response.enable_compression(web.ContentCoding.gzip)
     return response
 
 

@@ -69,10 +69,10 @@ def draw(ladder: Ladder, title: str, *, complete: bool) -> str:
     width = _TIME_WIDTH + _COLUMN * max(len(hosts), 2)
     bottom = _HEAD + _ROW * len(drawn) + 20
     height = bottom + 20 * len(feet) + 20
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}"'
-        f' height="{height}" role="img" aria-labelledby="title desc">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title desc">',
         f'<title id="title">Call flow of {_short(title)}</title>',
         f'<desc id="desc">{escape(_description(ladder, notes))}</desc>',
         f"<style>{_STYLE}</style>",
@@ -130,11 +130,13 @@ def _notes(ladder: Ladder, drawn: int, *, complete: bool) -> list[str]:
     """What is not in the drawing."""
     notes = []
     if not complete:
-        notes.append("the call has more messages than web.max_call_messages: the first ones are here")
+        notes.append(
+            "the call has more messages than web.max_call_messages: the first ones are here"
+        )
     if drawn < len(ladder.arrows):
         left = len(ladder.arrows) - drawn
         notes.append(
-            f"{left} messages are left out: at most {MAX_ARROWS} between {MAX_HOSTS} hosts are drawn"
+            f"{left} messages are left out: at most {MAX_ARROWS} between {MAX_HOSTS} hosts"
         )
     return notes
 
