@@ -128,7 +128,7 @@ class _Scenario:
                 gap_ms = round((step.message.ts - before.ts).total_seconds() * 1000)
                 if gap_ms > 0:
                     yield self._count(f'  <pause milliseconds="{gap_ms}"/>')
-                yield self._count(self._send(step))
+                yield self._count(self._send(position))
                 yield from self._maybe_trying(position)
             else:
                 yield self._count(self._receive(position))
@@ -157,7 +157,8 @@ class _Scenario:
                 kept.add(step.transaction)
         return kept
 
-    def _send(self, step: _Step) -> str:
+    def _send(self, position: int) -> str:
+        step = self._steps[position]
         message = step.message
         found = template.headers(message.raw)
         lines = self._request(message, found) if message.is_request else self._response(step, found)
@@ -173,8 +174,18 @@ class _Scenario:
                 *content,
             ]
         )
-        repeated = message.method != "ACK" if message.is_request else message.status >= 200
-        return f"  <send{_RETRANSMITTED if repeated else ''}><![CDATA[\n\n{text}\n\n]]></send>"
+        repeated = _RETRANSMITTED if self._is_repeated(position) else ""
+        return f"  <send{repeated}><![CDATA[\n\n{text}\n\n]]></send>"
+
+    def _is_repeated(self, position: int) -> bool:
+        """RFC 3261 §17.1, §17.2.1. SIPp does nothing else until something is received."""
+        message = self._steps[position].message
+        after = self._steps[position + 1 : position + 2]
+        if message.is_request:
+            waits = message.method != "ACK"
+        else:
+            waits = message.method == "INVITE" and message.status >= 200
+        return waits and bool(after) and not after[0].sent
 
     def _request(self, message: Message, found: list[template.Header]) -> Iterator[str]:
         branch = "[branch]"

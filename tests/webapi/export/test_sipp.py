@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Scenarios that the real SIPp plays, one side against the other."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from aiohttp.test_utils import TestClient
+from aiohttp.web import Application, Request
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from stack.ports import free_port
+from tests.fix_api import store
+from tests.webapi.export import played
+from tests.webapi.export.played import Call
+
+Client = TestClient[Request, Application]
+HOST = {"Host": "127.0.0.1:9080"}
+
+
+async def _export(client: Client, call_id: str, side: str) -> str:
+    path = f"/api/v1/calls/{call_id}/export.xml"
+    answer = await client.get(path, params={"side": side}, headers=HOST)
+    assert answer.status == 200, await answer.text()
+    assert answer.content_type == "application/xml"
+    return await answer.text()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        played.answered,
+        lambda: played.answered(hops=2),
+        played.cancelled,
+        played.challenged_and_refused,
+        played.ended_by_callee,
+    ],
+    ids=["answered", "through a proxy", "cancelled", "challenged and refused", "ended by callee"],
+)
+async def test_sipp_plays_both_sides_of_an_exported_call(
+    client: Client,
+    connection: AsyncConnection[TupleRow],
+    tmp_path: Path,
+    make: Callable[[], Call],
+) -> None:
+    """A real caller and a real callee, each with the scenario of its side, end without a fault."""
+    call = make()
+    await store(connection, [message.packet() for message in call.messages])
+    for side in ("caller", "callee"):
+        (tmp_path / f"{side}.xml").write_text(await _export(client, call.call_id, side))
+    _play(tmp_path)
+
+
+def _play(directory: Path) -> None:
+    port, other = free_port(), free_port()
+    common = ["-i", "127.0.0.1", "-m", "1", "-nostdin", "-timeout", "20", "-timeout_error"]
+    common += ["-trace_err", "-trace_msg", "-au", "alice", "-ap", "secret"]
+    callee = subprocess.Popen(
+        ["sipp", "-sf", "callee.xml", "-p", str(port), "-error_file", "callee.err",
+         "-message_file", "callee.msg", *common],
+        cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        time.sleep(0.5)
+        caller = subprocess.run(
+            ["sipp", "-sf", "caller.xml", f"127.0.0.1:{port}", "-p", str(other), "-error_file",
+             "caller.err", "-message_file", "caller.msg", *common],
+            cwd=directory, capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+        told = "\n".join(path.read_text() for path in directory.glob("*.err"))
+        assert caller.returncode == 0, told + caller.stdout[-500:]
+        assert callee.wait(20) == 0, told
+    finally:
+        callee.kill()
+        callee.wait()
+
+
+async def test_hostile_text_is_played_as_it_is(
+    client: Client, connection: AsyncConnection[TupleRow], tmp_path: Path
+) -> None:
+    """Brackets are SIPp's keywords, of which one reads files: they arrive as brackets."""
+    call = played.ended_by_callee()
+    await store(connection, [message.packet() for message in call.messages])
+    for side in ("caller", "callee"):
+        (tmp_path / f"{side}.xml").write_text(await _export(client, call.call_id, side))
+    _play(tmp_path)
+    sent = (tmp_path / "callee.msg").read_text()
+    assert "User-Agent: \\x41 [authentication] ]]> <b> & $1 [$local] \\[call_id]\n" in sent
+    assert "s=[file name=/etc/hostname]\n" in sent
+    assert "c=IN IP4 127.0.0.1\n" in sent
+    assert "192.0.2.1" not in sent
+    assert "m=video 0 RTP/AVP 31" in sent
+
+
+async def test_a_scenario_has_keywords_pauses_and_optional_responses(
+    client: Client, connection: AsyncConnection[TupleRow]
+) -> None:
+    """Real gaps; 1xx need not come; what was sent again is there once."""
+    call = played.cancelled()
+    repeated = [call.messages[0]._replace(after_s=0.05)]
+    await store(connection, [sent.packet() for sent in (*call.messages, *repeated)])
+    # Ours, not from anywhere.
+    caller = ET.fromstring(await _export(client, call.call_id, "caller"))  # noqa: S314
+    shown = [
+        (element.tag, element.get("response") or element.get("milliseconds")) for element in caller
+    ]
+    assert shown == [
+        *(("send", None), ("recv", "180"), ("pause", "300"), ("send", None)),
+        *(("recv", "200"), ("recv", "487"), ("pause", "20"), ("send", None)),
+    ]
+    texts = [element.text or "" for element in caller.iter("send")]
+    assert all("Call-ID: [call_id]\n" in text for text in texts)
+    branches = [text.partition("branch=")[2].partition("\n")[0] for text in texts]
+    assert branches == ["[branch]", "[branch-3]", "[branch-7]"]
+    callee = ET.fromstring(await _export(client, call.call_id, "callee"))  # noqa: S314
+    assert [element.tag for element in callee.iter()].count("recv") == 3
+
+
+async def test_a_call_of_which_no_request_was_seen_has_no_scenario(
+    client: Client, connection: AsyncConnection[TupleRow]
+) -> None:
+    """422, and the sides are allow-listed."""
+    call = played.answered()
+    await store(connection, [call.messages[3].packet()])
+    path = f"/api/v1/calls/{call.call_id}/export.xml"
+    answer = await client.get(path, headers=HOST)
+    assert (answer.status, (await answer.json())["error"]["code"]) == (422, "no_scenario")
+    answer = await client.get(path, params={"side": "both"}, headers=HOST)
+    assert (answer.status, (await answer.json())["error"]["field"]) == (400, "side")
