@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address
 from struct import Struct
 from typing import Any, Final
+from zlib import crc32
 
 from dpkt import crc32c
 
@@ -36,8 +37,6 @@ _PUSH_ACK: Final = 0x5018
 """A header of five words, PSH and ACK."""
 _DATA: Final = 0
 _UNORDERED, _BEGIN, _END = 4, 2, 1
-_TAG: Final = 1
-"""Verification tag of every SCTP packet: what was agreed at its beginning is not known."""
 _SOURCE_MAC, _DESTINATION_MAC = b"\x02\0\0\0\0\x01", b"\x02\0\0\0\0\x02"
 """Locally administered: stand in for addresses that no sender told."""
 
@@ -96,14 +95,16 @@ class Frames:
     ) -> Iterator[tuple[int, bytes]]:
         """Unordered, so that Wireshark does not wait for what was never captured."""
         last = max(len(payload) - 1, 0) // MAX_SEGMENT
+        # What was agreed at the beginning is not known; programs tell associations by their tags.
+        tag = crc32(b"%b%d>%b%d" % ends) or 1
         for number, begin in enumerate(range(0, len(payload), MAX_SEGMENT)):
             part = payload[begin : begin + MAX_SEGMENT]
             tsn = self._advance((_SCTP, *ends), 1)
             flags = _UNORDERED | _BEGIN * (number == 0) | _END * (number == last)
             chunk = _data(_DATA, flags, 16 + len(part), tsn & _MASK, 0, 0, 0) + part
             chunk += bytes(-len(chunk) % 4)
-            sum_ = crc32c.done(crc32c.add(_MASK, _sctp(ends[1], ends[3], _TAG, 0) + chunk))
-            yield _SCTP, _sctp(ends[1], ends[3], _TAG, sum_) + chunk
+            sum_ = crc32c.done(crc32c.add(_MASK, _sctp(ends[1], ends[3], tag, 0) + chunk))
+            yield _SCTP, _sctp(ends[1], ends[3], tag, sum_) + chunk
 
     def _advance(self, flow: _Flow, by: int) -> int:
         """The number that the flow has reached, counted on for the next one."""
