@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -24,10 +25,15 @@ _FIELDS: Final = (
 )
 _CHECKED: Final = (
     *("-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"),
-    *("-o", "tcp.check_checksum:TRUE", "-o", "sctp.checksum:crc32c"),
+    *("-o", "tcp.check_checksum:TRUE", "-o", "sctp.checksum:CRC 32c"),
     # The bytes are wanted, not what they mean.
     *("--disable-protocol", "sip", "--disable-protocol", "tls", "--disable-protocol", "rtp"),
 )
+
+
+def brief(payload: bytes) -> tuple[int, str]:
+    """Length and digest: what pytest shows of a difference stays readable."""
+    return len(payload), hashlib.sha256(payload).hexdigest()
 
 
 class Seen(NamedTuple):
@@ -85,9 +91,9 @@ def read(file: Path) -> list[Seen]:
     found: list[Seen] = []
     for value in texts(file, _FIELDS, *_CHECKED):
         checks = {value[name] for name in _FIELDS if name.endswith("checksum.status")}
-        assert checks <= {"", "1", "2"}, value
+        assert checks <= {"", "1"}, value["frame.time_epoch"]
         transport = next(name for name in ("udp", "tcp", "sctp") if value[f"{name}.srcport"])
-        assert value[f"{transport}.checksum.status"] == "1", value
+        assert value[f"{transport}.checksum.status"] == "1", value["frame.time_epoch"]
         payload = value["data.data"] if transport == "sctp" else value[f"{transport}.payload"]
         seconds, _, fraction = value["frame.time_epoch"].partition(".")
         assert fraction.endswith("000")
