@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow
 
 from tests.fix_api import load_settings
 from tests.fix_database import Database
+from tests.fix_listener import until
 from webapi import search
 from webapi.app import create_app
 from webapi.context import CONTEXT
@@ -46,12 +47,6 @@ async def _fill(connection: AsyncConnection[TupleRow], count: int, octets: int =
         " convert_to(repeat('x', %s), 'UTF8') FROM generate_series(0, %s) AS n",
         (octets, count - 1),
     )
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 (nobody says when)
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -95,7 +90,7 @@ async def test_a_client_that_does_not_read_holds_one_page_and_no_connection(
         pool = app[CONTEXT].pool.get_stats()
         assert pool["pool_available"] == pool["pool_size"]
         writer.transport.abort()
-        await _until(lambda: app[EXPORTS].running == 0)
+        await until(lambda: app[EXPORTS].running == 0)
         assert len(pages) < 35
 
 
@@ -123,7 +118,7 @@ async def test_a_client_that_goes_away_ends_its_query(
         await until_waiting(True)
         writer.transport.abort()
         await until_waiting(False)
-        await _until(lambda: app[EXPORTS].running == 0)
+        await until(lambda: app[EXPORTS].running == 0)
         assert (await client.get("/api/v1/calls", headers=HOST)).status == 200
 
 
@@ -136,8 +131,8 @@ async def test_a_client_that_takes_nothing_for_long_is_cut_off(
         app = client.app
         assert app is not None
         _, writer = await _ask(client, f"/api/v1/messages/export.txt?{QUERY}")
-        await _until(lambda: app[EXPORTS].running == 1)
-        await _until(lambda: app[EXPORTS].running == 0)
+        await until(lambda: app[EXPORTS].running == 1)
+        await until(lambda: app[EXPORTS].running == 0)
         writer.transport.abort()
 
 
