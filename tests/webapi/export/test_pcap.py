@@ -19,7 +19,7 @@ from psycopg.rows import TupleRow
 
 from collector.moment import from_us
 from tests.sip_text import request
-from tests.tshark import fields
+from tests.tshark import texts
 from tests.webapi.export.rows import START_US, brief, insert, read, row
 from webapi.export import frame
 from webapi.export.form import Ending
@@ -116,7 +116,7 @@ def test_wireshark_follows_a_stream_and_finds_the_messages_in_it(tmp_path: Path)
     file = tmp_path / "stream.pcap"
     file.write_bytes(_write("pcap", rows))
     names = ("sip.CSeq.seq", "tcp.stream", "tcp.analysis.flags")
-    shown = fields(file, names)
+    shown = texts(file, names)
     assert [value["sip.CSeq.seq"] for value in shown if value["sip.CSeq.seq"]] == list("123456")
     assert {value["tcp.stream"] for value in shown} == {"0"}
     assert {value["tcp.analysis.flags"] for value in shown} == {""}
@@ -148,7 +148,7 @@ def test_captured_mac_addresses_are_kept(tmp_path: Path) -> None:
     ]
     file = tmp_path / "mac.pcap"
     file.write_bytes(_write("pcap", rows))
-    shown = [value["eth.src"] for value in fields(file, ("eth.src", "frame.number"))]
+    shown = [value["eth.src"] for value in texts(file, ("eth.src", "frame.number"))]
     assert shown == ["00:11:22:33:44:55", "02:00:00:00:00:01"]
 
 
@@ -160,7 +160,7 @@ def test_pcapng_says_where_each_message_is_from(tmp_path: Path) -> None:
     ]
     file = tmp_path / "comment.pcapng"
     file.write_bytes(_write("pcapng", rows))
-    first, second, third = (v["frame.comment"] for v in fields(file, ("frame.comment", "ip.src")))
+    first, second, third = (v["frame.comment"] for v in texts(file, ("frame.comment", "ip.src")))
     assert (first, second) == (f"node edge 1, id {rows[0]['id']}, Call-ID call@example", "")
     assert third.startswith(f"node 2001, id {rows[1]['id']}, Call-ID  x  yzzz")
 
@@ -172,13 +172,13 @@ def test_a_file_that_is_not_complete_says_so_itself(tmp_path: Path) -> None:
         file = tmp_path / f"short.{suffix}"
         file.write_bytes(_write(suffix, [row(0, b"m")], ending))
         if suffix == "pcap":
-            _, last = fields(file, ("eth.type", "data.data"))
+            _, last = texts(file, ("eth.type", "data.data"))
             assert int(last["eth.type"], 16) == frame.NOTE_TYPE
             text = bytes.fromhex(last["data.data"]).decode()
         else:
             command = ["capinfos", str(file)]
             text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            assert len(fields(file, ("frame.number", "ip.src"))) == 1
+            assert len(texts(file, ("frame.number", "ip.src"))) == 1
         assert ending.text in text
         assert "export_limit" in ending.text
         assert "cursor=next-cursor" in ending.text
