@@ -86,6 +86,8 @@ async def send(request: web.Request, export: Export) -> web.StreamResponse:
             raise ApiError(404, "not_found", "there is no message with this Call-ID", "call_id")
         response = _response(request, export)
         await response.prepare(request)
+        if request.method == hdrs.METH_HEAD:
+            return response
         try:
             await _body(request, response, export.form, pages, page)
         except (ConnectionResetError, TimeoutError):
@@ -142,9 +144,20 @@ def _response(request: web.Request, export: Export) -> web.StreamResponse:
         response.charset = "utf-8"
     response.headers[hdrs.CONTENT_DISPOSITION] = disposition(export.name, export.suffix)
     response.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
-    if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+    if request.method != hdrs.METH_HEAD and _wants_gzip(
+        request.headers.get(hdrs.ACCEPT_ENCODING, "")
+    ):
         response.enable_compression(web.ContentCoding.gzip)
     return response
+
+
+def _wants_gzip(accepted: str) -> bool:
+    """Whether Accept-Encoding names it, and not with a weight of 0 (RFC 9110 §12.4.2)."""
+    for part in accepted.lower().split(","):
+        coding, _, weight = part.replace(" ", "").partition(";q=")
+        if coding == "gzip":
+            return bool(weight.strip("0.")) or not weight
+    return False
 
 
 async def _body(

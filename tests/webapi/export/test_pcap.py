@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from aiohttp.test_utils import TestClient
@@ -22,13 +23,13 @@ from tests.sip_text import request
 from tests.tshark import texts
 from tests.webapi.export.rows import START_US, brief, insert, read, row
 from webapi.export import frame
-from webapi.export.form import Ending
+from webapi.export.form import Ending, Form
 from webapi.export.pcap import Pcap, PcapNg
 
 Client = TestClient[Request, Application]
 HOST = {"Host": "127.0.0.1:9080"}
 V6 = {"src_ip": "2001:db8::1", "dst_ip": "2001:db8::2"}
-FORMS = {"pcap": Pcap, "pcapng": PcapNg}
+FORMS: Final[dict[str, Callable[[], Form]]] = {"pcap": Pcap, "pcapng": PcapNg}
 # From one byte to more than IP can hold, around what one datagram, segment or chunk holds.
 SIZES = (1, 2, 3, 700, 1500, 9000, 65_000, 65_001, 65_507, 130_001, 200_000)
 TRANSPORTS = ("UDP", "TCP", "TLS", "SCTP", "WSS")

@@ -53,14 +53,15 @@ async def _fill(connection: AsyncConnection[TupleRow], count: int, octets: int =
 def pages(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Rows of each page that was read, ten at most."""
     read: list[int] = []
+    true_run = search.run
 
     async def run(*arguments: Any) -> Page:
-        page = await search.run(*arguments)
+        page = await true_run(*arguments)
         read.append(len(page.rows))
         return page
 
     monkeypatch.setattr(stream, "PAGE_ROWS", 10)
-    monkeypatch.setattr(stream, "search", type("Counting", (), {"run": staticmethod(run)}))
+    monkeypatch.setattr(search, "run", run)
     return read
 
 
@@ -197,14 +198,14 @@ async def test_a_fault_on_the_way_is_in_the_file_and_the_transfer_has_no_end(
 ) -> None:
     """The status has gone out already."""
     await _fill(connection, 30)
-    counted = stream.search.run
+    counted = search.run
 
     async def run(*arguments: Any) -> Page:
         if len(pages) == 2:
             raise ApiError(503, "query_timeout", "the query took too long")
         return await counted(*arguments)
 
-    monkeypatch.setattr(stream.search, "run", run)
+    monkeypatch.setattr(search, "run", run)
     async with _client(database) as client:
         reader, writer = await _ask(client, f"/api/v1/messages/export.txt?{QUERY}")
         taken = await reader.read()
@@ -245,15 +246,32 @@ async def test_gzip_is_for_those_who_ask(
     await _fill(connection, 30)
     async with _client(database) as client:
         bodies = []
-        for coding in ("identity", "gzip"):
+        for asked, coding in (
+            ("identity", "identity"),
+            ("br, gzip;q=0.5", "gzip"),
+            ("gzip; q=0.0", "identity"),
+        ):
             answer = await client.get(
                 "/api/v1/messages/export.pcap",
                 params=SPAN,
-                headers=HOST | {"Accept-Encoding": coding},
+                headers=HOST | {"Accept-Encoding": asked},
             )
             assert answer.headers.get("Content-Encoding", "identity") == coding
             bodies.append(await answer.read())
-        assert bodies[0] == bodies[1]
+        assert bodies[0] == bodies[1] == bodies[2]
+
+
+async def test_head_reads_no_more_than_the_first_page(
+    database: Database, connection: AsyncConnection[TupleRow], pages: list[int]
+) -> None:
+    """The headers of the file, and nothing is streamed to nobody."""
+    await _fill(connection, 60)
+    async with _client(database) as client:
+        answer = await client.head("/api/v1/messages/export.txt", params=SPAN, headers=HOST)
+        assert (answer.status, answer.content_type) == (200, "text/plain")
+        assert "Content-Disposition" in answer.headers
+        assert await answer.read() == b""
+    assert pages == [10]
 
 
 async def test_a_call_of_many_messages_is_streamed_up_to_its_limit(
