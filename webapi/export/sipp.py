@@ -197,7 +197,8 @@ class _Scenario:
         ):
             # RFC 3261 §9.1, §17.1.1.3: the branch of the INVITE.
             branch = f"[branch-{self._number - self._invites[message.cseq]}]"
-        yield f"{message.method} {template.uri(message.ruri_user, _REMOTE)} SIP/2.0"
+        method = template.literal(message.method)
+        yield f"{method} {template.uri(message.ruri_user, _REMOTE)} SIP/2.0"
         yield f"Via: SIP/2.0/[transport] [local_ip]:[local_port];branch={branch}"
         yield "Max-Forwards: 70"
         if self._is_caller:
@@ -208,7 +209,7 @@ class _Scenario:
             yield f"From:[$local]{_TAG.format(1)}"
             yield "To:[$remote]"
         yield "Call-ID: [call_id]"
-        yield f"CSeq: {max(message.cseq, 0)} {message.method}"
+        yield f"CSeq: {max(message.cseq, 0)} {method}"
         yield from template.contact(found)
         if self._challenged and message.auth_user:
             yield "[authentication]"
@@ -239,7 +240,7 @@ class _Scenario:
         message = step.message
         if message.is_request:
             actions = "".join(self._actions(position))
-            begin = f'  <recv request={quoteattr(message.method)} crlf="true"'
+            begin = f'  <recv request={quoteattr(one_line(message.method))} crlf="true"'
             return (
                 f"{begin}>\n    <action>{actions}</action>\n  </recv>" if actions else f"{begin}/>"
             )

@@ -25,7 +25,9 @@ from webapi.export.form import Ending, Form
 from webapi.search import Page, Search
 
 PAGE_ROWS: Final = 500
-"""Rows that are in memory for one export."""
+"""Most rows that are in memory for one export."""
+PAGE_BYTES: Final = 1 << 22
+"""When messages are large, a page has fewer of them: about so many bytes."""
 PIECE_BYTES: Final = 1 << 16
 """Written at a time; each must be taken within ``web.export_stall``."""
 _LOOK_S: Final = 0.2
@@ -105,19 +107,28 @@ class _Pages:
         self._context = context
         self._export = export
         self._left = export.search.limit
+        self._rows = PAGE_ROWS
         self._cursor = export.search.cursor
         self.ending: Ending | None = None
         """Set when there would be more than the limit."""
 
     async def read(self) -> Page:
         """The next page; its ``next`` is None behind the last one."""
-        page = await self._run(min(PAGE_ROWS, self._left))
+        page = await self._run(min(self._rows, self._left))
         self._left -= len(page.rows)
+        self._fit(page)
         self._cursor = page.next
         if page.next and not self._left:
             await self._look_beyond()
             return replace(page, next=None)
         return page
+
+    def _fit(self, page: Page) -> None:
+        """Let the next page be as large as it may if its rows are like these."""
+        payload = self._export.search.subject.payload
+        octets = sum(len(row.get(payload) or b"") for row in page.rows)
+        if octets:
+            self._rows = max(1, min(PAGE_ROWS, PAGE_BYTES * len(page.rows) // octets))
 
     async def _run(self, limit: int) -> Page:
         wanted = replace(self._export.search, limit=limit, cursor=self._cursor)

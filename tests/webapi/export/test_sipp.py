@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
+from hypothesis import given
+from hypothesis import strategies as st
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
@@ -19,6 +22,8 @@ from stack.ports import free_port
 from tests.fix_api import store
 from tests.webapi.export import played
 from tests.webapi.export.played import Call
+from tests.webapi.export.rows import row
+from webapi.export import sipp
 
 Client = TestClient[Request, Application]
 HOST = {"Host": "127.0.0.1:9080"}
@@ -120,6 +125,51 @@ async def test_a_scenario_has_keywords_pauses_and_optional_responses(
     assert branches == ["[branch]", "[branch-3]", "[branch-7]"]
     callee = ET.fromstring(await _export(client, call.call_id, "callee"))  # noqa: S314
     assert [element.tag for element in callee.iter()].count("recv") == 3
+
+
+_TEXT = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
+    st.sampled_from(
+        [
+            *("]]></send><nop><action><exec command='id'/></action></nop>", "-->", '" x="'),
+            *("[file name=/etc/passwd]", "[$1]", "\\x5bcall_id\\x5d", "\\", "a\r\n\r\n[len]"),
+            "\0\x0b",
+        ]
+    ),
+)
+_KEYWORD = re.compile(
+    r"(local|remote|media)_(ip|port|ip_type)(\+[0-9]+)?|local_ip_type|transport|branch(-[0-9]+)?|pid"
+    r"|call_number|call_id|len|peer_tag_param|authentication|\$(via|cseq)[0-9A-Za-z]+|\$local|\$remote"
+    r"|last_(Via|CSeq|Record-Route|From|To|Call-ID):"
+)
+
+
+@given(
+    *(_TEXT, _TEXT, _TEXT, _TEXT, st.binary(max_size=60)),
+    st.lists(
+        st.tuples(st.booleans(), st.sampled_from([0, 0, 100, 180, 200, 401, 487])), max_size=8
+    ),
+)
+def test_no_text_of_a_message_is_a_command_to_sipp(
+    method: str, user: str, value: str, call_id: str, body: bytes, turns: list[tuple[bool, int]]
+) -> None:
+    """Well-formed XML of the elements that we write, and no keyword that we did not."""
+    rows = []
+    for number, (back, status) in enumerate([(False, 0), *turns]):
+        head = f"X-Any: {value}\r\n{value}: x\r\nContact: <sip:{user}@x>\r\nFrom: {value}\r\n"
+        kind = "application/sdp" if number % 2 else "text/plain"
+        raw = f"start {number}\r\n{head}Content-Type: {kind}\r\n\r\n".encode() + body
+        columns = {"method": method or "X", "ruri_user": user, "reason": value, "call_id": call_id}
+        columns |= {"src_ip": "198.51.100.2", "dst_ip": "192.0.2.1"} if back else {}
+        rows.append(row(number, raw, status=status or None, cseq=number // 2, **columns))
+    for side in sipp.SIDES:
+        scenario = ET.fromstring(sipp.scenario(rows, side, complete=False))  # noqa: S314
+        tags = {element.tag for element in scenario.iter()}
+        assert tags <= {"scenario", "send", "recv", "pause", "action", "ereg"}
+        for element in scenario.iter("send"):
+            for keyword in re.findall(r"\[([^\]]*)", element.text or ""):
+                assert _KEYWORD.fullmatch(keyword), keyword
+            assert not re.search(r"\\(?!x5[bcd])", element.text or "")
 
 
 async def test_a_call_of_which_no_request_was_seen_has_no_scenario(

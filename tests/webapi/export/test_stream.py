@@ -261,6 +261,21 @@ async def test_gzip_is_for_those_who_ask(
         assert bodies[0] == bodies[1] == bodies[2]
 
 
+async def test_pages_of_large_messages_have_fewer_rows(
+    database: Database,
+    connection: AsyncConnection[TupleRow],
+    pages: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Memory is bounded in bytes, too."""
+    monkeypatch.setattr(stream, "PAGE_BYTES", 300_000)
+    await _fill(connection, 20, octets=100_000)
+    async with _client(database) as client:
+        answer = await client.get("/api/v1/messages/export.txt", params=SPAN, headers=HOST)
+        assert (await answer.text()).count("--- 2026") == 20
+    assert pages == [10, 3, 3, 3, 1]
+
+
 async def test_head_reads_no_more_than_the_first_page(
     database: Database, connection: AsyncConnection[TupleRow], pages: list[int]
 ) -> None:
