@@ -133,6 +133,23 @@ async def calls_table(request: web.Request) -> web.StreamResponse:
     return await _found(request, CALLS, _TABLE)
 
 
+def search_of(ids: list[str], limit: int) -> Search:
+    """All messages with these Call-IDs, in the order of capture."""
+    return Search(
+        MESSAGES,
+        EARLIEST,
+        LATEST,
+        conditions=[(_OF_CALL, [ids])],
+        sort=MESSAGES.time,
+        descending=False,
+        limit=limit,
+        cursor=None,
+        payload=True,
+        sliced=False,
+        indexed=True,
+    )
+
+
 async def _found(request: web.Request, subject: Subject, kind: _Kind) -> web.StreamResponse:
     """What a search finds, in the order of time unless ``sort`` says otherwise."""
     most = request.app[CONTEXT].settings.web.max_export_messages
@@ -159,21 +176,8 @@ async def _call(request: web.Request, kind: _Kind) -> web.StreamResponse:
     """The messages of a call, and of its legs if they are asked for."""
     context = request.app[CONTEXT]
     ids = await _call_ids(request, context, calls.whose_messages(request))
-    wanted = Search(
-        MESSAGES,
-        EARLIEST,
-        LATEST,
-        conditions=[(_OF_CALL, [ids])],
-        sort=MESSAGES.time,
-        descending=False,
-        limit=context.settings.web.max_call_messages,
-        cursor=None,
-        payload=True,
-        sliced=False,
-        indexed=True,
-    )
     export = Export(
-        wanted,
+        search_of(ids, context.settings.web.max_call_messages),
         kind.make(MESSAGES, True),
         calls.asked_call_id(request),
         kind.suffix,
