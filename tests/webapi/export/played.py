@@ -158,3 +158,15 @@ def ended_by_callee() -> Call:
     call.request(0.4, "BYE", 7, back=True)
     call.response(0.42, 200, "BYE", 7, back=False)
     return call
+
+
+def registered() -> Call:
+    """No call at all: a phone registers, and is asked for credentials."""
+    call = Call("register@example")
+    asked = 'WWW-Authenticate: Digest realm="example.com",nonce="abc",algorithm=MD5'
+    given = 'Authorization: Digest username="alice",realm="example.com",nonce="abc",response="x"'
+    call.request(0, "REGISTER", 1, in_dialog=False)
+    call.response(0.05, 401, "REGISTER", 1, headers=asked)
+    call.request(0.1, "REGISTER", 2, in_dialog=False, headers=given)
+    call.response(0.15, 200, "REGISTER", 2)
+    return call

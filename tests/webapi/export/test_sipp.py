@@ -45,8 +45,16 @@ async def _export(client: Client, call_id: str, side: str) -> str:
         played.cancelled,
         played.challenged_and_refused,
         played.ended_by_callee,
+        played.registered,
     ],
-    ids=["answered", "through a proxy", "cancelled", "challenged and refused", "ended by callee"],
+    ids=[
+        "answered",
+        "through a proxy",
+        "cancelled",
+        "challenged and refused",
+        "ended by callee",
+        "registered",
+    ],
 )
 async def test_sipp_plays_both_sides_of_an_exported_call(
     client: Client,
