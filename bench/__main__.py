@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn, Protocol
 
-from bench import burst, calls, hop, machine, report, search, selection, streams, sustained
+from bench import burst, calls, export, hop, machine, report, search, selection, streams, sustained
 from bench.agent import capture as agent_capture
 from bench.agent import outage as agent_outage
 from bench.edge import comparison as edge
@@ -48,6 +48,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "burst": burst.run,
     "streams": streams.run,
     "search": search.run,
+    "export": export.run,
     EDGE: edge.run,
     "sipcapture": comparison.run,
     "agent": agent_capture.run,

@@ -60,7 +60,7 @@ def dissect(file: Path) -> list[Packet]:
     """The packets of a capture file; checksums are verified."""
     packets = []
     options = ("-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE")
-    for value in _fields(file, _FIELDS, *options, "-o", "tcp.check_checksum:TRUE"):
+    for value in texts(file, _FIELDS, *options, "-o", "tcp.check_checksum:TRUE"):
         transport = "udp" if value["udp.srcport"] else "tcp"
         checks = {name: value[name] for name in _FIELDS if name.endswith("checksum.status")}
         assert set(checks.values()) <= _GOOD, checks
@@ -82,8 +82,8 @@ def dissect(file: Path) -> list[Packet]:
 def innermost(file: Path) -> list[Inner]:
     """What is inside all tunnels of a capture file, of frames with UDP, TCP or SCTP."""
     packets = []
-    call_ids = _fields(file, ("sip.Call-ID",))
-    rows = _fields(file, _INNER_FIELDS, "-E", "occurrence=l")
+    call_ids = texts(file, ("sip.Call-ID",))
+    rows = texts(file, _INNER_FIELDS, "-E", "occurrence=l")
     for value, calls in zip(rows, call_ids, strict=True):
         protocols = value["frame.protocols"].split(":")
         inner = [name for name in protocols if name in ("udp", "tcp", "sctp")]
@@ -110,11 +110,12 @@ def innermost(file: Path) -> list[Inner]:
 def fields(file: Path, *names: str, decode_as: tuple[str, ...] = ()) -> list[dict[str, list[str]]]:
     """All values of these fields, by name, of each packet; ``decode_as`` as for tshark's -d."""
     options = [part for rule in decode_as for part in ("-d", rule)]
-    rows = _fields(file, names, "-E", "occurrence=a", "-E", "aggregator=;", *options)
+    rows = texts(file, names, "-E", "occurrence=a", "-E", "aggregator=;", *options)
     return [{name: text.split(";") if text else [] for name, text in row.items()} for row in rows]
 
 
-def _fields(file: Path, names: tuple[str, ...], *options: str) -> list[dict[str, str]]:
+def texts(file: Path, names: tuple[str, ...], *options: str) -> list[dict[str, str]]:
+    """The same as tshark writes them: the text of each field, empty where a packet has none."""
     command = ["tshark", "-r", str(file), "-T", "fields", "-E", "separator=|", *options]
     for name in names:
         command += ["-e", name]
@@ -131,7 +132,7 @@ def reassemble(file: Path) -> list[tuple[int, bytes]]:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     # Layers that are there twice have the same name: as pairs, none is lost.
     frames = json.loads(done.stdout, object_pairs_hook=_Pairs)
-    numbers = [int(row["frame.number"]) for row in _fields(file, ("frame.number",), *options)]
+    numbers = [int(row["frame.number"]) for row in texts(file, ("frame.number",), *options)]
     return [
         (number, bytes.fromhex(value[0]))
         for number, frame in zip(numbers, frames, strict=True)

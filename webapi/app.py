@@ -17,17 +17,31 @@ from webapi.access.gate import GATE, Gate
 from webapi.access.middleware import check_access
 from webapi.context import CONTEXT, Context
 from webapi.errors import ApiError
+from webapi.export import handlers as export
+from webapi.export.stream import EXPORTS, Exports
 from webapi.trace import handlers as trace
 from webapi.trace.tracing import TRACING, Tracing, watch
 
 ROUTES: Final = (
     ("/api/v1/messages", lists.list_messages),
+    ("/api/v1/messages/export.pcap", export.messages_pcap),
+    ("/api/v1/messages/export.pcapng", export.messages_pcapng),
+    ("/api/v1/messages/export.txt", export.messages_text),
+    ("/api/v1/messages/export.jsonl", export.messages_lines),
+    ("/api/v1/messages/export.csv", export.messages_table),
     ("/api/v1/reports", lists.list_reports),
     ("/api/v1/events", lists.list_events),
     ("/api/v1/calls", lists.list_calls),
+    # Before the route of one call, whose Call-ID may be anything else.
+    ("/api/v1/calls/export.jsonl", export.calls_lines),
+    ("/api/v1/calls/export.csv", export.calls_table),
     ("/api/v1/calls/{call_id}", calls.show_call),
-    ("/api/v1/calls/{call_id}/export.pcap", calls.export_pcap),
-    ("/api/v1/calls/{call_id}/export.txt", calls.export_text),
+    ("/api/v1/calls/{call_id}/export.pcap", export.call_pcap),
+    ("/api/v1/calls/{call_id}/export.pcapng", export.call_pcapng),
+    ("/api/v1/calls/{call_id}/export.txt", export.call_text),
+    ("/api/v1/calls/{call_id}/export.json", export.call_json),
+    ("/api/v1/calls/{call_id}/export.xml", export.call_sipp),
+    ("/api/v1/calls/{call_id}/export.svg", export.call_svg),
     ("/api/v1/registrations", lists.list_registrations),
     ("/api/v1/stats", stats.show_stats),
     ("/api/v1/status", status.show_status),
@@ -75,6 +89,8 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     app[CONTEXT] = Context(settings)
     app[GATE] = Gate(app[CONTEXT])
     app[TRACING] = Tracing(app[CONTEXT])
+    app[EXPORTS] = Exports(settings.web.exports)
+    app.on_response_prepare.append(_add_headers)
     app.cleanup_ctx.append(_database)
     app.cleanup_ctx.append(gate.keep)
     if watch_proxies:
@@ -94,7 +110,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
 
 @web.middleware
 async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Every error in the one JSON shape, and the same headers on every answer."""
+    """Every error in the one JSON shape."""
     response: web.StreamResponse
     try:
         response = await handler(request)
@@ -109,8 +125,13 @@ async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse
     except Exception:  # noqa: BLE001 (the client must get the one shape, the log the trace)
         LOGGER.exception("%s %s", request.method, request.path)
         response = ApiError(500, "internal", "a fault in the service; its log has more").response()
-    response.headers.update(_HEADERS)
     return response
+
+
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """The same headers on every answer, before the first byte of a stream goes too."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
 
 
 @web.middleware

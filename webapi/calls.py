@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``GET /api/v1/calls/{call_id}``: all that is known of one Call-ID, and its exports."""
+"""``GET /api/v1/calls/{call_id}``: all that is known of one Call-ID."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 from psycopg import AsyncConnection, sql
@@ -18,12 +17,12 @@ from collector.explain import to_json as explain_json
 from collector.moment import to_text
 from collector.quality.verdict import CaptureLoss, to_json, verdict
 from collector.tables import STREAM_TABLE
-from webapi import export, rows
+from webapi import rows
 from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import ApiError, bad_parameter
 from webapi.legs import Legs, find
 from webapi.parameters import single
-from webapi.subject import CALLS, MESSAGES, OF_CALL_ID, REPORTS, Subject
+from webapi.subject import CALLS, OF_CALL_ID, REPORTS, Subject
 
 QUERIES: Final = {
     subject: sql.SQL("SELECT {} FROM {} WHERE call_id = ANY(%s) ORDER BY ts, {} LIMIT %s").format(
@@ -46,23 +45,27 @@ MAX_EXPLAINED: Final = 1000
 _MAX_STREAMS: Final = 1000
 _WHOSE: Final = ("one", "all", "guessed")
 """Whose messages are shown: this leg's, those of all that links lead to, of the guessed too."""
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._@-]+")
 
 
 async def show_call(request: web.Request) -> web.Response:
-    """What is known of a leg, the legs that belong to it, and what was captured.
+    """What is known of a leg, the legs that belong to it, and what was captured."""
+    return json_response(await describe(request))
+
+
+async def describe(request: web.Request) -> dict[str, Any]:
+    """The same as an object.
 
     Messages, quality reports and events are in the order of capture, then of arrival. Reports and
     events are those whose HEP correlation id is the Call-ID.
     """
-    whose = _whose(request)
+    whose = whose_messages(request)
+    asked = asked_call_id(request)
     context = request.app[CONTEXT]
     async with context.connection() as connection:
-        call = await _call(request, connection)
+        call = await row_of(context, connection, asked)
         legs = await find(context, connection, call) if call else Legs()
-        ids = _ids(request, legs, whose)
+        ids = ids_of(asked, legs, whose)
         found, complete = await _read(context, connection, ids, OF_CALL_ID)
-        asked = request.match_info["call_id"]
         streams = await context.query(connection, STREAMS, (asked, _MAX_STREAMS), prepare=True)
         lost = await _capture_loss(context, connection, call) if call else None
     quality = verdict(streams, call, lost)
@@ -81,77 +84,53 @@ async def show_call(request: web.Request) -> web.Response:
     moments += [call["started_at"], call["last_at"]] if call else []
     if not moments:
         raise ApiError(404, "not_found", "nothing has this Call-ID", "call_id")
-    return json_response(
-        {
-            "call_id": asked,
-            "from": to_text(min(moments)),
-            "to": to_text(max(moments)),
-            "complete": complete,
-            "call": rows.call(call) if call else None,
-            "legs": [rows.call(leg) for leg in legs.rows],
-            "guesses": [rows.call(leg) for leg in legs.guesses],
-            "links": legs.links,
-            "hubs": legs.hubs,
-            "legs_complete": legs.complete,
-            "quality": rows.document(to_json(quality)),
-            "explanation": explain_json(explanation) if own else None,
-            **{
-                subject.name: [subject.show(row) for row in listed]
-                for subject, listed in zip(OF_CALL_ID, found, strict=True)
-            },
-        }
-    )
+    return {
+        "call_id": asked,
+        "from": to_text(min(moments)),
+        "to": to_text(max(moments)),
+        "complete": complete,
+        "call": rows.call(call) if call else None,
+        "legs": [rows.call(leg) for leg in legs.rows],
+        "guesses": [rows.call(leg) for leg in legs.guesses],
+        "links": legs.links,
+        "hubs": legs.hubs,
+        "legs_complete": legs.complete,
+        "quality": rows.document(to_json(quality)),
+        "explanation": explain_json(explanation) if own else None,
+        **{
+            subject.name: [subject.show(row) for row in listed]
+            for subject, listed in zip(OF_CALL_ID, found, strict=True)
+        },
+    }
 
 
-async def export_pcap(request: web.Request) -> web.Response:
-    """The messages as a capture file for Wireshark: bytes, addresses, ports and µs as captured."""
-    found = await _messages(request)
-    return _download(request, export.pcap(found), "application/vnd.tcpdump.pcap", "pcap")
-
-
-async def export_text(request: web.Request) -> web.Response:
-    """The messages as text, one after the other, each under a line with time and addresses."""
-    found = await _messages(request)
-    return _download(request, export.text(found), "text/plain", "txt")
-
-
-async def _messages(request: web.Request) -> list[DictRow]:
-    """The messages, at least one."""
-    whose = _whose(request)
-    context = request.app[CONTEXT]
-    async with context.connection() as connection:
-        legs = Legs()
-        if whose != "one":
-            call = await _call(request, connection)
-            legs = await find(context, connection, call) if call else legs
-        ids = _ids(request, legs, whose)
-        (found,), _ = await _read(context, connection, ids, (MESSAGES,))
-    if not found:
-        raise ApiError(404, "not_found", "there is no message with this Call-ID", "call_id")
-    return found
-
-
-def _whose(request: web.Request) -> str:
+def whose_messages(request: web.Request, default: str = "one") -> str:
     """The parameter ``legs``."""
-    whose = single(request.query, ("legs",)).get("legs", "one")
+    whose = single(request.query, ("legs",)).get("legs", default)
     if whose not in _WHOSE:
         raise bad_parameter("legs", f"must be among {', '.join(_WHOSE)}")
-    if "\0" in request.match_info["call_id"]:
-        raise bad_parameter("call_id", "has control characters")
     return whose
 
 
-def _ids(request: web.Request, legs: Legs, whose: str) -> list[str]:
-    """The Call-IDs whose messages are shown."""
+def asked_call_id(request: web.Request) -> str:
+    """The Call-ID of the path."""
     call_id = request.match_info["call_id"]
+    if "\0" in call_id:
+        raise bad_parameter("call_id", "has control characters")
+    return call_id
+
+
+def ids_of(call_id: str, legs: Legs, whose: str) -> list[str]:
+    """The Call-IDs whose messages are shown."""
     others = [] if whose == "one" else legs.ids(guessed=whose == "guessed")
     return list(dict.fromkeys([call_id, *others]))
 
 
-async def _call(request: web.Request, connection: AsyncConnection[DictRow]) -> DictRow | None:
+async def row_of(
+    context: Context, connection: AsyncConnection[DictRow], call_id: str
+) -> DictRow | None:
     """The leg's row; the last one if a Call-ID was used again."""
-    context = request.app[CONTEXT]
-    found = await context.query(connection, CALL, (request.match_info["call_id"],), prepare=True)
+    found = await context.query(connection, CALL, (call_id,), prepare=True)
     return max(found, key=itemgetter("started_at"), default=None)
 
 
@@ -177,13 +156,3 @@ async def _read(
         for subject in subjects
     ]
     return [listed[:limit] for listed in found], all(len(listed) <= limit for listed in found)
-
-
-def _download(request: web.Request, body: bytes, content_type: str, suffix: str) -> web.Response:
-    name = _UNSAFE.sub("_", request.match_info["call_id"])[:100] or "call"
-    return web.Response(
-        body=body,
-        content_type=content_type,
-        charset="utf-8" if content_type.startswith("text/") else None,
-        headers={"Content-Disposition": f'attachment; filename="{name}.{suffix}"'},
-    )

@@ -110,10 +110,37 @@ class Web(Section, frozen=True):
             le=1_000_000,
         ),
     ] = 10_000
+    max_export_messages: Annotated[
+        int,
+        setting(
+            "Most rows in an export of what a search finds; such a file says where to go on.",
+            unit="rows",
+            ge=1,
+            le=1_000_000_000,
+        ),
+    ] = 1_000_000
+    exports: Annotated[
+        int,
+        setting(
+            "Exports that may run at the same time. Each has 500 rows in memory and, while it "
+            "reads them, one of web.connections.",
+            ge=1,
+            le=100,
+        ),
+    ] = 2
+    export_stall: Annotated[
+        float,
+        setting(
+            "An export whose client takes nothing for so long is ended.", unit="s", ge=1, le=3600
+        ),
+    ] = 60.0
     query_timeout: Annotated[
         float,
         setting(
-            "A query that takes longer is ended with a clear answer.", unit="s", ge=0.1, le=3600
+            "A query, or one page of an export, that takes longer is ended with a clear answer.",
+            unit="s",
+            ge=0.1,
+            le=3600,
         ),
     ] = 10.0
     connections: Annotated[int, setting("Database connections of the web API.", ge=1, le=100)] = 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from psycopg import AsyncConnection
@@ -12,12 +13,14 @@ from psycopg.rows import TupleRow
 
 from collector.columns import TABLES
 from collector.hep import TYPE_LOG, TYPE_RTCP, TYPE_SIP
+from collector.moment import to_us
 from tests.fix_api import store
 from tests.fix_database import Database
 from tests.plan import HOUR, NOW, Plan, explain, make_day
 from tests.sip_text import packet, request
 from webapi import calls, search
-from webapi.search import Search
+from webapi.export import handlers
+from webapi.search import Cursor, Search
 from webapi.subject import EVENTS, MESSAGES, OF_CALL_ID, REPORTS, Subject
 
 Connection = AsyncConnection[TupleRow]
@@ -112,6 +115,15 @@ async def test_a_search_by_call_id_and_time_is_pruned(filled: Connection, subjec
 async def test_a_call_uses_the_call_id_index(filled: Connection, subject: Subject) -> None:
     """Without any time."""
     _assert_call_id_index(await explain(filled, calls.QUERIES[subject], [["3-7@x"], 100]))
+
+
+async def test_the_export_of_a_call_uses_the_call_id_index(filled: Connection) -> None:
+    """The first page and those behind it."""
+    first = handlers.search_of(["3-7@x", "4-7@x"], 1000)
+    later = replace(first, cursor=Cursor("ts", to_us(NOW), to_us(NOW), (7,)))
+    for wanted in (first, later):
+        statement, values = search.build(wanted, wanted.begin, wanted.end, 500)
+        _assert_call_id_index(await explain(filled, statement, values))
 
 
 def _assert_call_id_index(plan: Plan) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -16,7 +15,6 @@ from yarl import URL
 from tests.fix_api import Get, load_settings, store
 from tests.fix_database import Database
 from tests.sip_text import packet, request
-from tests.tshark import dissect
 from webapi.app import create_app
 
 START = 1_790_000_000.0
@@ -54,7 +52,10 @@ async def test_any_call_id_can_be_asked_for(
     """Slashes, blanks, percent signs: the path is decoded once."""
     await store(connection, [packet(request(call_id=call_id), at=START)])
     path = f"/api/v1/calls/{quote(call_id, safe='')}"
-    for suffix in ("", "/export.pcap", "/export.txt"):
+    for suffix in (
+        "",
+        *(f"/export.{kind}" for kind in ("pcap", "pcapng", "txt", "json", "xml", "svg")),
+    ):
         answer = await client.get(URL(path + suffix, encoded=True), headers=HOST)
         assert answer.status == 200, await answer.text()
         if suffix:
@@ -145,60 +146,3 @@ async def test_reports_and_events_of_a_call_are_limited_too(
         shown = await answer.json()
     assert shown["complete"] is False
     assert [event["payload"] for event in shown["events"]] == ["line 0", "line 1", "line 2"]
-
-
-async def test_pcap_opens_in_tshark_with_the_same_bytes(
-    client: Client, connection: AsyncConnection[TupleRow], tmp_path: Path
-) -> None:
-    """Bytes, addresses, ports and µs times; IPv4 and IPv6, UDP and TCP."""
-    v6 = {"src_ip": bytes.fromhex("20010db8" + "00" * 11 + "01"),
-          "dst_ip": bytes.fromhex("20010db8" + "00" * 11 + "02")}  # fmt: skip
-    sent = [
-        (request(call_id="p@x", number=1, body=b"v4 udp"), {}),
-        (request(call_id="p@x", number=2, body=b"v4 tcp"), {"protocol": 6, "src_port": 40000}),
-        (request(call_id="p@x", number=3, body=b"v6 udp"), v6),
-        (request(call_id="p@x", number=4, body=b"v6 tcp \xff\x00"), v6 | {"protocol": 6}),
-        (request(call_id="p@x", number=5, body=b"L" * 60_000), {"protocol": 6}),
-    ]
-    await store(
-        connection,
-        [
-            packet(message, at=START + n + 0.123456, **fields)  # type: ignore[arg-type]
-            for n, (message, fields) in enumerate(sent)
-        ],
-    )
-    answer = await client.get("/api/v1/calls/p@x/export.pcap", headers=HOST)
-    assert answer.content_type == "application/vnd.tcpdump.pcap"
-    file = tmp_path / "call.pcap"
-    file.write_bytes(await answer.read())
-    shown = dissect(file)
-    assert [item.payload for item in shown] == [message for message, _ in sent]
-    assert [item.time for item in shown] == [f"{START + n:.0f}.123456000" for n in range(5)]
-    assert [(item.src, item.dst) for item in shown] == [
-        *[("192.0.2.1", "198.51.100.2")] * 2,
-        *[("2001:db8::1", "2001:db8::2")] * 2,
-        ("192.0.2.1", "198.51.100.2"),
-    ]
-    assert [(item.transport, item.src_port, item.dst_port) for item in shown] == [
-        ("udp", 5060, 5060),
-        ("tcp", 40000, 5060),
-        ("udp", 5060, 5060),
-        ("tcp", 5060, 5060),
-        ("tcp", 5060, 5060),
-    ]
-    assert all(item.is_sip for item in shown)
-
-
-async def test_text_export_holds_every_byte(
-    client: Client, connection: AsyncConnection[TupleRow]
-) -> None:
-    """Each message as it was, under a line with its time and addresses."""
-    message = request(call_id="t@x", body=b"\xffbinary\x00")
-    await store(connection, [packet(message, at=START)])
-    answer = await client.get("/api/v1/calls/t@x/export.txt", headers=HOST)
-    assert answer.content_type == "text/plain"
-    line, _, rest = (await answer.read()).partition(b"\n")
-    assert line == (
-        b"--- 2026-09-21T14:13:20.000000Z UDP 192.0.2.1:5060 -> 198.51.100.2:5060 node 2001"
-    )
-    assert rest == message + b"\n\n"

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``GET …/export.…``: one call, or what a search finds, as a file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import orjson
+from aiohttp import hdrs, web
+from psycopg import sql
+from psycopg.rows import DictRow
+
+from webapi import calls
+from webapi.context import CONTEXT, Context
+from webapi.errors import ApiError, bad_parameter
+from webapi.export import ladder, sipp, svg
+from webapi.export.download import disposition
+from webapi.export.form import Form
+from webapi.export.lines import Lines
+from webapi.export.pcap import Pcap, PcapNg
+from webapi.export.stream import EXPORTS, Export, send
+from webapi.export.table import Table
+from webapi.export.text import Text
+from webapi.legs import Legs, find
+from webapi.parameters import EARLIEST, LATEST, flag, single
+from webapi.search import Search
+from webapi.subject import CALLS, MESSAGES, Subject
+
+_OF_CALL: Final = sql.SQL("call_id = ANY(%s)")
+
+
+class _Kind(NamedTuple):
+    """A kind of file that rows are streamed into."""
+
+    suffix: str
+    content_type: str
+    make: Callable[[Subject, bool], Form]
+    """Of the subject, and whether the payload was asked for."""
+    needs_payload: bool = False
+
+
+_PCAP: Final = _Kind("pcap", "application/vnd.tcpdump.pcap", lambda *_: Pcap(), True)
+_PCAPNG: Final = _Kind("pcapng", "application/x-pcapng", lambda *_: PcapNg(), True)
+_TEXT: Final = _Kind("txt", "text/plain", lambda *_: Text(), True)
+_LINES: Final = _Kind("jsonl", "application/x-ndjson", lambda subject, _: Lines(subject))
+_TABLE: Final = _Kind("csv", "text/csv", lambda subject, payload: Table(subject, payload=payload))
+
+
+async def call_pcap(request: web.Request) -> web.StreamResponse:
+    """A call for Wireshark: bytes, addresses, ports and µs as captured."""
+    return await _call(request, _PCAP)
+
+
+async def call_pcapng(request: web.Request) -> web.StreamResponse:
+    """The same as pcapng, with node, id and Call-ID of each message in a comment."""
+    return await _call(request, _PCAPNG)
+
+
+async def call_text(request: web.Request) -> web.StreamResponse:
+    """A call's messages one after the other, each under a line with time and addresses."""
+    return await _call(request, _TEXT)
+
+
+async def call_json(request: web.Request) -> web.StreamResponse:
+    """All that the API knows of a call, as a file."""
+    with request.app[EXPORTS].one_more():
+        found = await calls.describe(request)
+        body = await asyncio.to_thread(orjson.dumps, found)
+    return _file(request, body, "application/json", "json")
+
+
+async def call_sipp(request: web.Request) -> web.StreamResponse:
+    """A scenario that plays the call again from one of its sides."""
+    side = single(request.query, ("side",)).get("side", sipp.SIDES[0])
+    if side not in sipp.SIDES:
+        raise bad_parameter("side", f"must be among {', '.join(sipp.SIDES)}")
+    with request.app[EXPORTS].one_more():
+        found, complete = await _messages(request, "one")
+        try:
+            text = await asyncio.to_thread(sipp.scenario, found, side, complete=complete)
+        except ValueError as error:
+            raise ApiError(422, "no_scenario", str(error), "call_id") from None
+    return _file(request, text.encode(), "application/xml", f"{side}.xml")
+
+
+async def call_svg(request: web.Request) -> web.StreamResponse:
+    """The flow of a call and its legs as a drawing."""
+    whose = calls.whose_messages(request, default="all")
+    with request.app[EXPORTS].one_more():
+        found, complete = await _messages(request, whose)
+        title = calls.asked_call_id(request)
+        text = await asyncio.to_thread(_draw, found, title, complete)
+    response = _file(request, text.encode(), svg.CONTENT_TYPE, "svg")
+    response.headers["Content-Security-Policy"] = svg.POLICY
+    return response
+
+
+async def messages_pcap(request: web.Request) -> web.StreamResponse:
+    """What a search of messages finds, for Wireshark."""
+    return await _found(request, MESSAGES, _PCAP)
+
+
+async def messages_pcapng(request: web.Request) -> web.StreamResponse:
+    """The same as pcapng."""
+    return await _found(request, MESSAGES, _PCAPNG)
+
+
+async def messages_text(request: web.Request) -> web.StreamResponse:
+    """The same as text."""
+    return await _found(request, MESSAGES, _TEXT)
+
+
+async def messages_lines(request: web.Request) -> web.StreamResponse:
+    """The same as JSON, one message a line."""
+    return await _found(request, MESSAGES, _LINES)
+
+
+async def messages_table(request: web.Request) -> web.StreamResponse:
+    """The same as CSV."""
+    return await _found(request, MESSAGES, _TABLE)
+
+
+async def calls_lines(request: web.Request) -> web.StreamResponse:
+    """What a search of calls finds as JSON, one leg a line."""
+    return await _found(request, CALLS, _LINES)
+
+
+async def calls_table(request: web.Request) -> web.StreamResponse:
+    """The same as CSV."""
+    return await _found(request, CALLS, _TABLE)
+
+
+def search_of(ids: list[str], limit: int) -> Search:
+    """All messages with these Call-IDs, in the order of capture."""
+    return Search(
+        MESSAGES,
+        EARLIEST,
+        LATEST,
+        conditions=[(_OF_CALL, [ids])],
+        sort=MESSAGES.time,
+        descending=False,
+        limit=limit,
+        cursor=None,
+        payload=True,
+        sliced=False,
+        indexed=True,
+    )
+
+
+async def _found(request: web.Request, subject: Subject, kind: _Kind) -> web.StreamResponse:
+    """What a search finds, in the order of time unless ``sort`` says otherwise."""
+    most = request.app[CONTEXT].settings.web.max_export_messages
+    parameters = dict(single(request.query, subject.parameters))
+    parameters = {"sort": subject.time, "limit": str(most), **parameters}
+    payload = kind.needs_payload
+    if subject.payload in parameters:
+        payload = flag(subject.payload, parameters[subject.payload]) or payload
+    if subject.payload:
+        parameters[subject.payload] = "true" if payload else "false"
+    wanted = Search.parse(subject, parameters, most, datetime.now(UTC))
+    export = Export(
+        wanted,
+        kind.make(subject, payload),
+        f"{subject.name}-{wanted.end:%Y%m%dT%H%M%SZ}",
+        kind.suffix,
+        kind.content_type,
+        "web.max_export_messages" if wanted.limit == most else "limit",
+    )
+    return await send(request, export)
+
+
+async def _call(request: web.Request, kind: _Kind) -> web.StreamResponse:
+    """The messages of a call, and of its legs if they are asked for."""
+    context = request.app[CONTEXT]
+    ids = await _call_ids(request, context, calls.whose_messages(request))
+    export = Export(
+        search_of(ids, context.settings.web.max_call_messages),
+        kind.make(MESSAGES, True),
+        calls.asked_call_id(request),
+        kind.suffix,
+        kind.content_type,
+        "web.max_call_messages",
+        may_be_empty=False,
+        can_go_on=False,
+    )
+    return await send(request, export)
+
+
+async def _call_ids(request: web.Request, context: Context, whose: str) -> list[str]:
+    """The Call-IDs of the legs that are asked for."""
+    call_id = calls.asked_call_id(request)
+    legs = Legs()
+    if whose != "one":
+        async with context.connection() as connection:
+            call = await calls.row_of(context, connection, call_id)
+            legs = await find(context, connection, call) if call else legs
+    return calls.ids_of(call_id, legs, whose)
+
+
+async def _messages(request: web.Request, whose: str) -> tuple[list[DictRow], bool]:
+    """At least one message, and whether they are all."""
+    context = request.app[CONTEXT]
+    ids = await _call_ids(request, context, whose)
+    most = context.settings.web.max_call_messages
+    async with context.connection() as connection:
+        query = calls.QUERIES[MESSAGES]
+        found = await context.query(connection, query, (ids, most + 1), prepare=True)
+    if not found:
+        raise ApiError(404, "not_found", "there is no message with this Call-ID", "call_id")
+    return found[:most], len(found) <= most
+
+
+def _draw(found: list[DictRow], title: str, complete: bool) -> str:
+    return svg.draw(ladder.Ladder.of(found), title, complete=complete)
+
+
+def _file(request: web.Request, body: bytes, content_type: str, suffix: str) -> web.Response:
+    name = disposition(calls.asked_call_id(request), suffix)
+    response = web.Response(body=body, content_type=content_type)
+    response.headers[hdrs.CONTENT_DISPOSITION] = name
+    return response
