@@ -53,7 +53,8 @@ class Person:
         )
         self.headers = dict(answer.headers)
         self.set_cookies = answer.headers.getall("Set-Cookie", [])
-        return Answer(answer.status, await answer.json(content_type=None))
+        is_json = answer.content_type == "application/json"
+        return Answer(answer.status, await answer.json() if is_json else None)
 
     async def sign_in(self, username: str, password: str = PASSWORD, **headers: str) -> Answer:
         """Keeps what a right answer brings."""
