@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
 from collector.log import one_line
@@ -29,26 +29,50 @@ _TIME_WIDTH: Final = 250
 _COLUMN: Final = 190
 _HEAD: Final = 96
 _ROW: Final = 38
-_LEG_COLORS: Final = 8
-_STYLE: Final = """
-svg{--ground:#fff;--ink:#1a1a1a;--faint:#6b6b6b;--rule:#c9c9c9;--good:#1a7f37;--bad:#c1121f;
---turn:#0550ae;--l0:#0550ae;--l1:#953800;--l2:#116329;--l3:#8250df;--l4:#bf3989;--l5:#6e7781;
---l6:#9a6700;--l7:#1b7c83}
-@media (prefers-color-scheme:dark){svg{--ground:#0d1117;--ink:#e6edf3;--faint:#9aa4af;
---rule:#3d444d;--good:#56d364;--bad:#ff7b72;--turn:#79c0ff;--l0:#79c0ff;--l1:#ffa657;
---l2:#7ee787;--l3:#d2a8ff;--l4:#ff9bce;--l5:#b1bac4;--l6:#e3b341;--l7:#76e3ea}}
-.ground{fill:var(--ground)}
-text{font:13px ui-monospace,Menlo,Consolas,monospace;fill:var(--ink)}
-.host{font-weight:bold;text-anchor:middle}
-.label{text-anchor:middle}
-.faint,.p1{fill:var(--faint)}
-.p2{fill:var(--good)}
-.p3{fill:var(--turn)}
-.p4,.p5,.p6{fill:var(--bad)}
-.rule{stroke:var(--rule);stroke-dasharray:2 3}
-.arrow{fill:none;stroke-width:1.6}
-""" + "".join(
-    f".l{n} .arrow{{stroke:var(--l{n})}}.l{n} .tip{{fill:var(--l{n})}}" for n in range(_LEG_COLORS)
+
+
+class _Colors(NamedTuple):
+    """On one ground. Legs take theirs in turn."""
+
+    ground: str
+    ink: str
+    faint: str
+    rule: str
+    good: str
+    turn: str
+    bad: str
+    legs: tuple[str, ...]
+
+
+_LIGHT: Final = _Colors(
+    *("#fff", "#1a1a1a", "#6b6b6b", "#c9c9c9", "#1a7f37", "#0550ae", "#c1121f"),
+    ("#0550ae", "#953800", "#116329", "#8250df", "#bf3989", "#6e7781", "#9a6700", "#1b7c83"),
+)
+_DARK: Final = _Colors(
+    *("#0d1117", "#e6edf3", "#9aa4af", "#3d444d", "#56d364", "#79c0ff", "#ff7b72"),
+    ("#79c0ff", "#ffa657", "#7ee787", "#d2a8ff", "#ff9bce", "#b1bac4", "#e3b341", "#76e3ea"),
+)
+_LEG_COLORS: Final = len(_LIGHT.legs)
+
+
+def _paint(colors: _Colors) -> str:
+    """Rules without variables: programs that are no browsers do not know those."""
+    legs = "".join(
+        f".l{n} .arrow{{stroke:{color}}}.l{n} .tip{{fill:{color}}}"
+        for n, color in enumerate(colors.legs)
+    )
+    return (
+        f".ground{{fill:{colors.ground}}}text{{fill:{colors.ink}}}.rule{{stroke:{colors.rule}}}"
+        f".faint,.p1{{fill:{colors.faint}}}.p2{{fill:{colors.good}}}.p3{{fill:{colors.turn}}}"
+        f".p4,.p5,.p6{{fill:{colors.bad}}}{legs}"
+    )
+
+
+_STYLE: Final = (
+    "text{font:13px ui-monospace,Menlo,Consolas,monospace}"
+    ".host{font-weight:bold}.host,.label{text-anchor:middle}"
+    ".rule{stroke-dasharray:2 3}.arrow{fill:none;stroke-width:1.6}"
+    f"{_paint(_LIGHT)}@media (prefers-color-scheme:dark){{{_paint(_DARK)}}}"
 )
 POLICY: Final = (
     "default-src 'none'; frame-ancestors 'none'; style-src 'sha256-"
@@ -109,9 +133,9 @@ def _arrow(ladder: Ladder, arrow: Arrow, hosts: dict[str, int], y: int) -> Itera
         whole += f", sent {arrow.times} times until {to_text(arrow.last)}"
     yield f'<g class="l{arrow.leg % _LEG_COLORS}"><title>{_short(whole, 400)}</title>'
     yield f'<text x="12" y="{y}">{moment[11:-1]}</text>'
-    yield f'<text class="faint" x="132" y="{y}">+{after:.6f}</text>'
+    yield f'<text class="faint" x="142" y="{y}">+{after:.6f}</text>'
     middle = (begin + end) // 2 if begin != end else begin + 60
-    shown = f'{_short(label, 24)}<tspan class="faint"> {_short(message.transport)}{again}</tspan>'
+    shown = f'{_short(label, 24)}<tspan class="faint" dx="7">{_short(message.transport)}{again}</tspan>'
     yield f'<text class="label p{message.status // 100}" x="{middle}" y="{y - 6}">{shown}</text>'
     if begin == end:
         yield f'<path class="arrow" d="M{begin} {y}h34v8h-28"/>'
