@@ -135,7 +135,8 @@ def _arrow(ladder: Ladder, arrow: Arrow, hosts: dict[str, int], y: int) -> Itera
     yield f'<text x="12" y="{y}">{moment[11:-1]}</text>'
     yield f'<text class="faint" x="142" y="{y}">+{after:.6f}</text>'
     middle = (begin + end) // 2 if begin != end else begin + 60
-    shown = f'{_short(label, 24)}<tspan class="faint" dx="7">{_short(message.transport)}{again}</tspan>'
+    transport = f"{_short(message.transport)}{again}"
+    shown = f'{_short(label, 24)}<tspan class="faint" dx="7">{transport}</tspan>'
     yield f'<text class="label p{message.status // 100}" x="{middle}" y="{y - 6}">{shown}</text>'
     if begin == end:
         yield f'<path class="arrow" d="M{begin} {y}h34v8h-28"/>'
