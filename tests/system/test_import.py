@@ -25,7 +25,7 @@ from tests import capture_files
 from tests.capture_files import Sent
 from tests.sip_text import request
 from tests.system.counts import node
-from tests.tshark import dissect
+from tests.tshark import dissect, innermost
 
 DAY_US: Final = 86_400_000_000
 
@@ -98,18 +98,37 @@ def _assert_stored(stack: Stack, sent: list[Sent]) -> None:
 
 
 def _assert_exported(stack: Stack, sent: list[Sent], folder: Path) -> None:
-    """What tshark reads in the capture file of each call."""
+    """What tshark reads in the capture files of each call."""
     for call_id in dict.fromkeys(message.call_id for message in sent):
-        path = folder / "export.pcap"
-        path.write_bytes(_get(stack, f"/api/v1/calls/{call_id}/export.pcap"))
-        assert [
-            (packet.time, packet.transport.upper(), packet.src, packet.dst, packet.payload)
-            for packet in dissect(path)
-        ] == [
-            (f"{at // 10**6}.{at % 10**6:06d}000", transport, src_ip, dst_ip, raw)
-            for at, name, raw, transport, src_ip, dst_ip, _ in sent
-            if name == call_id
-        ]
+        expected = [message for message in sent if message.call_id == call_id]
+        for form in ("pcap", "pcapng"):
+            path = folder / f"export.{form}"
+            path.write_bytes(_get(stack, f"/api/v1/calls/{call_id}/export.{form}"))
+            assert [
+                (packet.time, packet.transport.upper(), packet.src, packet.dst, packet.payload)
+                for packet in dissect(path)
+            ] == [
+                (f"{at // 10**6}.{at % 10**6:06d}000", transport, src_ip, dst_ip, raw)
+                for at, _, raw, transport, src_ip, dst_ip, _ in expected
+            ]
+            assert [packet.vlan for packet in innermost(path)] == [one.vlan for one in expected]
+
+
+def _assert_imported_again(stack: Stack, sent: list[Sent], name: str) -> None:
+    """What was exported of a search can be imported: the same messages at the same times."""
+    found = _get(stack, f"/api/v1/messages/export.pcapng?from=-9d&node=import/{name}")
+    assert _import(stack, found, f"?name=again.{name}")["sent"] == {"call": len(sent)}
+    query = f"/api/v1/messages?from=-9d&limit=100&sort=ts&raw=true&node=import/again.{name}"
+
+    def rows() -> list[tuple[Any, ...]]:
+        _, answer = _ask(stack, "GET", query)
+        return sorted(_seen(row["call_id"], row) for row in answer["messages"])
+
+    stack.trial.wait(lambda: len(rows()) == len(sent), "all of it")
+    assert rows() == sorted(
+        (call_id, to_text(from_us(at)), raw, transport, src_ip, dst_ip, vlan)
+        for at, call_id, raw, transport, src_ip, dst_ip, vlan in sent
+    )
 
 
 def _seen(call_id: str, row: dict[str, Any]) -> tuple[Any, ...]:
@@ -142,6 +161,7 @@ def test_a_capture_comes_out_as_it_went_in(stack: Stack, tmp_path: Path, writer:
     assert answer["to"] == to_text(from_us(max(message.at for message in sent)))
     _assert_stored(stack, sent)
     _assert_exported(stack, sent, tmp_path)
+    _assert_imported_again(stack, sent, f"{writer}.pcap")
     counts = node(stack.trial)
     assert counts["unaccounted"] == 0
 
