@@ -44,9 +44,13 @@ async def import_body(request: web.Request, *, shift: bool | None = None) -> dic
     if len(running) >= settings.web.concurrent_imports:
         message = "another file is being imported (web.concurrent_imports); try again later"
         raise ApiError(503, "too_many_imports", message)
+    try:
+        upload = Upload(settings.web.max_import_bytes, settings.journal.min_free_bytes)
+    except OSError as error:
+        message = f"the folder for temporary files cannot be used: {error.strerror}"
+        raise ApiError(507, "disk_full", message) from error
     mark = object()
     running.add(mark)
-    upload = Upload(settings.web.max_import_bytes, settings.journal.min_free_bytes)
     ends = asyncio.get_running_loop().time() + settings.web.import_timeout
     try:
         async with asyncio.timeout_at(ends):
