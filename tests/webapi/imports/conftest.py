@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,9 @@ def received(node: StreamReceiver) -> list[Hep]:
 def readers() -> list[int]:
     """Processes of ours that read a file."""
     pid = os.getpid()
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [
-        int(child)
-        for child in children
-        if b"webapi.imports.worker" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            if b"webapi.imports.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(int(child))
+    return found
