@@ -19,7 +19,6 @@ from agent.count import Count
 from agent.counts import Counts
 from agent.duplicates import Duplicates
 from agent.flags.options import Options
-from agent.handover import Handover
 from agent.packet.packet import Packet
 from agent.selection import AddressFilter, ContentFilter, MethodFilter
 from collector.hep import PROTOCOL_TCP, TYPE_SIP, Hep
@@ -88,6 +87,14 @@ class Messages(Protocol):
     def read(self, packet: Packet) -> Hep | None: ...
 
     def expire(self, now: int) -> Sequence[Hep]: ...
+
+
+class Handover(Protocol):
+    """What is asked of ``agent.handover.Handover``."""
+
+    def put(self, message: Hep) -> None: ...
+
+    def flush(self) -> None: ...
 
 
 class Recorder(Protocol):

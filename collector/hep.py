@@ -36,6 +36,10 @@ TYPE_LOG: Final = 100
 TYPES_QUALITY: Final = frozenset({TYPE_RTCP, 32, 34, 35, 38, 99})
 """RTCP as JSON; Kamailio's reports (32, 99), rtpagent, VQ text, horaclifix."""
 
+IMPORT_NODE: Final = b"import/"
+"""How the node name begins under which an imported capture file comes: its times are old, true, and
+of interest."""
+
 FAMILY_IPV4: Final = 2
 FAMILIES_IPV6: Final = frozenset({10, 24, 28, 30})
 """AF_INET6 of Linux, NetBSD/OpenBSD, FreeBSD and macOS: the number is the sender's own."""

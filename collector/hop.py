@@ -23,7 +23,7 @@ from collector.quality import rows as quality_rows
 from collector.quality.report import ReportFault
 from collector.selection import Selected, Selection
 from collector.selection.candidate import Candidate
-from collector.sip import Kind
+from collector.sip import Kind, Sip
 
 US_PER_MINUTE: Final = 60_000_000
 CHALLENGED: Final = 7
@@ -51,6 +51,8 @@ class Options(NamedTuple):
     """What is kept; None keeps everything as it comes."""
     correlate: bool = False
     """Whether to collect the facts of calls, registrations and streams."""
+    accept_imported: tuple[int, ...] = (0,) * len(TABLES)
+    """As ``accept_past``, in the order of ``TABLES``, for what nodes of imported files send."""
 
 
 class Refused(NamedTuple):
@@ -188,7 +190,7 @@ def _store(
     batch: Batch, record_id: int, sender: SenderKey, selected: Selected, options: Options
 ) -> None:
     packet, message, node, aleg_id, headers, aleg_header = selected
-    ts, sender_ts = _times(batch, record_id, packet, sender, options)
+    ts, sender_ts = _times(batch, record_id, packet, message, sender, options)
     if message is None:
         _store_other(batch, record_id, packet, ts, sender_ts, node, options)
         return
@@ -261,7 +263,12 @@ def _store_other(
 
 
 def _times(
-    batch: Batch, record_id: int, packet: Hep, sender: SenderKey, options: Options
+    batch: Batch,
+    record_id: int,
+    packet: Hep,
+    message: Sip | None,
+    sender: SenderKey,
+    options: Options,
 ) -> tuple[int, int | None]:
     """When to file a stored packet, and the sender's time if that is another, µs since 1970."""
     tally = _tally(batch, sender, record_id, _STORED)
@@ -272,6 +279,10 @@ def _times(
     tally.clock_offset = offset = sent - arrival
     if -options.accept_past <= offset <= options.accept_future:
         return sent, None
+    if offset < 0 and packet.node_name.startswith(hep.IMPORT_NODE):
+        other = REPORT if packet.type in hep.TYPES_QUALITY else EVENT
+        if -offset <= options.accept_imported[other if message is None else message.kind]:
+            return sent, None
     return arrival, sent
 
 

@@ -43,6 +43,7 @@ from collector.selection import Selection
 from collector.settings import Settings
 from collector.settings import load as load_settings
 from collector.settings.change import change
+from collector.settings.storing import kept_s
 from collector.sqlstate import blames_row
 from collector.store import Step, Store
 
@@ -132,6 +133,9 @@ class Ingest:
             max_refused=MAX_REFUSED_PER_BATCH,
             selection=selection if selection.is_needed else None,
             correlate=self._correlator.enabled,
+            accept_imported=tuple(
+                int(1e6 * kept_s(settings.retention, table.kind)) for table in TABLES
+            ),
         )
 
     async def run(self) -> None:

@@ -16,7 +16,7 @@ ALLOWED: Final = {
     "collector": set[str](),
     "kemi": {"collector"},
     "agent": {"collector"},
-    "webapi": {"collector"},
+    "webapi": {"collector", "agent"},
     "stack": {"collector"},
     "bench": {"collector", "agent", "stack"},
 }

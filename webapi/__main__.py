@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``python -m webapi``: serve the API, make one request, trace calls, look after users."""
+"""``python -m webapi``: serve the API, or one request; trace calls, import files, manage users."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from collector.errors import KemiscopeError, SettingsError
 from collector.settings import Settings
 from webapi.access import command as access
 from webapi.app import create_app
+from webapi.imports import command as imports
 from webapi.listen import serve_until_signal
 from webapi.trace import command as trace
 
@@ -33,11 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
     trace.add_arguments(commands.add_parser("trace", help="trace calls on the proxies"))
     access.add_user_arguments(commands.add_parser("user", help="who may sign in"))
     access.add_token_arguments(commands.add_parser("token", help="what programs show instead"))
+    imports.add_arguments(commands.add_parser("import", help="a capture file to the node"))
     options = parser.parse_args(arguments)
     try:
         loaded = settings.load(options.config)
         if options.command == "trace":
             return trace.run(loaded, options)
+        if options.command == "import":
+            return imports.run(loaded, options)
         if not loaded.database.reader_dsn:
             message = (
                 "database.reader_dsn: is empty; set it in kemiscope.toml or "

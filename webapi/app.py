@@ -19,6 +19,8 @@ from webapi.context import CONTEXT, Context
 from webapi.errors import ApiError
 from webapi.export import handlers as export
 from webapi.export.stream import EXPORTS, Exports
+from webapi.imports import handlers as imports
+from webapi.imports.handlers import RUNNING
 from webapi.trace import handlers as trace
 from webapi.trace.tracing import TRACING, Tracing, watch
 
@@ -66,6 +68,7 @@ CHANGES: Final = (
     ("POST", "/api/v1/users", administration.add_user),
     ("PATCH", "/api/v1/users/{id}", administration.change_user),
     ("DELETE", "/api/v1/users/{id}", administration.remove_user),
+    ("POST", "/api/v1/imports", imports.add_import),
 )
 """What can be changed. ``access.roles`` says by whom, of these as of those."""
 
@@ -91,6 +94,7 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     app[TRACING] = Tracing(app[CONTEXT])
     app[EXPORTS] = Exports(settings.web.exports)
     app.on_response_prepare.append(_add_headers)
+    app[RUNNING] = set()
     app.cleanup_ctx.append(_database)
     app.cleanup_ctx.append(gate.keep)
     if watch_proxies:

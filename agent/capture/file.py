@@ -43,19 +43,27 @@ class File:
 
     ``full_speed`` gives the frames at once with the times of the file. Without it they come with
     the gaps that the file has between them, and their time is now. The file is read ``loops``
-    times; 0 stands for ever. The filter holds in each of them.
+    times; 0 stands for ever. The filter holds in each of them. A packed file is damaged where it
+    exceeds ``max_unpacked`` bytes, unless these are 0.
 
     Raises ``CaptureError`` if it is not a capture file, or the filter is bad; ``read`` raises it
     at the place where the file is damaged.
     """
 
     def __init__(
-        self, path: str, *, filter_text: FilterText, full_speed: bool, loops: int = 1
+        self,
+        path: str,
+        *,
+        filter_text: FilterText,
+        full_speed: bool,
+        loops: int = 1,
+        max_unpacked: int = 0,
     ) -> None:
         self._path = Path(path)
         self._filter_text = filter_text
         self._full_speed = full_speed
         self._loops = loops
+        self._max_unpacked = max_unpacked
         self._inflating: Inflating | None = None
         self._pcap: cypcap.Pcap | None = None
         self._is_stream = path == _STDIN or self._path.is_fifo()
@@ -154,7 +162,7 @@ class File:
         name = str(self._path)
         try:
             if not self._is_stream and is_packed(self._path):
-                self._inflating = Inflating(self._path)
+                self._inflating = Inflating(self._path, self._max_unpacked)
                 name = self._inflating.name
             elif not self._is_stream:
                 # libpcap's own error would have the name in whatever encoding it is.

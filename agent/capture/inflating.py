@@ -32,9 +32,10 @@ class Inflating:
     (RFC 1952 §2.2). Raises OSError.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_bytes: int = 0) -> None:
+        """It ends with an error after ``max_bytes`` unpacked bytes; 0 for any number."""
         self._process = subprocess.Popen(  # noqa: S603 (our own program, no shell)
-            [sys.executable, "-I", "-S", __file__, str(path)],
+            [sys.executable, "-I", "-S", __file__, str(path), str(max_bytes)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -54,15 +55,19 @@ class Inflating:
         return said.decode(errors="replace").strip()
 
 
-def unpack(path: str, pipe: int) -> str:
+def unpack(path: str, pipe: int, max_bytes: int) -> str:
     """Write what is in the file; what is wrong with it, or ""."""
+    room = max_bytes or sys.maxsize
     try:
         with gzip.open(path) as file:
             # What is in front of the damage comes before the exception.
             while data := file.read1(_READ_BYTES):
-                left = memoryview(data)
+                left = memoryview(data)[:room]
+                room -= len(data)
                 while left:
                     left = left[os.write(pipe, left) :]
+                if room < 0:
+                    return f"unpacks to more than {max_bytes} bytes"
     except BrokenPipeError:
         # Nobody wants the rest.
         return ""
@@ -72,4 +77,4 @@ def unpack(path: str, pipe: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(unpack(sys.argv[1], sys.stdout.fileno()))
+    sys.exit(unpack(sys.argv[1], sys.stdout.fileno(), int(sys.argv[2])))

@@ -7,7 +7,8 @@ import ipaddress
 from typing import Final, NamedTuple
 
 UDP: Final = "udp"
-STREAMS: Final = ("tcp", "tls", "ws", "wss")
+TCP: Final = "tcp"
+STREAMS: Final = (TCP, "tls", "ws", "wss")
 ENCRYPTED: Final = ("tls", "wss")
 """Those of the streams that need a certificate."""
 

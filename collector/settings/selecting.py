@@ -180,7 +180,8 @@ class Clock(Section, frozen=True):
         float,
         setting(
             "A message older than this is filed by time of arrival; its own time is kept in "
-            "sender_ts. Agents that were offline send old messages with true times.",
+            "sender_ts. Agents that were offline send old messages with true times. Imported "
+            "files may be as old as retention keeps them.",
             unit="s",
             ge=0,
             le=LONGEST,

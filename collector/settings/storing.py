@@ -176,3 +176,8 @@ class Retention(Section, frozen=True):
     quarantine_messages: Annotated[
         int, setting("Packets kept in the quarantine.", unit="messages", ge=0, le=10_000_000)
     ] = 10_000
+
+
+def kept_s(retention: Retention, kind: str) -> float:
+    """How long a kind of message is kept, in s; ``LONGEST`` where age is no limit."""
+    return float(getattr(retention, kind)) or LONGEST

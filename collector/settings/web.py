@@ -7,11 +7,11 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Annotated, Final
 
-from collector.settings.endpoint import parse_host_port
+from collector.settings.endpoint import TCP, parse_host_port
 from collector.settings.network import parse_network
 from collector.settings.receiving import Tls
 from collector.settings.section import DAY, PATH, Section, setting
-from collector.settings.target import is_host_name
+from collector.settings.target import is_host_name, parse_target
 from collector.settings.trace import is_token, token_rule
 
 SIGN_IN_OFF: Final = "off"
@@ -134,6 +134,45 @@ class Web(Section, frozen=True):
             "An export whose client takes nothing for so long is ended.", unit="s", ge=1, le=3600
         ),
     ] = 60.0
+    max_import_bytes: Annotated[
+        int,
+        setting(
+            "Largest capture file that can be imported, as it comes and unpacked. It lies in the "
+            "folder for temporary files (TMPDIR) meanwhile.",
+            unit="bytes",
+            ge=1024,
+            le=1 << 40,
+        ),
+    ] = 1 << 30
+    import_timeout: Annotated[
+        float,
+        setting(
+            "An import, from the first byte of its file to the last message, is ended after this "
+            "long.",
+            unit="s",
+            ge=1,
+            le=DAY,
+        ),
+    ] = 600.0
+    concurrent_imports: Annotated[
+        int, setting("Capture files that are imported at a time; more are refused.", ge=1, le=16)
+    ] = 1
+    import_target: Annotated[
+        str,
+        setting(
+            "Where the messages of imported files go: HEP of a capture node, as tcp:address:port. "
+            "Empty: the first tcp socket of hep.listen, on this machine."
+        ),
+    ] = ""
+    import_capture_id: Annotated[
+        int,
+        setting(
+            "Capture id of imported messages. When senders.passwords has one for it, they carry "
+            "that.",
+            ge=1,
+            le=0xFFFF_FFFE,
+        ),
+    ] = 2003
     query_timeout: Annotated[
         float,
         setting(
@@ -190,8 +229,17 @@ def conflicts(web: Web, tls: Tls) -> Iterator[str]:
     for host in web.hosts:
         if not is_host_name(host):
             yield f"web.hosts: {host!r} is not the name of a host"
+    yield from _import_conflicts(web)
     if web.metrics_token and not is_token(web.metrics_token):
         yield f"web.metrics_token: {token_rule()}"
+
+
+def _import_conflicts(web: Web) -> Iterator[str]:
+    try:
+        if web.import_target and parse_target(web.import_target).protocol != TCP:
+            yield f"web.import_target: must begin with {TCP}:"
+    except ValueError as error:
+        yield f"web.import_target: {error}"
 
 
 def _exposed(web: Web, name: str, host: str) -> Iterator[str]:

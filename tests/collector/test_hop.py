@@ -127,6 +127,36 @@ def test_a_clock_that_is_far_off_is_kept_but_not_filed_by(offset: int, accepted:
     assert sender.clock_offset == offset
 
 
+@pytest.mark.parametrize(
+    ("method", "days", "accepted"),
+    [("INVITE", 14, True), ("INVITE", 15, False), ("REGISTER", 4, False), ("OPTIONS", 5, True)],
+)
+def test_an_imported_file_is_filed_by_its_time_as_long_as_that_is_kept(
+    method: str, days: int, accepted: bool
+) -> None:
+    """By kind, and by the name of its node alone: the clocks of other senders may be wrong."""
+    kept = tuple(days * DAY_US for days in (14, 3, 5, 1, 9))
+    sent = NOW_US - days * DAY_US
+    for node, filed in ((b"import/a.pcap", accepted), (b"edge", False)):
+        batch = _hop(_packet(request(method), at_us=sent, node_name=node), accept_imported=kept)
+        (row,) = _rows(batch)
+        assert (row["ts"], row["sender_ts"]) == ((sent, None) if filed else (NOW_US, sent))
+
+
+def test_reports_of_an_imported_file_are_kept_by_their_own_rule() -> None:
+    """Events and reports differ."""
+    kept = tuple(days * DAY_US for days in (0, 0, 0, 5, 9))
+    for kind, payload, past, filed in (
+        (5, RTPENGINE_SR, 8, True),
+        (100, b"a log line", 8, False),
+        (100, b"a log line", 4, True),
+    ):
+        fields = {"type": kind, "node_name": b"import/x"}
+        sent = NOW_US - past * DAY_US
+        for row in _rows(_hop(_packet(payload, at_us=sent, **fields), accept_imported=kept)):
+            assert row["ts"] == (sent if filed else NOW_US)
+
+
 @pytest.mark.parametrize("packet", [_packet(at_us=None), hep1()])
 def test_without_a_time_the_time_of_arrival_counts(packet: bytes) -> None:
     """No clock, no offset."""

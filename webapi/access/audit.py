@@ -37,6 +37,7 @@ class Action(StrEnum):
     TRACE_RULE_ADDED = "trace_rule_added"
     TRACE_RULE_REMOVED = "trace_rule_removed"
     EXPORTED = "exported"
+    IMPORTED = "imported"
 
 
 _INSERT: Final = sql.SQL(

@@ -256,6 +256,23 @@ def test_a_packed_file_that_breaks_off(pcap: Path, tmp_path: Path) -> None:
     assert len(frames) >= 2
 
 
+def test_a_packed_file_that_unpacks_to_too_much(pcap: Path, tmp_path: Path) -> None:
+    """What is within the limit is read; at the limit itself there is none."""
+    path = tmp_path / "bomb.pcap.gz"
+    size = pcap.stat().st_size
+    path.write_bytes(gzip.compress(pcap.read_bytes()))
+    for limit, fault in ((size, False), (size - 1, True)):
+        file = File(str(path), filter_text=lambda _: "", full_speed=True, max_unpacked=limit)
+        with closing(file):
+            frames = file.read(100)
+            assert len(frames) == len(SENT) - fault
+            if fault:
+                with pytest.raises(CaptureError, match=f"unpacks to more than {limit} bytes"):
+                    file.read(100)
+            else:
+                assert file.ended
+
+
 def test_a_packed_file_with_a_wrong_checksum(pcap: Path, tmp_path: Path) -> None:
     """All frames come, and then the error: something in them is wrong."""
     content = bytearray(gzip.compress(pcap.read_bytes()))

@@ -118,6 +118,8 @@ BAD = [
     ("web.listen", '"[::]:9080"', ":: is not a loopback address"),
     ("web.listen", '"192.0.2.1:9080"', "192.0.2.1 is not a loopback address"),
     ("web.listen", '"localhost:9080"', "does not have the form address:port"),
+    ("web.import_target", '"udp:127.0.0.1:9060"', "must begin with tcp:"),
+    ("web.import_target", '"here"', "'here' does not begin with"),
     ("retention.other", '"1d"', "is shorter than clock.accept_past"),
     ("retention.precious", '["calls"]', "'calls' is not one of call, registration, other"),
     ("retention.max_disk_percent", "100", "expected float <= 99"),
