@@ -39,7 +39,8 @@ async def show_message(request: web.Request) -> web.Response:
 
 def decode_as(message: Mapping[str, Any]) -> list[str]:
     """What tshark must know: that SIP is on these ports, whatever else they are known for."""
-    layer = "udp" if message["transport"] == "UDP" else "tcp"
+    # As an export makes the packets: TLS and WebSocket are in the clear.
+    layer = {"UDP": "udp", "SCTP": "sctp"}.get(message["transport"], "tcp")
     ports = dict.fromkeys((message["src_port"], message["dst_port"]))
     return [f"{layer}.port=={port},sip" for port in ports if port]
 

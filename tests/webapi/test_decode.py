@@ -42,7 +42,9 @@ async def test_a_message_is_shown_as_tshark_reads_it(get: Get, connection: Conne
     assert layers["udp"]["udp.srcport"] == "5060"
 
 
-@pytest.mark.parametrize("protocol", [hep.PROTOCOL_UDP, hep.PROTOCOL_TCP, hep.PROTOCOL_TLS])
+@pytest.mark.parametrize(
+    "protocol", [hep.PROTOCOL_UDP, hep.PROTOCOL_TCP, hep.PROTOCOL_TLS, hep.PROTOCOL_SCTP]
+)
 async def test_sip_is_found_on_any_port(get: Get, connection: Connection, protocol: int) -> None:
     """Also on one that is known for something else, here DNS and SSH."""
     row = await _stored(
