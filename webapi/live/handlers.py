@@ -23,7 +23,7 @@ from webapi.subject import CALLS, MESSAGES, Subject
 
 STALL_S: Final = 10.0
 """A client that takes nothing for so long is cut off."""
-LIFETIME_S: Final = 900.0
+LIFETIME_S: Final = 300.0
 """A stream ends after so long: its client comes again, and whether it may is asked anew."""
 _LOOK_S: Final = 1.0
 """How often a handler that has nothing to write looks whether the client is still there."""
