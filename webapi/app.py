@@ -142,6 +142,8 @@ async def _add_headers(_request: web.Request, response: web.StreamResponse) -> N
     """The same headers on every answer, before the first byte of a stream goes too."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    # aiohttp has written its own name and version there before.
+    response.headers["Server"] = _HEADERS["Server"]
 
 
 @web.middleware
