@@ -49,9 +49,12 @@ class Get(Protocol):
 
 
 async def store(
-    connection: AsyncConnection[TupleRow], packets: list[bytes], selection: Selection | None = None
+    connection: AsyncConnection[TupleRow],
+    packets: list[bytes],
+    selection: Selection | None = None,
+    process: int = 0,
 ) -> None:
-    """Store HEP packets as ingest does, in the order given."""
+    """Store HEP packets as an ingest process does, in the order given."""
     now = time.time_ns() & -64
     buffer = b"".join(
         record.pack(now + 64 * number, PEER, 9060, Transport.UDP, packet)
@@ -61,7 +64,7 @@ async def store(
     assert hop.encode(buffer, batch, OPTIONS._replace(selection=selection), len(packets)) == len(
         buffer
     )
-    await Store(JOURNAL, 0).commit(connection, batch, [])
+    await Store(JOURNAL, process).commit(connection, batch, [])
 
 
 def load_settings(database: Database, **environment: str) -> settings.Settings:

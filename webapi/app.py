@@ -10,19 +10,23 @@ from aiohttp import web
 
 from collector.log import LOGGER
 from collector.settings import Settings
-from webapi import calls, hosts, lists, metrics, stats, status
+from webapi import calls, decode, hosts, lists, metrics, stats, status
 from webapi.access import administration, gate
 from webapi.access import handlers as account
 from webapi.access.gate import GATE, Gate
 from webapi.access.middleware import check_access
 from webapi.context import CONTEXT, Context
+from webapi.decode import TSHARK
 from webapi.errors import ApiError
 from webapi.export import handlers as export
 from webapi.export.stream import EXPORTS, Exports
 from webapi.imports import handlers as imports
 from webapi.imports.handlers import RUNNING
+from webapi.live import handlers as live
+from webapi.live.handlers import LIVE, Live
 from webapi.trace import handlers as trace
 from webapi.trace.tracing import TRACING, Tracing, watch
+from webapi.tshark import Tshark
 
 ROUTES: Final = (
     ("/api/v1/messages", lists.list_messages),
@@ -31,6 +35,7 @@ ROUTES: Final = (
     ("/api/v1/messages/export.txt", export.messages_text),
     ("/api/v1/messages/export.jsonl", export.messages_lines),
     ("/api/v1/messages/export.csv", export.messages_table),
+    ("/api/v1/messages/{id}/decode", decode.show_message),
     ("/api/v1/reports", lists.list_reports),
     ("/api/v1/events", lists.list_events),
     ("/api/v1/calls", lists.list_calls),
@@ -44,6 +49,8 @@ ROUTES: Final = (
     ("/api/v1/calls/{call_id}/export.json", export.call_json),
     ("/api/v1/calls/{call_id}/export.xml", export.call_sipp),
     ("/api/v1/calls/{call_id}/export.svg", export.call_svg),
+    ("/api/v1/live/calls", live.stream_calls),
+    ("/api/v1/live/messages", live.stream_messages),
     ("/api/v1/registrations", lists.list_registrations),
     ("/api/v1/stats", stats.show_stats),
     ("/api/v1/status", status.show_status),
@@ -76,7 +83,6 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
-    "Server": "kemiscope",
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -93,8 +99,11 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     app[GATE] = Gate(app[CONTEXT])
     app[TRACING] = Tracing(app[CONTEXT])
     app[EXPORTS] = Exports(settings.web.exports)
-    app.on_response_prepare.append(_add_headers)
     app[RUNNING] = set()
+    app[LIVE] = Live(app[CONTEXT])
+    app[TSHARK] = Tshark(settings.web.tshark, settings.web.tshark_timeout)
+    app.on_response_prepare.append(_add_headers)
+    app.on_shutdown.append(live.end)
     app.cleanup_ctx.append(_database)
     app.cleanup_ctx.append(gate.keep)
     if watch_proxies:
@@ -136,6 +145,8 @@ async def _add_headers(_request: web.Request, response: web.StreamResponse) -> N
     """The same headers on every answer, before the first byte of a stream goes too."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    # aiohttp has written its own name and version there before.
+    response.headers["Server"] = "kemiscope"
 
 
 @web.middleware

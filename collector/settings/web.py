@@ -183,6 +183,38 @@ class Web(Section, frozen=True):
         ),
     ] = 10.0
     connections: Annotated[int, setting("Database connections of the web API.", ge=1, le=100)] = 4
+    live_clients: Annotated[
+        int, setting("Clients of the live streams at the same time.", ge=1, le=1000)
+    ] = 50
+    live_max_rows: Annotated[
+        int,
+        setting(
+            "Most rows that a live stream shows in a second; it counts the others.",
+            unit="rows",
+            ge=1,
+            le=10_000,
+        ),
+    ] = 200
+    live_lookback: Annotated[
+        float,
+        setting(
+            "A live stream shows what was captured at most so long before it was stored, by the "
+            "sender's clock. All of that is looked at every second.",
+            unit="s",
+            ge=1,
+            le=3600,
+        ),
+    ] = 10.0
+    tshark: Annotated[
+        str,
+        setting(
+            "The program that decodes a message, a path or a name in PATH. Empty: nothing is "
+            "decoded."
+        ),
+    ] = "tshark"
+    tshark_timeout: Annotated[
+        float, setting("A decoding that takes longer is ended.", unit="s", ge=0.5, le=60)
+    ] = 10.0
 
 
 def local_host_port(web: Web) -> tuple[str, int]:
