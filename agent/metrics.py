@@ -122,6 +122,7 @@ class MetricsServer:
     def __init__(self, listen: tuple[str, int]) -> None:
         """``listen`` without an address is on all. Raises OSError that names the flag."""
         host, port = listen
+        self._thread: threading.Thread | None = None
         try:
             self._server = _Server(host, port)
         except OSError as error:
@@ -138,10 +139,14 @@ class MetricsServer:
         registry = CollectorRegistry(auto_describe=False)
         registry.register(figures)
         self._server.show = lambda: generate_latest(registry)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
-        """In a process that was just forked: the port belongs to the parent."""
+        """Serve no more; in a process that was just forked, too: the port is the parent's."""
+        if self._thread:
+            self._server.shutdown()  # or it would look for ever at a socket that is closed
+            self._thread.join()
         self._server.socket.close()
 
 
