@@ -15,12 +15,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from agent.capture.interface import BLOCK_AGE_S
+from agent.capture.recorder import Recorder
+from agent.capture.source import Source
 from agent.count import Count
 from agent.counts import Counts
 from agent.duplicates import Duplicates
 from agent.flags.options import Options
+from agent.packet.decoder import Decoder
 from agent.packet.packet import Packet
 from agent.selection import AddressFilter, ContentFilter, MethodFilter
+from agent.stream.streams import Streams
 from collector.hep import PROTOCOL_TCP, TYPE_SIP, Hep
 from collector.log import LOGGER, LimitedLog
 
@@ -47,39 +51,8 @@ _KERNEL: Final = int(Count.KERNEL)
 _INTERFACE: Final = int(Count.INTERFACE)
 
 
-class Source(Protocol):
-    """What is asked of ``agent.capture.source.Source``."""
-
-    @property
-    def ended(self) -> bool: ...
-
-    def fileno(self) -> int: ...
-
-    def due(self) -> float | None: ...
-
-    def read(self, max_frames: int) -> Sequence[tuple[int, bytes, int]]: ...
-
-    def drops(self) -> tuple[int, int]: ...
-
-
-class Decoder(Protocol):
-    """What is asked of ``agent.packet.decoder.Decoder``."""
-
-    def decode(self, time: int, frame: bytes) -> Sequence[Packet]: ...
-
-    def expire(self, now: int) -> None: ...
-
-
-class Streams(Protocol):
-    """What is asked of ``agent.stream.streams.Streams``."""
-
-    def feed(self, packet: Packet) -> Sequence[Packet]: ...
-
-    def expire(self, now: int) -> Sequence[Packet]: ...
-
-
 class Messages(Protocol):
-    """What is asked of ``agent.message.messages.Messages``."""
+    """What reads packets: ``agent.message.messages.Messages``, or what an import puts before it."""
 
     @property
     def outcome(self) -> int: ...
@@ -90,19 +63,11 @@ class Messages(Protocol):
 
 
 class Handover(Protocol):
-    """What is asked of ``agent.handover.Handover``."""
+    """What messages are handed to: ``agent.handover.Handover``, or what an import sends by."""
 
     def put(self, message: Hep) -> None: ...
 
     def flush(self) -> None: ...
-
-
-class Recorder(Protocol):
-    """What is asked of the writer of -wf."""
-
-    def write(self, time: int, frame: bytes, length: int) -> None: ...
-
-    def tick(self) -> None: ...
 
 
 class Worker:

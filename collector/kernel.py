@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
+import socket
 import sys
+import termios
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -107,3 +110,12 @@ def _address(hexadecimal: str) -> str:
     if sys.byteorder == "little":
         words = [word[::-1] for word in words]
     return str(ipaddress.ip_address(b"".join(words)))
+
+
+def unacknowledged(connected: socket.socket) -> int:
+    """Bytes written to a TCP connection that the other side's kernel has not acknowledged
+    (SIOCOUTQ).
+
+    Still right after the other side has closed or reset it.
+    """
+    return int.from_bytes(fcntl.ioctl(connected, termios.TIOCOUTQ, bytes(4)), sys.byteorder)

@@ -33,8 +33,10 @@ class Source(Protocol):
 
     linktype: int
     """libpcap's ``DLT_…`` of all its frames."""
-    ended: bool
-    """No further frame will come: the end of a file."""
+
+    @property
+    def ended(self) -> bool:
+        """No further frame will come: the end of a file."""
 
     def fileno(self) -> int:
         """A descriptor for ``select``, ``poll`` and ``epoll``, the same as long as this lives."""

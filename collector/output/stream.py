@@ -8,16 +8,14 @@ byte is in the kernel when ``drain`` returns.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import socket
 import ssl
-import struct
-import termios
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import accumulate
 from typing import Final
 
+from collector import kernel
 from collector.output.address import resolve
 from collector.settings.endpoint import Endpoint
 
@@ -171,12 +169,8 @@ class Stream:
         return self._outgoing.pending + self._left + self.under_way()
 
     def under_way(self) -> int:
-        """Those of them that this side's kernel has (SIOCOUTQ).
-
-        Still right after the other side has closed or reset the connection.
-        """
-        answer = fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(4))
-        return int(struct.unpack("i", answer)[0])
+        """Those of them that this side's kernel has."""
+        return kernel.unacknowledged(self._socket)
 
     def close(self) -> None:
         """Close the connection; what the kernel has is still sent."""

@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Final
 
 import pytest
 
@@ -17,49 +15,8 @@ from collector import hep
 from collector.hep import Hep
 from stack.ports import free_port
 from tests.agent.packet.frames import ethernet, ip4, tcp, udp
+from tests.agent_traffic import assert_balanced, decoded, number_of, sip_request, wait_packets
 from tests.fix_agent import PATIENCE_S, StartAgent, StartServer, write_pcap
-from tests.receivers import Receiver
-
-_REQUEST: Final = (
-    "{method} sip:bob@example.org SIP/2.0\r\n"
-    "Via: SIP/2.0/{transport} 192.0.2.1:5060;branch=z9hG4bK-{number:016}\r\n"
-    "From: <sip:alice@example.com>;tag=1\r\nTo: <sip:bob@example.org>\r\n"
-    "Call-ID: {number}@test\r\nCSeq: 1 {method}\r\nContent-Length: {length}\r\n\r\n{body}"
-)
-
-
-def _request(number: int, method: str = "OPTIONS", transport: str = "UDP", body: str = "") -> bytes:
-    return _REQUEST.format(
-        method=method, transport=transport, number=number, length=len(body), body=body
-    ).encode()
-
-
-def _decoded(server: Receiver) -> list[Hep]:
-    found = [hep.decode(packet) for packet in list(server.packets)]
-    assert all(isinstance(one, Hep) for one in found)
-    return [one for one in found if isinstance(one, Hep)]
-
-
-def _wait(server: Receiver, packets: int) -> list[Hep]:
-    deadline = time.monotonic() + PATIENCE_S
-    while len(server.packets) < packets and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return _decoded(server)
-
-
-def _number(line: str, what: str) -> int:
-    found = re.search(rf"(\d+) {what}\b", line)
-    assert found, f"no {what!r} in {line!r}"
-    return int(found[1])
-
-
-def _assert_balanced(line: str) -> None:
-    """Both balances of the exit line (``agent.count``), as a reader would check them."""
-    frames, messages, *_ = line.partition("frames: ")[2].split("; ")
-    for part, total in ((frames, "captured"), (messages, "found")):
-        numbers = [int(number) for number in re.findall(r"(\d+) [a-z]", part)]
-        assert _number(part, total) == numbers[0] == sum(numbers[1:]), part
-
 
 # Live, on the loopback.
 
@@ -76,17 +33,17 @@ def test_a_live_capture_arrives_byte_for_byte_and_once(
         *("-nt", kind, "-hi", "7", "-hn", "edge", "-hp", "secret"),
     )
     agent.wait_for("capturing")
-    sent = [_request(number, body="\0\xff" * number) for number in range(50)]
+    sent = [sip_request(number, body="\0\xff" * number) for number in range(50)]
     begun = time.time()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.bind(("127.0.0.1", 0))
         own = client.getsockname()[1]
         for message in sent:
             client.sendto(message, ("127.0.0.1", port))
-    _wait(server, 51)  # and the ping
+    wait_packets(server, 51)  # and the ping
     time.sleep(0.3)  # for what should not come
     assert agent.stop() == 0
-    found = [one for one in _decoded(server) if one.type == hep.TYPE_SIP]
+    found = [one for one in decoded(server) if one.type == hep.TYPE_SIP]
     assert [one.payload for one in found] == sent
     localhost = bytes((127, 0, 0, 1))
     for one in found:
@@ -94,8 +51,10 @@ def test_a_live_capture_arrives_byte_for_byte_and_once(
         assert (one.capture_id, one.node_name, one.auth_key) == (7, b"edge", b"secret")
         assert abs(one.seconds + one.microseconds / 1e6 - begun) < PATIENCE_S
     line = agent.exit_line
-    _assert_balanced(line)
-    assert _number(line, "found") == _number(line, "handed over") == _number(line, "sent") == 50
+    assert_balanced(line)
+    assert (
+        number_of(line, "found") == number_of(line, "handed over") == number_of(line, "sent") == 50
+    )
 
 
 def test_a_frame_of_joined_segments_is_whole_unless_s_cuts_it(
@@ -108,7 +67,7 @@ def test_a_frame_of_joined_segments_is_whole_unless_s_cuts_it(
     agents = [start_agent(*flags, "-hi", "1"), start_agent(*flags, "-hi", "2", "-s", "8192")]
     for agent in agents:
         agent.wait_for("capturing")
-    message = _request(1, transport="TCP", body="x" * 20_000)
+    message = sip_request(1, transport="TCP", body="x" * 20_000)
     with (
         socket.create_server(("127.0.0.1", port)) as listening,
         socket.create_connection(("127.0.0.1", port)) as client,
@@ -117,9 +76,9 @@ def test_a_frame_of_joined_segments_is_whole_unless_s_cuts_it(
         client.sendall(message)
         connection.recv(65_536)
         connection.close()
-    _wait(server, 1)
+    wait_packets(server, 1)
     assert [agent.stop() for agent in agents] == [0, 0]
-    assert [(one.capture_id, one.payload) for one in _decoded(server)] == [(1, message)]
+    assert [(one.capture_id, one.payload) for one in decoded(server)] == [(1, message)]
     assert "1 lost (tcp_unfinished 1)" in agents[1].exit_line
 
 
@@ -131,7 +90,7 @@ def test_a_tcp_stream_on_the_loopback_gives_each_message_once(
     port = free_port()
     agent = start_agent("-i", "lo", "-pr", str(port), "-hs", f"127.0.0.1:{server.port}")
     agent.wait_for("capturing")
-    sent = [_request(number, transport="TCP", body="x" * 300) for number in range(30)]
+    sent = [sip_request(number, transport="TCP", body="x" * 300) for number in range(30)]
     stream = b"".join(sent)
     with (
         socket.create_server(("127.0.0.1", port)) as listening,
@@ -143,10 +102,10 @@ def test_a_tcp_stream_on_the_loopback_gives_each_message_once(
             client.sendall(stream[at : at + 777])
             connection.recv(65_536)
         connection.close()
-    _wait(server, len(sent))
+    wait_packets(server, len(sent))
     assert agent.stop() == 0
-    assert [one.payload for one in _decoded(server)] == sent
-    _assert_balanced(agent.exit_line)
+    assert [one.payload for one in decoded(server)] == sent
+    assert_balanced(agent.exit_line)
 
 
 def test_two_workers_share_the_frames(start_agent: StartAgent, start_server: StartServer) -> None:
@@ -159,14 +118,14 @@ def test_two_workers_share_the_frames(start_agent: StartAgent, start_server: Sta
     )
     agent.wait_for("capturing", lines=2)
     assert len(agent.children) == 3
-    sent = [_request(number) for number in range(100)]
+    sent = [sip_request(number) for number in range(100)]
     for message in sent:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.sendto(message, ("127.0.0.1", port))
-    _wait(server, len(sent))
+    wait_packets(server, len(sent))
     assert agent.stop() == 0
-    assert sorted(one.payload for one in _decoded(server)) == sorted(sent)
-    _assert_balanced(agent.exit_line)
+    assert sorted(one.payload for one in decoded(server)) == sorted(sent)
+    assert_balanced(agent.exit_line)
 
 
 # From a file.
@@ -182,22 +141,25 @@ def test_the_end_of_a_file_loses_nothing(
 ) -> None:
     """heplify leaves up to 7 % unsent."""
     server = start_server(kind)
-    sent = [_request(number, body="x" * (number % 900)) for number in range(5000)]
+    sent = [sip_request(number, body="x" * (number % 900)) for number in range(5000)]
     file = write_pcap(tmp_path / "in.pcap", _udp_frames(sent))
     agent = start_agent(
         *("-rf", str(file), "-t", "pcap", "-rs", "-nt", kind),
         *("-hs", f"127.0.0.1:{server.port}"),
     )
     assert agent.end() == 0
-    found = _wait(server, len(sent))
+    found = wait_packets(server, len(sent))
     assert [one.payload for one in found] == sent
     assert found[0].seconds == 1_800_000_000
     line = agent.exit_line
-    _assert_balanced(line)
+    assert_balanced(line)
     assert (
-        _number(line, "captured") == _number(line, "handed over") == _number(line, "sent") == 5000
+        number_of(line, "captured")
+        == number_of(line, "handed over")
+        == number_of(line, "sent")
+        == 5000
     )
-    assert _number(line, "unsent") == 0
+    assert number_of(line, "unsent") == 0
 
 
 def test_every_server_gets_every_message(
@@ -205,39 +167,39 @@ def test_every_server_gets_every_message(
 ) -> None:
     """Also one that does not answer keeps none from the other; here two that do."""
     servers = [start_server("udp"), start_server("udp")]
-    sent = [_request(number) for number in range(100)]
+    sent = [sip_request(number) for number in range(100)]
     file = write_pcap(tmp_path / "in.pcap", _udp_frames(sent))
     where = ",".join(f"127.0.0.1:{server.port}" for server in servers)
     agent = start_agent("-rf", str(file), "-rs", "-hs", where)
     assert agent.end() == 0
     for server in servers:
-        assert [one.payload for one in _wait(server, len(sent))] == sent
+        assert [one.payload for one in wait_packets(server, len(sent))] == sent
 
 
 def test_a_file_that_cannot_be_sent_ends_with_a_status_and_a_line(
     tmp_path: Path, start_agent: StartAgent
 ) -> None:
     """It waits, says so, and a signal ends the waiting."""
-    file = write_pcap(tmp_path / "in.pcap", _udp_frames([_request(1), _request(2)]))
+    file = write_pcap(tmp_path / "in.pcap", _udp_frames([sip_request(1), sip_request(2)]))
     agent = start_agent("-rf", str(file), "-rs", "-nt", "tcp", "-hs", f"127.0.0.1:{free_port()}")
     agent.wait_for("waiting for the servers: tcp:.*2 messages left .*refused")
     assert agent.stop() == 1
     assert any("not all was sent" in line for line in agent.lines)
-    assert _number(agent.exit_line, "unsent") == 2
+    assert number_of(agent.exit_line, "unsent") == 2
 
 
 def test_lp_repeats_the_file_and_eof_exit_does_not(
     tmp_path: Path, start_agent: StartAgent, start_server: StartServer
 ) -> None:
     """-eof-exit ends at the first end of file, whatever -lp says."""
-    file = write_pcap(tmp_path / "in.pcap", _udp_frames([_request(1), _request(2)]))
+    file = write_pcap(tmp_path / "in.pcap", _udp_frames([sip_request(1), sip_request(2)]))
     for flags, times in (((), 1), (("-lp", "3"), 3), (("-lp", "0", "-eof-exit"), 1)):
         server = start_server("udp")
         agent = start_agent("-rf", str(file), "-rs", *flags, "-hs", f"127.0.0.1:{server.port}")
         assert agent.end() == 0
-        assert [one.payload for one in _wait(server, 2 * times)] == [
-            _request(1),
-            _request(2),
+        assert [one.payload for one in wait_packets(server, 2 * times)] == [
+            sip_request(1),
+            sip_request(2),
         ] * times
 
 
@@ -246,7 +208,7 @@ def test_o_waits_for_enter(
 ) -> None:
     """One packet for each."""
     server = start_server("udp")
-    file = write_pcap(tmp_path / "in.pcap", _udp_frames([_request(n) for n in range(3)]))
+    file = write_pcap(tmp_path / "in.pcap", _udp_frames([sip_request(n) for n in range(3)]))
     agent = start_agent(
         *("-rf", str(file), "-rs", "-o", "-hs", f"127.0.0.1:{server.port}"), stdin=subprocess.PIPE
     )
@@ -257,7 +219,7 @@ def test_o_waits_for_enter(
         assert len(server.packets) == packets - 1
         keys.write("\n")
         keys.flush()
-        _wait(server, packets)
+        wait_packets(server, packets)
     keys.close()
     assert agent.end() == 0
     assert len(server.packets) == 3
@@ -269,7 +231,7 @@ def test_long_messages_arrive(
 ) -> None:
     """What a datagram or a HEP packet cannot hold goes compressed."""
     server = start_server(kind)
-    sent = [_request(1, transport="TCP", body="x" * size) for size in (60_000, 65_150, 100_000)]
+    sent = [sip_request(1, transport="TCP", body="x" * size) for size in (60_000, 65_150, 100_000)]
     stream = b"".join(sent)
     frames = [ethernet(ip4(tcp(b"", flags=2, sequence=99), 6))]
     frames += [
@@ -279,8 +241,8 @@ def test_long_messages_arrive(
     file = write_pcap(tmp_path / "in.pcap", frames)
     agent = start_agent("-rf", str(file), "-rs", "-nt", kind, "-hs", f"127.0.0.1:{server.port}")
     assert agent.end() == 0
-    assert [one.payload for one in _wait(server, 3)] == sent
-    _assert_balanced(agent.exit_line)
+    assert [one.payload for one in wait_packets(server, 3)] == sent
+    assert_balanced(agent.exit_line)
 
 
 # What is left out.
@@ -291,7 +253,7 @@ def test_undecodable_packets_are_counted(
 ) -> None:
     """By cause; and every frame is in the balance once."""
     server = start_server("udp")
-    whole = ethernet(ip4(udp(_request(1))))
+    whole = ethernet(ip4(udp(sip_request(1))))
     frames = [
         whole,
         ethernet(b"arp", kind=0x0806),
@@ -307,11 +269,11 @@ def test_undecodable_packets_are_counted(
         "-rf", str(file), "-rs", "-bpf", "len >= 0", "-hs", f"127.0.0.1:{server.port}"
     )
     assert agent.end() == 0
-    assert [one.payload for one in _wait(server, 1)] == [_request(1)]
+    assert [one.payload for one in wait_packets(server, 1)] == [sip_request(1)]
     line = agent.exit_line
-    _assert_balanced(line)
-    assert _number(line, "captured") == len(frames)
-    assert _number(line, "used") == 1
+    assert_balanced(line)
+    assert number_of(line, "captured") == len(frames)
+    assert number_of(line, "used") == 1
     assert "not_ip 1" in line
     assert "unknown 1" in line
     assert "too_short 1" in line
@@ -322,12 +284,12 @@ def test_dim_is_trimmed_and_the_exit_line_says_what_was_filtered(
 ) -> None:
     """All filters together, and the line that names each."""
     server = start_server("udp")
-    kept = _request(1, "INVITE")
-    frames = _udp_frames([_request(2, "REGISTER"), kept, _request(3, "OPTIONS")])
+    kept = sip_request(1, "INVITE")
+    frames = _udp_frames([sip_request(2, "REGISTER"), kept, sip_request(3, "OPTIONS")])
     frames += [
         ethernet(ip4(udp(kept)), tags=((0x8100, 5),)),  # the same in a VLAN
-        ethernet(ip4(udp(_request(4, "BYE")), src=bytes((10, 9, 0, 1)))),
-        ethernet(ip4(udp(_request(5, "INVITE", body="friendly-scanner")))),
+        ethernet(ip4(udp(sip_request(4, "BYE")), src=bytes((10, 9, 0, 1)))),
+        ethernet(ip4(udp(sip_request(5, "INVITE", body="friendly-scanner")))),
     ]
     file = write_pcap(tmp_path / "in.pcap", frames)
     agent = start_agent(
@@ -335,9 +297,9 @@ def test_dim_is_trimmed_and_the_exit_line_says_what_was_filtered(
         *("-di", "friendly-scanner", "-vlan", "-hs", f"127.0.0.1:{server.port}"),
     )
     assert agent.end() == 0
-    assert [one.payload for one in _wait(server, 1)] == [kept]
+    assert [one.payload for one in wait_packets(server, 1)] == [kept]
     line = agent.exit_line
-    _assert_balanced(line)
+    assert_balanced(line)
     assert "3 filtered (content 1, address 1, duplicate 1)" in line
     assert "2 filtered (method 2)" in line
 
@@ -357,7 +319,7 @@ def test_hin_passes_on_what_it_receives(
     )
     agent.wait_for("HEP on")
     header = Hep(3, 17, b"\1" * 4, b"\2" * 4, 5060, 5061, 1_800_000_000, 0, 1, 9, b"")
-    sent = [hep.encode(header._replace(payload=_request(number))) for number in range(200)]
+    sent = [hep.encode(header._replace(payload=sip_request(number))) for number in range(200)]
     if kind == "tcp":
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(b"".join(sent))
@@ -365,7 +327,7 @@ def test_hin_passes_on_what_it_receives(
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             for packet in sent:
                 client.sendto(packet, ("127.0.0.1", port))
-    _wait(server, len(sent))
+    wait_packets(server, len(sent))
     assert agent.stop() == 0
     assert server.packets == sent
-    _assert_balanced(agent.exit_line)
+    assert_balanced(agent.exit_line)

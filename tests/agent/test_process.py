@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -13,55 +12,12 @@ import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
-from typing import Final
 
 import pytest
 
-from collector import hep
-from collector.hep import Hep
 from stack.ports import free_port
+from tests.agent_traffic import sip_request, wait_packets
 from tests.fix_agent import PATIENCE_S, StartAgent, StartServer
-from tests.receivers import Receiver
-
-_REQUEST: Final = (
-    "{method} sip:bob@example.org SIP/2.0\r\n"
-    "Via: SIP/2.0/{transport} 192.0.2.1:5060;branch=z9hG4bK-{number:016}\r\n"
-    "From: <sip:alice@example.com>;tag=1\r\nTo: <sip:bob@example.org>\r\n"
-    "Call-ID: {number}@test\r\nCSeq: 1 {method}\r\nContent-Length: {length}\r\n\r\n{body}"
-)
-
-
-def _request(number: int, method: str = "OPTIONS", transport: str = "UDP", body: str = "") -> bytes:
-    return _REQUEST.format(
-        method=method, transport=transport, number=number, length=len(body), body=body
-    ).encode()
-
-
-def _decoded(server: Receiver) -> list[Hep]:
-    found = [hep.decode(packet) for packet in list(server.packets)]
-    assert all(isinstance(one, Hep) for one in found)
-    return [one for one in found if isinstance(one, Hep)]
-
-
-def _wait(server: Receiver, packets: int) -> list[Hep]:
-    deadline = time.monotonic() + PATIENCE_S
-    while len(server.packets) < packets and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return _decoded(server)
-
-
-def _number(line: str, what: str) -> int:
-    found = re.search(rf"(\d+) {what}\b", line)
-    assert found, f"no {what!r} in {line!r}"
-    return int(found[1])
-
-
-def _assert_balanced(line: str) -> None:
-    """Both balances of the exit line (``agent.count``), as a reader would check them."""
-    frames, messages, *_ = line.partition("frames: ")[2].split("; ")
-    for part, total in ((frames, "captured"), (messages, "found")):
-        numbers = [int(number) for number in re.findall(r"(\d+) [a-z]", part)]
-        assert _number(part, total) == numbers[0] == sum(numbers[1:]), part
 
 
 @pytest.mark.parametrize(("number", "name"), [(0, "sender"), (1, "worker 0")])
@@ -144,8 +100,8 @@ def test_metrics_are_served_while_it_runs(
     )
     agent.wait_for("capturing")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.sendto(_request(1), ("127.0.0.1", port))
-    _wait(server, 1)
+        client.sendto(sip_request(1), ("127.0.0.1", port))
+    wait_packets(server, 1)
     with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     assert 'hepagent_messages_total{cause="found",outcome="total"} 1.0' in text

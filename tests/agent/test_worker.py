@@ -67,6 +67,9 @@ class Frames:
     def drops(self) -> tuple[int, int]:
         return 4, 2
 
+    def close(self) -> None:
+        os.close(self._event)
+
 
 class Trial:
     """A worker with real parts and a journal."""

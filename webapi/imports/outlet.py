@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 import socket
-import sys
 import time
 from collections import Counter
-from fcntl import ioctl
-from termios import TIOCOUTQ
 from typing import Final
 
 from agent.count import Count
@@ -17,6 +14,7 @@ from agent.message.media import find_call_id
 from agent.selection import cseq_method
 from collector import hep
 from collector.hep import TYPE_RTCP, TYPE_SIP, Hep
+from collector.kernel import unacknowledged
 from collector.sip import kind_of
 from webapi.imports.job import ImportFault, Job
 
@@ -93,7 +91,7 @@ class Outlet:
             self._socket.shutdown(socket.SHUT_WR)
             while self._receive():
                 pass
-            if self._unacknowledged():
+            if unacknowledged(self._socket):
                 reason = "it has closed the connection: look at senders.networks"
                 raise self._fault(reason)
         except OSError as error:
@@ -103,19 +101,15 @@ class Outlet:
 
     def _receive(self) -> bytes:
         """What the node says, which means nothing; empty when it has closed. Raises OSError."""
-        before = self._unacknowledged()
+        before = unacknowledged(self._socket)
         while True:
             try:
                 return self._socket.recv(_READ_BYTES)
             except TimeoutError:
-                left = self._unacknowledged()
+                left = unacknowledged(self._socket)
                 if left >= before:
                     raise
                 before = left
-
-    def _unacknowledged(self) -> int:
-        """Bytes that the kernel over there has not acknowledged."""
-        return int.from_bytes(ioctl(self._socket, TIOCOUTQ, bytes(4)), sys.byteorder)
 
     @property
     def shown_call_ids(self) -> list[str]:

@@ -174,7 +174,13 @@ class Shifted:
         """``shift`` is in µs."""
         self._file = file
         self._shift = shift
-        self.fileno, self.due, self.drops = file.fileno, file.due, file.drops
+        self.linktype = file.linktype
+        self.fileno, self.due, self.drops, self.close = (
+            file.fileno,
+            file.due,
+            file.drops,
+            file.close,
+        )
 
     @property
     def ended(self) -> bool:
