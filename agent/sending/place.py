@@ -45,13 +45,17 @@ def in_memory() -> Path:
     # The others are for everybody: the name there tells whose it is.
     name = f"hepagent-{os.geteuid()}.journal"
     places = [Path(runtime) / "journal"] if runtime else []
-    places += [Path(parent) / name for parent in ("/dev/shm", tempfile.gettempdir())]  # noqa: S108
+    places += [parent / name for parent in _for_everybody()]
     for place in places:
         with suppress(OSError):
             is_large = free_bytes(place.parent) - kept_free(place.parent) >= _LEAST_MEMORY
             if is_large and os.access(place.parent, os.W_OK | os.X_OK):
                 return place
     return places[-1]
+
+
+def _for_everybody() -> tuple[Path, ...]:
+    return Path("/dev/shm"), Path(tempfile.gettempdir())  # noqa: S108
 
 
 def free_bytes(directory: Path) -> int:
@@ -69,13 +73,17 @@ def kept_free(directory: Path) -> int:
 def claim(base: Path, outputs: Iterable[str]) -> tuple[Path, int]:
     """Take a journal that no running agent has; of those, one that has the same outputs.
 
-    It is ``base``, or where that is taken one beside it. Returns its directory and the descriptor
-    that holds it for this process and those that it forks. Raises OSError or JournalError.
+    It is ``base``, or where that is taken one beside it. In a place for everybody one with other
+    outputs is left alone: its messages may be none of this agent's servers' business. Returns its
+    directory and the descriptor that holds it for this process and those that it forks. Raises
+    OSError or JournalError.
     """
     mine = sorted(outputs)
-    candidates = list(_candidates(base))
-    known = [one for one in candidates if one.is_dir() and state_file.names(one) == mine]
-    for directory in (*known, *candidates):
+    found = {one: state_file.names(one) if one.is_dir() else [] for one in _candidates(base)}
+    known = [one for one, names in found.items() if names == mine]
+    is_own = base.parent not in _for_everybody()
+    others = [one for one, names in found.items() if is_own or not names]
+    for directory in (*known, *others):
         lock = _take(directory)
         if lock is not None:
             return directory, lock

@@ -138,6 +138,22 @@ def test_the_memory_of_a_killed_agent_is_taken_over(tmp_path: Path, opened: list
     assert _read(opened[0]) == [b"left behind"]
 
 
+def test_memory_for_everybody_is_taken_over_by_an_agent_with_the_same_servers_only(
+    tmp_path: Path, opened: list[Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was meant for one server is not sent to another that somebody tries something with."""
+    monkeypatch.delenv("RUNTIME_DIRECTORY")
+    monkeypatch.setattr(place, "_for_everybody", lambda: (tmp_path,))
+    left = Journal(_options())
+    _append(left, b"left behind")
+    left.close(keep=True)
+    opened.append(Journal(read_options(["-hs", "10.0.0.1:9061"])))
+    assert opened[0].directory != left.directory
+    opened.append(Journal(_options()))
+    assert opened[1].directory == left.directory
+    assert _read(opened[1]) == [b"left behind"]
+
+
 def test_memory_that_nobody_takes_over_is_given_back(
     opened: list[Journal], monkeypatch: pytest.MonkeyPatch
 ) -> None:
