@@ -73,7 +73,7 @@ class Load:
 
 def build() -> tuple[Path, Path]:
     """Compile the sender and write its templates if they are older than their sources."""
-    files = ("sender.c", "transport.c", "transport.h")
+    files = ("sender.c", "transport.c", "transport.h", "clock.h")
     program = compiled.program("sender", files, ("-lssl", "-lcrypto"))
     templates = compiled.BUILD / "templates"
     if not templates.exists() or templates.stat().st_mtime < Path(mix.__file__).stat().st_mtime:

@@ -36,9 +36,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
+#include "clock.h"
 #include "transport.h"
 
 #define SUBSCRIBERS 1000000
@@ -52,21 +51,6 @@ struct packet {
     struct place *place;
     unsigned char *data;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec * 1e-9;
-}
-
-static double cpu(void)
-{
-    struct rusage used;
-    getrusage(RUSAGE_SELF, &used);
-    return used.ru_utime.tv_sec + used.ru_stime.tv_sec +
-           (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
-}
 
 static void take(FILE *file, void *to, size_t size)
 {
@@ -168,11 +152,11 @@ int main(int argc, char **argv)
     for (int i = 0; i < BATCH; i++)
         part[i].iov_base = buffer[i];
 
-    started = now();
+    started = clock_s();
     while (sent < count) {
         uint64_t ready = count - sent;
         if (rate > 0) {
-            uint64_t due = (uint64_t)((now() - started) * rate);
+            uint64_t due = (uint64_t)((clock_s() - started) * rate);
             if (due <= sent) {
                 struct timespec pause = {0, 100000};
                 nanosleep(&pause, NULL);
@@ -199,7 +183,7 @@ int main(int argc, char **argv)
     transport_close();
     printf("{\"sent\": %llu, \"errors\": %llu, \"seconds\": %.6f, \"octets\": %llu, "
            "\"cpu_s\": %.6f}\n",
-           (unsigned long long)sent, (unsigned long long)errors, now() - started,
-           (unsigned long long)octets, cpu());
+           (unsigned long long)sent, (unsigned long long)errors, clock_s() - started,
+           (unsigned long long)octets, cpu_s(RUSAGE_SELF));
     return 0;
 }

@@ -22,9 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
+
+#include "../clock.h"
 
 #define BATCH 64
 #define FILE_HEADER 24
@@ -34,21 +34,6 @@ static void fail(const char *what)
 {
     perror(what);
     exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec * 1e-9;
-}
-
-static double cpu(void)
-{
-    struct rusage used;
-    getrusage(RUSAGE_SELF, &used);
-    return used.ru_utime.tv_sec + used.ru_stime.tv_sec +
-           (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
 }
 
 /* The frames of a file; returns how many. */
@@ -107,9 +92,9 @@ int main(int argc, char **argv)
     in_file = load(argv[2], &frames);
     count = strtoull(argv[3], NULL, 10);
     rate = atof(argv[4]);
-    started = now();
+    started = clock_s();
     while (sent < count) {
-        uint64_t due = (uint64_t)((now() - started) * rate);
+        uint64_t due = (uint64_t)((clock_s() - started) * rate);
         unsigned ready;
         int done;
 
@@ -132,6 +117,6 @@ int main(int argc, char **argv)
         sent += done > 0 ? (uint64_t)done : 0;
     }
     printf("{\"sent\": %llu, \"again\": %llu, \"seconds\": %.6f, \"cpu_s\": %.6f}\n",
-           (unsigned long long)sent, (unsigned long long)again, now() - started, cpu());
+           (unsigned long long)sent, (unsigned long long)again, clock_s() - started, cpu_s(RUSAGE_SELF));
     return 0;
 }

@@ -158,7 +158,7 @@ class Player:
     def __init__(
         self, cable: Cable, file: Path, count: int, rate: float, processors: Sequence[int]
     ) -> None:
-        program = compiled.program("player", ("agent/player.c",))
+        program = compiled.program("player", ("agent/player.c", "clock.h"))
         command = [str(program), NEAR, str(file), str(count), str(rate)]
         self._process = subprocess.Popen(
             cable.command(command, processors), stdout=subprocess.PIPE, text=True

@@ -34,12 +34,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "../clock.h"
 #include "sip.h"
 
 #define BATCH 32
@@ -258,14 +258,6 @@ static pid_t stay_awake(void)
         __asm__ volatile("" ::: "memory");
 }
 
-static double cpu(int who)
-{
-    struct rusage used;
-    getrusage(who, &used);
-    return used.ru_utime.tv_sec + used.ru_stime.tv_sec +
-           (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
-}
-
 int main(int argc, char **argv)
 {
     struct pollfd ready[2 + MAX_COLLECTORS];
@@ -346,7 +338,7 @@ int main(int argc, char **argv)
     printf("{\"calls\": %llu, \"completed\": %llu, \"repeated\": %llu, \"seconds\": %.6f, "
            "\"cpu_s\": %.6f, \"late_us\": %.1f, \"hep\": [",
            (unsigned long long)count, (unsigned long long)completed, (unsigned long long)repeated,
-           (double)(finished - begin) / 1e9, cpu(RUSAGE_SELF) + cpu(RUSAGE_CHILDREN), (double)late / 1e3);
+           (double)(finished - begin) / 1e9, cpu_s(RUSAGE_SELF) + cpu_s(RUSAGE_CHILDREN), (double)late / 1e3);
     for (unsigned i = 0; i < collectors; i++)
         printf("%s%llu", i ? ", " : "", (unsigned long long)hep[i]);
     printf("]");

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from bench import compiled
 from stack.errors import StackError
 
-_SOURCES: Final = ("edge/user_agents.c", "edge/sip.c", "edge/sip.h")
+_SOURCES: Final = ("edge/user_agents.c", "edge/sip.c", "edge/sip.h", "clock.h")
 
 
 class Collector(StrEnum):
