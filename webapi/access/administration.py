@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from webapi import schema
 from webapi.access import audit, fields, passwords, sessions, tokens, users
 from webapi.access.asked import MORE_TOKEN_FIELDS, TOKEN_FIELDS, check_name, parse_token
 from webapi.access.audit import Action
@@ -18,18 +19,31 @@ from webapi.access.roles import Role, Scope
 from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError, bad_parameter
 from webapi.parameters import flag, integer, moment, single
+from webapi.schema import Parameters
 
 DEFAULT_LIMIT: Final = 100
 USER_FIELDS: Final = ("username", "role")
 MORE_USER_FIELDS: Final = ("password", "email", "full_name", "must_change_password")
 CHANGED_FIELDS: Final = (*users.CHANGEABLE, "password", "must_change_password")
-AUDIT_PARAMETERS: Final = (*audit.FILTERS, "limit")
+PAGE_PARAMETERS: Final[Parameters] = {
+    "after": schema.integer(0, users.MAX_ID),
+    "limit": schema.up_to("max_rows"),
+}
+TOKEN_PARAMETERS: Final[Parameters] = {**PAGE_PARAMETERS, "all": schema.FLAG}
+AUDIT_PARAMETERS: Final[Parameters] = {
+    "username": schema.TEXT,
+    "action": schema.one_of(Action),
+    "before": schema.integer(1, audit.MAX_ID),
+    "from": schema.MOMENT,
+    "to": schema.MOMENT,
+    "limit": schema.up_to("max_rows"),
+}
 _MAX_TEXT: Final = 200
 
 
 async def list_users(request: web.Request) -> web.Response:
     """All users, a page at a time."""
-    parameters = single(request.query, ("after", "limit"))
+    parameters = single(request.query, PAGE_PARAMETERS)
     after, limit = _page(request, parameters, users.MAX_ID)
     found = await users.some(request.app[CONTEXT], after, limit + 1)
     shown = [user.shown() for user in found[:limit]]
@@ -109,7 +123,7 @@ async def remove_user(request: web.Request) -> web.Response:
 
 async def list_tokens(request: web.Request) -> web.Response:
     """One's own, with ``all=true`` those of everybody, for who has the right admin."""
-    parameters = single(request.query, ("after", "limit", "all"))
+    parameters = single(request.query, TOKEN_PARAMETERS)
     principal = principal_of(request)
     wants_all = flag("all", parameters.get("all", "false"))
     if wants_all and Scope.ADMIN not in principal.scopes:

@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from psycopg import sql
 from psycopg.rows import DictRow
 
-from webapi import calls
+from webapi import calls, schema
 from webapi.context import CONTEXT, Context
 from webapi.errors import ApiError, bad_parameter
 from webapi.export import ladder, sipp, svg
@@ -26,9 +26,11 @@ from webapi.export.table import Table
 from webapi.export.text import Text
 from webapi.legs import Legs, find
 from webapi.parameters import EARLIEST, LATEST, flag, single
+from webapi.schema import Parameters
 from webapi.search import Search
 from webapi.subject import CALLS, MESSAGES, Subject
 
+SIPP_PARAMETERS: Final[Parameters] = {"side": schema.one_of(sipp.SIDES)}
 _OF_CALL: Final = sql.SQL("call_id = ANY(%s)")
 
 
@@ -74,7 +76,7 @@ async def call_json(request: web.Request) -> web.StreamResponse:
 
 async def call_sipp(request: web.Request) -> web.StreamResponse:
     """A scenario that plays the call again from one of its sides."""
-    side = single(request.query, ("side",)).get("side", sipp.SIDES[0])
+    side = single(request.query, SIPP_PARAMETERS).get("side", sipp.SIDES[0])
     if side not in sipp.SIDES:
         raise bad_parameter("side", f"must be among {', '.join(sipp.SIDES)}")
     with request.app[EXPORTS].one_more():
