@@ -38,7 +38,7 @@ AUDIT_PARAMETERS: Final[Parameters] = {
     "to": schema.MOMENT,
     "limit": schema.up_to("max_rows"),
 }
-_MAX_TEXT: Final = 200
+MAX_TEXT: Final = 200
 
 
 async def list_users(request: web.Request) -> web.Response:
@@ -57,16 +57,16 @@ async def show_user(request: web.Request) -> web.Response:
 
 
 async def add_user(request: web.Request) -> web.Response:
-    """A new user. Without a password one is made up, and shown this once."""
+    """Add a user. Without a password one is made up, and shown this once."""
     single(request.query, ())
     given = await fields.read(request, USER_FIELDS, MORE_USER_FIELDS)
-    name = check_name(fields.text(given, "username", _MAX_TEXT))
+    name = check_name(fields.text(given, "username", MAX_TEXT))
     role = fields.word(given, "role", Role)
     chosen = "password" in given
     password = fields.secret(given, "password") if chosen else passwords.generate()
     if chosen:
         passwords.check_new(password, name)
-    email, full_name = (fields.text(given, part, _MAX_TEXT) for part in ("email", "full_name"))
+    email, full_name = (fields.text(given, part, MAX_TEXT) for part in ("email", "full_name"))
     must_change = fields.flag(given, "must_change_password", default=True)
     hashed = await request.app[GATE].passwords.hash(password)
     async with request.app[CONTEXT].change() as connection:
@@ -82,8 +82,10 @@ async def add_user(request: web.Request) -> web.Response:
 
 
 async def change_user(request: web.Request) -> web.Response:
-    """Role, names, whether enabled, password. A user whose password or ``enabled`` is changed has
-    no session afterwards."""
+    """Change role, names, password, or whether a user is enabled.
+
+    A user whose password or ``enabled`` is changed has no session afterwards.
+    """
     single(request.query, ())
     given = await fields.read(request, (), CHANGED_FIELDS)
     context, user_id = request.app[CONTEXT], _id(request)
@@ -113,7 +115,7 @@ async def change_user(request: web.Request) -> web.Response:
 
 
 async def remove_user(request: web.Request) -> web.Response:
-    """With sessions and tokens; what the user did stays in the audit log."""
+    """Remove a user with sessions and tokens; what the user did stays in the audit log."""
     single(request.query, ())
     async with request.app[CONTEXT].change() as connection:
         user = await users.remove(connection, _id(request))
@@ -122,7 +124,7 @@ async def remove_user(request: web.Request) -> web.Response:
 
 
 async def list_tokens(request: web.Request) -> web.Response:
-    """One's own, with ``all=true`` those of everybody, for who has the right admin."""
+    """One's own tokens, with ``all=true`` those of everybody, for who has the right admin."""
     parameters = single(request.query, TOKEN_PARAMETERS)
     principal = principal_of(request)
     wants_all = flag("all", parameters.get("all", "false"))
@@ -136,7 +138,7 @@ async def list_tokens(request: web.Request) -> web.Response:
 
 
 async def add_token(request: web.Request) -> web.Response:
-    """A token of one's own, shown this once; it may do nothing that one may not."""
+    """Make a token of one's own, shown this once; it may do nothing that one may not."""
     single(request.query, ())
     given = await fields.read(request, TOKEN_FIELDS, MORE_TOKEN_FIELDS)
     principal, context = principal_of(request), request.app[CONTEXT]
@@ -151,7 +153,10 @@ async def add_token(request: web.Request) -> web.Response:
 
 
 async def revoke_token(request: web.Request) -> web.Response:
-    """One's own, or anybody's for who has the right admin. It is refused from now on."""
+    """Revoke one's own token, or anybody's for who has the right admin.
+
+    It is refused from now on.
+    """
     single(request.query, ())
     principal = principal_of(request)
     owner = None if Scope.ADMIN in principal.scopes else _owner(principal)
@@ -182,9 +187,7 @@ async def show_audit(request: web.Request) -> web.Response:
 
 def _changes(given: Mapping[str, Any]) -> dict[str, Any]:
     changes: dict[str, Any] = {
-        name: fields.text(given, name, _MAX_TEXT)
-        for name in ("email", "full_name")
-        if name in given
+        name: fields.text(given, name, MAX_TEXT) for name in ("email", "full_name") if name in given
     }
     if "role" in given:
         changes["role"] = fields.word(given, "role", Role).value

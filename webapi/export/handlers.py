@@ -49,6 +49,11 @@ _PCAPNG: Final = _Kind("pcapng", "application/x-pcapng", lambda *_: PcapNg(), Tr
 _TEXT: Final = _Kind("txt", "text/plain", lambda *_: Text(), True)
 _LINES: Final = _Kind("jsonl", "application/x-ndjson", lambda subject, _: Lines(subject))
 _TABLE: Final = _Kind("csv", "text/csv", lambda subject, payload: Table(subject, payload=payload))
+CONTENT_TYPES: Final = {
+    kind.suffix: kind.content_type for kind in (_PCAP, _PCAPNG, _TEXT, _LINES, _TABLE)
+}
+"""Of streamed files."""
+SIPP_TYPE: Final = "application/xml"
 
 
 async def call_pcap(request: web.Request) -> web.StreamResponse:
@@ -57,7 +62,7 @@ async def call_pcap(request: web.Request) -> web.StreamResponse:
 
 
 async def call_pcapng(request: web.Request) -> web.StreamResponse:
-    """The same as pcapng, with node, id and Call-ID of each message in a comment."""
+    """A call as pcapng, with node, id and Call-ID of each message in a comment."""
     return await _call(request, _PCAPNG)
 
 
@@ -85,7 +90,7 @@ async def call_sipp(request: web.Request) -> web.StreamResponse:
             text = await asyncio.to_thread(sipp.scenario, found, side, complete=complete)
         except ValueError as error:
             raise ApiError(422, "no_scenario", str(error), "call_id") from None
-    return _file(request, text.encode(), "application/xml", f"{side}.xml")
+    return _file(request, text.encode(), SIPP_TYPE, f"{side}.xml")
 
 
 async def call_svg(request: web.Request) -> web.StreamResponse:
@@ -106,22 +111,22 @@ async def messages_pcap(request: web.Request) -> web.StreamResponse:
 
 
 async def messages_pcapng(request: web.Request) -> web.StreamResponse:
-    """The same as pcapng."""
+    """What a search of messages finds, as pcapng."""
     return await _found(request, MESSAGES, _PCAPNG)
 
 
 async def messages_text(request: web.Request) -> web.StreamResponse:
-    """The same as text."""
+    """What a search of messages finds, as text."""
     return await _found(request, MESSAGES, _TEXT)
 
 
 async def messages_lines(request: web.Request) -> web.StreamResponse:
-    """The same as JSON, one message a line."""
+    """What a search of messages finds as JSON, one message a line."""
     return await _found(request, MESSAGES, _LINES)
 
 
 async def messages_table(request: web.Request) -> web.StreamResponse:
-    """The same as CSV."""
+    """What a search of messages finds, as CSV."""
     return await _found(request, MESSAGES, _TABLE)
 
 
@@ -131,7 +136,7 @@ async def calls_lines(request: web.Request) -> web.StreamResponse:
 
 
 async def calls_table(request: web.Request) -> web.StreamResponse:
-    """The same as CSV."""
+    """What a search of calls finds, as CSV."""
     return await _found(request, CALLS, _TABLE)
 
 

@@ -16,13 +16,13 @@ from webapi.errors import ApiError
 _CHUNK: Final = 1 << 18
 _CHECKED: Final = 16 << 20
 """Bytes after which the disk is looked at again."""
-_TYPES: Final = (
+TYPES: Final = (
     "application/vnd.tcpdump.pcap",
     "application/octet-stream",
     "application/x-pcapng",
     "application/gzip",
 )
-_MULTIPART: Final = "multipart/form-data"
+MULTIPART: Final = "multipart/form-data"
 
 
 class Upload:
@@ -50,12 +50,12 @@ class Upload:
         """Take the body. Raises ApiError 400, 413, 415 or 507."""
         if (request.content_length or 0) > self._max_bytes + _CHUNK:
             raise self._too_large()
-        if request.content_type == _MULTIPART:
+        if request.content_type == MULTIPART:
             await self._receive_form(request)
-        elif request.content_type in _TYPES:
+        elif request.content_type in TYPES:
             await self._write_all(request.content.iter_chunked(_CHUNK))
         else:
-            message = f"needs the header Content-Type: {', '.join((*_TYPES, _MULTIPART))}"
+            message = f"needs the header Content-Type: {', '.join((*TYPES, MULTIPART))}"
             raise ApiError(415, "not_a_capture_file", message)
         if not self._bytes:
             raise ApiError(400, "empty_file", "the body has no file, or an empty one")
