@@ -18,6 +18,7 @@ from webapi.openapi import operation
 from webapi.openapi.document import describe
 from webapi.openapi.handlers import routes
 
+# Of the last answers, from whichever thread they came.
 _wrong: Final[list[str]] = []
 
 
@@ -35,7 +36,6 @@ def operations() -> list[tuple[str, str, dict[str, Any]]]:
     return [(method.upper(), path, one) for path, has in paths for method, one in has.items()]
 
 
-@cache
 def _answers(method: str, path: str, status: int) -> dict[str, Any] | None:
     """What the description says of this answer."""
     operation = description()["paths"].get(path, {}).get(method.lower())

@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator
 from typing import IO, Final
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
+from collector.log import one_line
 from webapi.errors import ApiError
 
 _CHUNK: Final = 1 << 18
@@ -72,8 +74,9 @@ class Upload:
                     raise ApiError(400, "many_files", "one file at a time")
                 self.name = part.filename
                 await self._write_all(_chunks(part))
-        except ValueError as error:
-            raise ApiError(400, "bad_form", f"the body is not a form: {error}") from None
+        except (ValueError, HttpProcessingError) as error:
+            message = f"the body is not a form: {one_line(str(error))}"
+            raise ApiError(400, "bad_form", message) from None
 
     async def _write_all(self, chunks: AsyncIterator[bytes]) -> None:
         async for chunk in chunks:
