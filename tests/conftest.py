@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.fix_trial",
     "tests.fix_api",
     "tests.fix_access",
+    "tests.fix_openapi",
     "tests.fix_live",
     "tests.fix_calls",
     "tests.fix_control",

@@ -19,6 +19,7 @@ from webapi.access import command as access
 from webapi.app import create_app
 from webapi.imports import command as imports
 from webapi.listen import serve_until_signal
+from webapi.openapi import handlers as openapi
 from webapi.trace import command as trace
 
 
@@ -35,8 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
     access.add_user_arguments(commands.add_parser("user", help="who may sign in"))
     access.add_token_arguments(commands.add_parser("token", help="what programs show instead"))
     imports.add_arguments(commands.add_parser("import", help="a capture file to the node"))
+    commands.add_parser("openapi", help="print the description of the API")
     options = parser.parse_args(arguments)
     try:
+        if options.command == "openapi":
+            sys.stdout.write(openapi.page(create_app(Settings())))
+            return 0
         loaded = settings.load(options.config)
         if options.command == "trace":
             return trace.run(loaded, options)

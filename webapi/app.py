@@ -24,6 +24,8 @@ from webapi.imports import handlers as imports
 from webapi.imports.handlers import RUNNING
 from webapi.live import handlers as live
 from webapi.live.handlers import LIVE, Live
+from webapi.openapi import handlers as openapi
+from webapi.openapi.handlers import DESCRIPTION, Description
 from webapi.trace import handlers as trace
 from webapi.trace.tracing import TRACING, Tracing, watch
 from webapi.tshark import Tshark
@@ -54,6 +56,7 @@ ROUTES: Final = (
     ("/api/v1/registrations", lists.list_registrations),
     ("/api/v1/stats", stats.show_stats),
     ("/api/v1/status", status.show_status),
+    ("/api/v1/openapi.json", openapi.show_description),
     ("/api/v1/trace-rules", trace.list_rules),
     ("/api/v1/trace-rules/{id}", trace.show_rule),
     ("/api/v1/me", account.show_me),
@@ -101,6 +104,7 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     app[EXPORTS] = Exports(settings.web.exports)
     app[RUNNING] = set()
     app[LIVE] = Live(app[CONTEXT])
+    app[DESCRIPTION] = Description(app)
     app[TSHARK] = Tshark(settings.web.tshark, settings.web.tshark_timeout)
     app.on_response_prepare.append(_add_headers)
     app.on_shutdown.append(live.end)

@@ -17,11 +17,12 @@ from collector.explain import to_json as explain_json
 from collector.moment import to_text
 from collector.quality.verdict import CaptureLoss, to_json, verdict
 from collector.tables import STREAM_TABLE
-from webapi import rows
+from webapi import rows, schema
 from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import ApiError, bad_parameter
 from webapi.legs import Legs, find
 from webapi.parameters import single
+from webapi.schema import Parameters
 from webapi.subject import CALLS, OF_CALL_ID, REPORTS, Subject
 
 QUERIES: Final = {
@@ -45,6 +46,7 @@ MAX_EXPLAINED: Final = 1000
 _MAX_STREAMS: Final = 1000
 _WHOSE: Final = ("one", "all", "guessed")
 """Whose messages are shown: this leg's, those of all that links lead to, of the guessed too."""
+PARAMETERS: Final[Parameters] = {"legs": schema.one_of(_WHOSE)}
 
 
 async def show_call(request: web.Request) -> web.Response:
@@ -106,7 +108,7 @@ async def describe(request: web.Request) -> dict[str, Any]:
 
 def whose_messages(request: web.Request, default: str = "one") -> str:
     """The parameter ``legs``."""
-    whose = single(request.query, ("legs",)).get("legs", default)
+    whose = single(request.query, PARAMETERS).get("legs", default)
     if whose not in _WHOSE:
         raise bad_parameter("legs", f"must be among {', '.join(_WHOSE)}")
     return whose

@@ -12,18 +12,23 @@ from aiohttp import web
 from psycopg import sql
 from psycopg.rows import DictRow
 
-from webapi import rows
+from webapi import rows, schema
 from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError, bad_parameter
 from webapi.export.pcap import Pcap
 from webapi.parameters import moment, single
+from webapi.schema import Parameters
 from webapi.subject import MESSAGES
 from webapi.tshark import Tshark
 
 TSHARK: Final = web.AppKey("tshark", Tshark)
 MESSAGE: Final = sql.SQL("SELECT {} FROM sip_message WHERE {} AND id = %s LIMIT 2")
-_ID_DIGITS: Final = 19
-_WHERE: Final = ("call_id", "ts", "node")
+ID_DIGITS: Final = 19
+PARAMETERS: Final[Parameters] = {
+    "call_id": schema.TEXT,
+    "ts": schema.MOMENT,
+    "node": schema.TEXT,
+}
 
 
 async def show_message(request: web.Request) -> web.Response:
@@ -50,9 +55,9 @@ def decode_as(message: Mapping[str, Any]) -> list[str]:
 async def _find(request: web.Request) -> DictRow:
     """The message with its bytes. Raises ApiError 400, 404, or 409 when it could be another."""
     number = request.match_info["id"]
-    if not (number.isascii() and number.isdecimal() and len(number) <= _ID_DIGITS):
+    if not (number.isascii() and number.isdecimal() and len(number) <= ID_DIGITS):
         raise bad_parameter("id", "must be the id of a message")
-    parameters = single(request.query, _WHERE)
+    parameters = single(request.query, PARAMETERS)
     statement, values = find(int(number), parameters)
     context = request.app[CONTEXT]
     async with context.connection() as connection:

@@ -6,25 +6,42 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from psycopg import sql
 
 from collector.columns import SIP_MESSAGE
 from collector.quality.report import ReportFault
 from collector.sip import Fault, Kind
-from webapi import registration
+from webapi import registration, schema
 from webapi.errors import bad_parameter
 from webapi.parameters import duration, flag, integer
+from webapi.schema import Schema
 
 Condition = tuple[sql.Composable, list[Any]]
 """SQL with placeholders, and the values for them."""
-Filter = Callable[[str, str], Condition]
-"""From a parameter's name and value; raises ApiError when the value breaks the rule."""
+_Make = Callable[[str, str], Condition]
+
+
+class Filter(NamedTuple):
+    """Makes a condition of a parameter."""
+
+    make: _Make
+    """From its name and value; raises ApiError when the value breaks the rule."""
+    schema: Schema
+    """What the value looks like."""
+
 
 _STATUS: Final = re.compile(r"[1-6]([0-9]{2}|xx)\Z")
 _METHOD: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}\Z")
 _SSRC: Final = re.compile(r"[0-9]{1,10}\Z|0[xX][0-9A-Fa-f]{1,8}\Z")
+_MAX_TYPE: Final = 255
+_MAX_PORT: Final = 65_535
+_NETWORK: Final[Schema] = {
+    **schema.TEXT,
+    "description": "An address or a network.",
+    "examples": ["192.0.2.1", "10.0.0.0/8"],
+}
 _EXACT: Final = ("call_id", "correlation_id", "aleg_id", "from_tag", "to_tag", "via_branch")
 CALL_STATES: Final = (
     *("trying", "ringing", "answered", "completed", "cancelled", "busy", "redirected", "failed"),
@@ -76,7 +93,7 @@ def _number(*names: str) -> Filter:
             form, bound = sql.SQL("{} = %s"), value
         return _any(form, names), [bound] * len(names)
 
-    return condition
+    return Filter(condition, schema.PATTERN)
 
 
 def _any(form: sql.SQL, names: Sequence[str]) -> sql.Composed:
@@ -90,7 +107,7 @@ def _any_pattern(*names: str) -> Filter:
         form = sql.SQL("{} LIKE %s" if "*" in value else "{} = %s")
         return _any(form, names), [_like(value) if "*" in value else value] * len(names)
 
-    return condition
+    return Filter(condition, schema.PATTERN)
 
 
 def _one_of(*allowed: str, name_of: Callable[[str], str] = str) -> Filter:
@@ -100,7 +117,7 @@ def _one_of(*allowed: str, name_of: Callable[[str], str] = str) -> Filter:
             raise bad_parameter(name, f"must be among {', '.join(allowed)}")
         return sql.SQL("{} = ANY(%s)").format(sql.Identifier(name)), [values]
 
-    return condition
+    return Filter(condition, schema.some_of(schema.one_of(allowed)))
 
 
 def _method(name: str, value: str) -> Condition:
@@ -127,7 +144,7 @@ def _status(name: str, value: str) -> Condition:
 
 def _type(name: str, value: str) -> Condition:
     """HEP protocol types: ``34,35``."""
-    types = [integer(name, item, 0, 255) for item in value.split(",")]
+    types = [integer(name, item, 0, _MAX_TYPE) for item in value.split(",")]
     return sql.SQL("type = ANY(%s)"), [types]
 
 
@@ -148,15 +165,15 @@ def _address(*columns: str) -> Filter:
             raise bad_parameter(name, "must be an address or a network like 10.0.0.0/8") from None
         return _any(sql.SQL("{} <<= %s"), columns), [network] * len(columns)
 
-    return condition
+    return Filter(condition, _NETWORK)
 
 
 def _port(*columns: str) -> Filter:
     def condition(name: str, value: str) -> Condition:
-        port = integer(name, value, 0, 65_535)
+        port = integer(name, value, 0, _MAX_PORT)
         return _any(sql.SQL("{} = %s"), columns), [port] * len(columns)
 
-    return condition
+    return Filter(condition, schema.integer(0, _MAX_PORT))
 
 
 def _text(column: str) -> Filter:
@@ -166,7 +183,7 @@ def _text(column: str) -> Filter:
         found = sql.SQL("position(%s::bytea in {}) > 0").format(sql.Identifier(column))
         return found, [value.encode()]
 
-    return condition
+    return Filter(condition, schema.TEXT)
 
 
 def _header(name: str, value: str) -> Condition:
@@ -181,9 +198,9 @@ def _fault(*faults: str) -> Filter:
     one_of = _one_of(*faults)
 
     def condition(name: str, value: str) -> Condition:
-        return (sql.SQL("fault IS NOT NULL"), []) if value == "any" else one_of(name, value)
+        return (sql.SQL("fault IS NOT NULL"), []) if value == "any" else one_of.make(name, value)
 
-    return condition
+    return Filter(condition, {"oneOf": [{"const": "any"}, one_of.schema]})
 
 
 def _at_least(column: str) -> Filter:
@@ -192,14 +209,14 @@ def _at_least(column: str) -> Filter:
     def condition(name: str, value: str) -> Condition:
         return sql.SQL("{} >= %s").format(sql.Identifier(column)), [duration(name, value) * 1000]
 
-    return condition
+    return Filter(condition, schema.DURATION)
 
 
 def _at_most(column: str) -> Filter:
     def condition(name: str, value: str) -> Condition:
         return sql.SQL("{} <= %s").format(sql.Identifier(column)), [duration(name, value) * 1000]
 
-    return condition
+    return Filter(condition, schema.DURATION)
 
 
 def _flag(name: str, value: str) -> Condition:
@@ -214,6 +231,11 @@ def _running(name: str, value: str) -> Condition:
     return sql.SQL(form.format(*around)), []
 
 
+def _matching(pattern: re.Pattern[str]) -> Schema:
+    """Text of this form: JSON Schema searches where we match."""
+    return {"type": "string", "pattern": f"^({pattern.pattern.replace(chr(92) + 'Z', '')})$"}
+
+
 def _anywhere(_name: str, value: str) -> Condition:
     """Text anywhere in ``CALL_TEXTS``, upper and lower case not told apart."""
     texts = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(n)) for n in CALL_TEXTS)
@@ -221,11 +243,33 @@ def _anywhere(_name: str, value: str) -> Condition:
     return sql.SQL("concat_ws(E'\n', {}) ILIKE %s").format(texts), [f"%{escape_like(value)}%"]
 
 
-_transport: Final = _one_of("UDP", "TCP", "TLS", "WS", "WSS", "SCTP", name_of=str.upper)
+_EXACT_TEXT: Final = Filter(_exact, schema.TEXT)
+_PATTERN_TEXT: Final = Filter(_pattern, schema.PATTERN)
+_METHODS: Final = Filter(_method, schema.some_of(_matching(_METHOD)))
+_STATUSES: Final = Filter(
+    _status,
+    {
+        "oneOf": [{"const": "none"}, schema.some_of(_matching(_STATUS))],
+        "description": "Codes and classes; `none` where there is no status.",
+    },
+)
+_TYPES: Final = Filter(_type, schema.some_of(schema.integer(0, _MAX_TYPE)))
+_SSRCS: Final = Filter(_ssrc, {**_matching(_SSRC), "description": "Decimal, or `0x…`."})
+_HEADERS: Final = Filter(
+    _header,
+    {
+        "type": "string",
+        "pattern": "^[^: ][^:]*:",
+        "description": "A custom header and its value.",
+        "examples": ["X-Tenant:7"],
+    },
+)
+_FLAGS: Final = Filter(_flag, schema.FLAG)
+_TRANSPORTS: Final = _one_of("UDP", "TCP", "TLS", "WS", "WSS", "SCTP", name_of=str.upper)
 
 _COMMON: Final[Mapping[str, Filter]] = {
-    "call_id": _exact,
-    "node": _exact,
+    "call_id": _EXACT_TEXT,
+    "node": _EXACT_TEXT,
     "src_ip": _address("src_ip"),
     "dst_ip": _address("dst_ip"),
     "ip": _address("src_ip", "dst_ip"),
@@ -236,30 +280,30 @@ _COMMON: Final[Mapping[str, Filter]] = {
 
 MESSAGE: Final[Mapping[str, Filter]] = {
     **_COMMON,
-    **dict.fromkeys(_EXACT, _exact),
-    **dict.fromkeys(_PATTERN, _pattern),
+    **dict.fromkeys(_EXACT, _EXACT_TEXT),
+    **dict.fromkeys(_PATTERN, _PATTERN_TEXT),
     "kind": _one_of(*(kind.label for kind in Kind)),
-    "method": _method,
-    "status": _status,
-    "transport": _transport,
+    "method": _METHODS,
+    "status": _STATUSES,
+    "transport": _TRANSPORTS,
     "fault": _fault(*Fault),
-    "header": _header,
+    "header": _HEADERS,
     "text": _text("raw"),
 }
 """Parameter → condition. Names of columns come from here only, values are always bound."""
 
 REPORT: Final[Mapping[str, Filter]] = {
     **_COMMON,
-    "type": _type,
-    "ssrc": _ssrc,
-    "source_ssrc": _ssrc,
+    "type": _TYPES,
+    "ssrc": _SSRCS,
+    "source_ssrc": _SSRCS,
     "direction": _one_of("in", "out", "local", "remote"),
     "fault": _fault(ReportFault.VALUE, Fault.TEXT, Fault.FIELD_LENGTH),
 }
 
 EVENT: Final[Mapping[str, Filter]] = {
     **_COMMON,
-    "type": _type,
+    "type": _TYPES,
     "fault": _fault(ReportFault.PAYLOAD, Fault.TEXT, Fault.FIELD_LENGTH),
     "text": _text("payload"),
 }
@@ -281,26 +325,26 @@ CALL: Final[Mapping[str, Filter]] = {
     "media_ip": _address("caller_media_ip", "callee_media_ip"),
     "port": _port("src_port", "dst_port", "caller_media_port", "callee_media_port"),
     "state": _one_of(*CALL_STATES),
-    "status": _status,
+    "status": _STATUSES,
     **{f"min_{name}": _at_least(f"{name}_ms") for name in _RANGES},
     **{f"max_{name}": _at_most(f"{name}_ms") for name in _RANGES},
     "domain": _any_pattern("from_domain", "to_domain", "ruri_domain"),
     "user_agent": _any_pattern("user_agent", "answer_agent"),
-    "auth_user": _pattern,
-    "transport": _transport,
-    "header": _header,
-    "text": _anywhere,
+    "auth_user": _PATTERN_TEXT,
+    "transport": _TRANSPORTS,
+    "header": _HEADERS,
+    "text": Filter(_anywhere, schema.TEXT),
     "ended_by": _one_of("caller", "callee"),
-    "on_hold": _flag,
-    "running": _running,
+    "on_hold": _FLAGS,
+    "running": Filter(_running, schema.FLAG),
 }
 
 REGISTRATION: Final[Mapping[str, Filter]] = {
     **_COMMON,
-    **dict.fromkeys(("aor", "contact", "contact_user", "auth_user", "user_agent"), _pattern),
+    **dict.fromkeys(("aor", "contact", "contact_user", "auth_user", "user_agent"), _PATTERN_TEXT),
     "state": _one_of(*registration.STATES),
-    "status": _status,
-    "transport": _transport,
+    "status": _STATUSES,
+    "transport": _TRANSPORTS,
 }
 
 
@@ -311,5 +355,5 @@ def conditions(filters: Mapping[str, Filter], parameters: Mapping[str, str]) -> 
         if name in filters:
             if not value:
                 raise bad_parameter(name, "is empty")
-            found.append(filters[name](name, value))
+            found.append(filters[name].make(name, value))
     return found

@@ -21,12 +21,12 @@ async def list_messages(request: web.Request) -> web.Response:
 
 
 async def list_reports(request: web.Request) -> web.Response:
-    """One page of quality reports, likewise."""
+    """One page of quality reports, newest first unless ``sort`` says otherwise."""
     return await _list(request, REPORTS)
 
 
 async def list_events(request: web.Request) -> web.Response:
-    """One page of events, likewise."""
+    """One page of events, newest first unless ``sort`` says otherwise."""
     return await _list(request, EVENTS)
 
 
@@ -36,7 +36,7 @@ async def list_calls(request: web.Request) -> web.Response:
 
 
 async def list_registrations(request: web.Request) -> web.Response:
-    """One page of registrations, each an address of record at a contact."""
+    """One page of registrations, each an address of record at a contact, last heard first."""
     return await _list(request, REGISTRATIONS)
 
 

@@ -32,7 +32,8 @@ def single(query: MultiMapping[str], allowed: Collection[str]) -> Mapping[str, s
     values: dict[str, str] = {}
     for name, value in query.items():
         if name not in allowed:
-            raise bad_parameter(name, "there is no such parameter")
+            known = f"there are {', '.join(allowed)}" if allowed else "there are none"
+            raise bad_parameter(name, f"there is no such parameter; {known}")
         if name in values:
             raise bad_parameter(name, "is given twice")
         if len(value) > MAX_LENGTH:

@@ -13,10 +13,11 @@ from psycopg import sql
 
 from collector.hop import CHALLENGED
 from collector.moment import to_text
-from webapi import kpi, rows
+from webapi import kpi, rows, schema
 from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import bad_parameter
 from webapi.parameters import duration, single, time_range
+from webapi.schema import Parameters
 
 DEFAULT_RANGE: Final = timedelta(hours=1)
 MAX_POINTS: Final = 1500
@@ -43,7 +44,7 @@ BY: Final[Mapping[str, tuple[str, ...]]] = {
 """What calls can be divided by, and the columns for that."""
 _CLASSES: Final = {0: "request", CHALLENGED: "challenge"}
 _REGISTER: Final = "method = 'REGISTER'"
-_REGISTRATIONS: Final = {
+REGISTRATIONS: Final = {
     "requests": f"{_REGISTER} AND status_class = 0",
     "challenges": f"{_REGISTER} AND status_class = {CHALLENGED}",
     "successes": f"{_REGISTER} AND status_class = 2",
@@ -62,8 +63,14 @@ _GAUGES: Final = {
     "acd_ms": ("duration_seconds", "Average duration", 0.001),
 }
 """Figure → name, text and factor to the units of Prometheus."""
-PARAMETERS: Final = ("from", "to", "step", "by", "node", "peer")
-
+PARAMETERS: Final[Parameters] = {
+    "from": schema.MOMENT,
+    "to": schema.MOMENT,
+    "step": {**schema.DURATION, "description": "A multiple of one minute."},
+    "by": schema.one_of(BY),
+    "node": schema.TEXT,
+    "peer": schema.TEXT,
+}
 
 RECENT: Final = timedelta(minutes=5)
 _YOUNGEST: Final = timedelta(minutes=1)
@@ -186,7 +193,7 @@ def registrations_query(by: tuple[str, ...]) -> sql.Composed:
         ("time", *by),
         sql.SQL(", ").join(
             sql.SQL(f"coalesce(sum(messages) FILTER (WHERE {condition}), 0)::bigint AS {name}")
-            for name, condition in _REGISTRATIONS.items()
+            for name, condition in REGISTRATIONS.items()
         ),
         sql.SQL(f"AND {_REGISTER}"),
     )
@@ -233,7 +240,7 @@ def _calls(row: Mapping[str, Any], by: str) -> dict[str, Any]:
 
 
 def _registrations(row: Mapping[str, Any]) -> dict[str, Any]:
-    counts = {name: row[name] for name in _REGISTRATIONS}
+    counts = {name: row[name] for name in REGISTRATIONS}
     # Each challenge is answered by one more request, which is part of the same attempt.
     attempts = max(row["requests"] - row["challenges"], 0)
     return _dimensions(row, ("node",)) | {"attempts": attempts} | counts

@@ -14,8 +14,9 @@ from psycopg.rows import DictRow
 from collector.columns import HEP_EVENT, RTCP_REPORT, SIP_MESSAGE, Column
 from collector.correlation.writer import MOVED_LATER
 from collector.tables import CALL_TABLE
-from webapi import filters, registration, rows
+from webapi import filters, registration, rows, schema
 from webapi.filters import Filter
+from webapi.schema import Parameters
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
@@ -62,10 +63,23 @@ class Subject:
     """A row as JSON."""
 
     @property
-    def parameters(self) -> frozenset[str]:
+    def parameters(self) -> Parameters:
         """Every parameter of a search."""
-        of_all = {"from", "to", "sort", "limit", "cursor"}
-        return frozenset({*self.filters, *of_all, *filter(None, (self.payload,))})
+        ways = [f"{sign}{name}" for name in self.sorts for sign in ("", "-")]
+        return {
+            "from": schema.MOMENT,
+            "to": schema.MOMENT,
+            "sort": schema.one_of(ways),
+            "limit": schema.up_to("max_rows"),
+            "cursor": {**schema.TEXT, "description": "`next` of the page before."},
+            **self.live_parameters,
+        }
+
+    @property
+    def live_parameters(self) -> Parameters:
+        """Every parameter of a live stream."""
+        shown = {self.payload: schema.FLAG} if self.payload else {}
+        return shown | {name: one.schema for name, one in self.filters.items()}
 
     def select(self, *, payload: bool) -> sql.Composed:
         """The columns to read, with or without the payload."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from webapi import schema
 from webapi.access import audit, fields, passwords, sessions, tokens, users
 from webapi.access.asked import MORE_TOKEN_FIELDS, TOKEN_FIELDS, check_name, parse_token
 from webapi.access.audit import Action
@@ -18,18 +19,31 @@ from webapi.access.roles import Role, Scope
 from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError, bad_parameter
 from webapi.parameters import flag, integer, moment, single
+from webapi.schema import Parameters
 
 DEFAULT_LIMIT: Final = 100
 USER_FIELDS: Final = ("username", "role")
 MORE_USER_FIELDS: Final = ("password", "email", "full_name", "must_change_password")
 CHANGED_FIELDS: Final = (*users.CHANGEABLE, "password", "must_change_password")
-AUDIT_PARAMETERS: Final = (*audit.FILTERS, "limit")
-_MAX_TEXT: Final = 200
+PAGE_PARAMETERS: Final[Parameters] = {
+    "after": schema.integer(0, users.MAX_ID),
+    "limit": schema.up_to("max_rows"),
+}
+TOKEN_PARAMETERS: Final[Parameters] = {**PAGE_PARAMETERS, "all": schema.FLAG}
+AUDIT_PARAMETERS: Final[Parameters] = {
+    "username": schema.TEXT,
+    "action": schema.one_of(Action),
+    "before": schema.integer(1, audit.MAX_ID),
+    "from": schema.MOMENT,
+    "to": schema.MOMENT,
+    "limit": schema.up_to("max_rows"),
+}
+MAX_TEXT: Final = 200
 
 
 async def list_users(request: web.Request) -> web.Response:
     """All users, a page at a time."""
-    parameters = single(request.query, ("after", "limit"))
+    parameters = single(request.query, PAGE_PARAMETERS)
     after, limit = _page(request, parameters, users.MAX_ID)
     found = await users.some(request.app[CONTEXT], after, limit + 1)
     shown = [user.shown() for user in found[:limit]]
@@ -43,16 +57,16 @@ async def show_user(request: web.Request) -> web.Response:
 
 
 async def add_user(request: web.Request) -> web.Response:
-    """A new user. Without a password one is made up, and shown this once."""
+    """Add a user. Without a password one is made up, and shown this once."""
     single(request.query, ())
     given = await fields.read(request, USER_FIELDS, MORE_USER_FIELDS)
-    name = check_name(fields.text(given, "username", _MAX_TEXT))
+    name = check_name(fields.text(given, "username", MAX_TEXT))
     role = fields.word(given, "role", Role)
     chosen = "password" in given
     password = fields.secret(given, "password") if chosen else passwords.generate()
     if chosen:
         passwords.check_new(password, name)
-    email, full_name = (fields.text(given, part, _MAX_TEXT) for part in ("email", "full_name"))
+    email, full_name = (fields.text(given, part, MAX_TEXT) for part in ("email", "full_name"))
     must_change = fields.flag(given, "must_change_password", default=True)
     hashed = await request.app[GATE].passwords.hash(password)
     async with request.app[CONTEXT].change() as connection:
@@ -68,8 +82,10 @@ async def add_user(request: web.Request) -> web.Response:
 
 
 async def change_user(request: web.Request) -> web.Response:
-    """Role, names, whether enabled, password. A user whose password or ``enabled`` is changed has
-    no session afterwards."""
+    """Change role, names, password, or whether a user is enabled.
+
+    A user whose password or ``enabled`` is changed has no session afterwards.
+    """
     single(request.query, ())
     given = await fields.read(request, (), CHANGED_FIELDS)
     context, user_id = request.app[CONTEXT], _id(request)
@@ -99,7 +115,7 @@ async def change_user(request: web.Request) -> web.Response:
 
 
 async def remove_user(request: web.Request) -> web.Response:
-    """With sessions and tokens; what the user did stays in the audit log."""
+    """Remove a user with sessions and tokens; what the user did stays in the audit log."""
     single(request.query, ())
     async with request.app[CONTEXT].change() as connection:
         user = await users.remove(connection, _id(request))
@@ -108,8 +124,8 @@ async def remove_user(request: web.Request) -> web.Response:
 
 
 async def list_tokens(request: web.Request) -> web.Response:
-    """One's own, with ``all=true`` those of everybody, for who has the right admin."""
-    parameters = single(request.query, ("after", "limit", "all"))
+    """One's own tokens, with ``all=true`` those of everybody, for who has the right admin."""
+    parameters = single(request.query, TOKEN_PARAMETERS)
     principal = principal_of(request)
     wants_all = flag("all", parameters.get("all", "false"))
     if wants_all and Scope.ADMIN not in principal.scopes:
@@ -122,7 +138,7 @@ async def list_tokens(request: web.Request) -> web.Response:
 
 
 async def add_token(request: web.Request) -> web.Response:
-    """A token of one's own, shown this once; it may do nothing that one may not."""
+    """Make a token of one's own, shown this once; it may do nothing that one may not."""
     single(request.query, ())
     given = await fields.read(request, TOKEN_FIELDS, MORE_TOKEN_FIELDS)
     principal, context = principal_of(request), request.app[CONTEXT]
@@ -137,7 +153,10 @@ async def add_token(request: web.Request) -> web.Response:
 
 
 async def revoke_token(request: web.Request) -> web.Response:
-    """One's own, or anybody's for who has the right admin. It is refused from now on."""
+    """Revoke one's own token, or anybody's for who has the right admin.
+
+    It is refused from now on.
+    """
     single(request.query, ())
     principal = principal_of(request)
     owner = None if Scope.ADMIN in principal.scopes else _owner(principal)
@@ -168,9 +187,7 @@ async def show_audit(request: web.Request) -> web.Response:
 
 def _changes(given: Mapping[str, Any]) -> dict[str, Any]:
     changes: dict[str, Any] = {
-        name: fields.text(given, name, _MAX_TEXT)
-        for name in ("email", "full_name")
-        if name in given
+        name: fields.text(given, name, MAX_TEXT) for name in ("email", "full_name") if name in given
     }
     if "role" in given:
         changes["role"] = fields.word(given, "role", Role).value

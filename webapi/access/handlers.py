@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -18,15 +18,18 @@ from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError
 from webapi.parameters import single
 
+SIGN_IN_FIELDS: Final = ("username", "password")
+PASSWORD_FIELDS: Final = ("password", "new_password")
+
 
 async def sign_in(request: web.Request) -> web.Response:
-    """User name and password → the cookie of a new session, and its CSRF token.
+    """Sign in: user name and password → the cookie of a new session, and its CSRF token.
 
     A wrong name, a wrong password and a disabled user have one answer, which takes as long.
     """
     single(request.query, ())
-    given = await fields.read(request, ("username", "password"))
-    name, password = (fields.secret(given, part) for part in ("username", "password"))
+    given = await fields.read(request, SIGN_IN_FIELDS)
+    name, password = (fields.secret(given, part) for part in SIGN_IN_FIELDS)
     client, context = client_of(request), request.app[CONTEXT]
     # Cut, a longer name could be somebody's: nobody has one with this character.
     name = name if len(name) <= users.MAX_NAME else f"{name[: users.MAX_NAME]}…"
@@ -73,10 +76,10 @@ async def show_me(request: web.Request) -> web.Response:
 
 
 async def change_password(request: web.Request) -> web.Response:
-    """One's own: the old one must be known. All other sessions of the user end."""
+    """Change one's own password: the old one must be known. All other sessions of the user end."""
     single(request.query, ())
-    given = await fields.read(request, ("password", "new_password"))
-    old, new = (fields.secret(given, part) for part in ("password", "new_password"))
+    given = await fields.read(request, PASSWORD_FIELDS)
+    old, new = (fields.secret(given, part) for part in PASSWORD_FIELDS)
     context, principal = request.app[CONTEXT], principal_of(request)
     if principal.user_id is None:
         raise ApiError(409, "not_internal", "this token belongs to no user")

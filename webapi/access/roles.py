@@ -69,6 +69,7 @@ NEEDS: Final[Mapping[tuple[str, str], Scope | Need]] = {
     ("GET", "/api/v1/registrations"): Scope.READ,
     ("GET", "/api/v1/stats"): Scope.READ,
     ("GET", "/api/v1/status"): Scope.READ,
+    ("GET", "/api/v1/openapi.json"): Scope.READ,
     ("GET", "/api/v1/trace-rules"): Scope.READ,
     ("GET", "/api/v1/trace-rules/{id}"): Scope.READ,
     ("POST", "/api/v1/trace-rules"): Scope.TRACE,

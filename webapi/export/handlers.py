@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from psycopg import sql
 from psycopg.rows import DictRow
 
-from webapi import calls
+from webapi import calls, schema
 from webapi.context import CONTEXT, Context
 from webapi.errors import ApiError, bad_parameter
 from webapi.export import ladder, sipp, svg
@@ -26,9 +26,11 @@ from webapi.export.table import Table
 from webapi.export.text import Text
 from webapi.legs import Legs, find
 from webapi.parameters import EARLIEST, LATEST, flag, single
+from webapi.schema import Parameters
 from webapi.search import Search
 from webapi.subject import CALLS, MESSAGES, Subject
 
+SIPP_PARAMETERS: Final[Parameters] = {"side": schema.one_of(sipp.SIDES)}
 _OF_CALL: Final = sql.SQL("call_id = ANY(%s)")
 
 
@@ -47,6 +49,11 @@ _PCAPNG: Final = _Kind("pcapng", "application/x-pcapng", lambda *_: PcapNg(), Tr
 _TEXT: Final = _Kind("txt", "text/plain", lambda *_: Text(), True)
 _LINES: Final = _Kind("jsonl", "application/x-ndjson", lambda subject, _: Lines(subject))
 _TABLE: Final = _Kind("csv", "text/csv", lambda subject, payload: Table(subject, payload=payload))
+CONTENT_TYPES: Final = {
+    kind.suffix: kind.content_type for kind in (_PCAP, _PCAPNG, _TEXT, _LINES, _TABLE)
+}
+"""Of streamed files."""
+SIPP_TYPE: Final = "application/xml"
 
 
 async def call_pcap(request: web.Request) -> web.StreamResponse:
@@ -55,7 +62,7 @@ async def call_pcap(request: web.Request) -> web.StreamResponse:
 
 
 async def call_pcapng(request: web.Request) -> web.StreamResponse:
-    """The same as pcapng, with node, id and Call-ID of each message in a comment."""
+    """A call as pcapng, with node, id and Call-ID of each message in a comment."""
     return await _call(request, _PCAPNG)
 
 
@@ -74,7 +81,7 @@ async def call_json(request: web.Request) -> web.StreamResponse:
 
 async def call_sipp(request: web.Request) -> web.StreamResponse:
     """A scenario that plays the call again from one of its sides."""
-    side = single(request.query, ("side",)).get("side", sipp.SIDES[0])
+    side = single(request.query, SIPP_PARAMETERS).get("side", sipp.SIDES[0])
     if side not in sipp.SIDES:
         raise bad_parameter("side", f"must be among {', '.join(sipp.SIDES)}")
     with request.app[EXPORTS].one_more():
@@ -83,7 +90,7 @@ async def call_sipp(request: web.Request) -> web.StreamResponse:
             text = await asyncio.to_thread(sipp.scenario, found, side, complete=complete)
         except ValueError as error:
             raise ApiError(422, "no_scenario", str(error), "call_id") from None
-    return _file(request, text.encode(), "application/xml", f"{side}.xml")
+    return _file(request, text.encode(), SIPP_TYPE, f"{side}.xml")
 
 
 async def call_svg(request: web.Request) -> web.StreamResponse:
@@ -104,22 +111,22 @@ async def messages_pcap(request: web.Request) -> web.StreamResponse:
 
 
 async def messages_pcapng(request: web.Request) -> web.StreamResponse:
-    """The same as pcapng."""
+    """What a search of messages finds, as pcapng."""
     return await _found(request, MESSAGES, _PCAPNG)
 
 
 async def messages_text(request: web.Request) -> web.StreamResponse:
-    """The same as text."""
+    """What a search of messages finds, as text."""
     return await _found(request, MESSAGES, _TEXT)
 
 
 async def messages_lines(request: web.Request) -> web.StreamResponse:
-    """The same as JSON, one message a line."""
+    """What a search of messages finds as JSON, one message a line."""
     return await _found(request, MESSAGES, _LINES)
 
 
 async def messages_table(request: web.Request) -> web.StreamResponse:
-    """The same as CSV."""
+    """What a search of messages finds, as CSV."""
     return await _found(request, MESSAGES, _TABLE)
 
 
@@ -129,7 +136,7 @@ async def calls_lines(request: web.Request) -> web.StreamResponse:
 
 
 async def calls_table(request: web.Request) -> web.StreamResponse:
-    """The same as CSV."""
+    """What a search of calls finds, as CSV."""
     return await _found(request, CALLS, _TABLE)
 
 

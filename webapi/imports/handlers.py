@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from webapi import schema
 from webapi.access import audit
 from webapi.access.audit import Action
 from webapi.access.principal import author_of
@@ -18,7 +19,9 @@ from webapi.imports import job, process
 from webapi.imports.job import ImportFault
 from webapi.imports.upload import Upload
 from webapi.parameters import single
+from webapi.schema import Parameters
 
+PARAMETERS: Final[Parameters] = {"name": schema.TEXT, "shift": schema.one_of(["now"])}
 RUNNING: Final = web.AppKey("imports", set[object])
 """One for each import of this application that is under way."""
 _ASK_S: Final = 0.5
@@ -36,7 +39,7 @@ async def import_body(request: web.Request, *, shift: bool | None = None) -> dic
 
     ``shift`` None: as the parameter says.
     """
-    query = single(request.query, ("name", "shift"))
+    query = single(request.query, PARAMETERS)
     if query.get("shift", "now") != "now":
         raise bad_parameter("shift", "must be now, or left out")
     settings = request.app[CONTEXT].settings

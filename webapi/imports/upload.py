@@ -10,19 +10,21 @@ from collections.abc import AsyncIterator
 from typing import IO, Final
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
+from collector.log import one_line
 from webapi.errors import ApiError
 
 _CHUNK: Final = 1 << 18
 _CHECKED: Final = 16 << 20
 """Bytes after which the disk is looked at again."""
-_TYPES: Final = (
+TYPES: Final = (
     "application/vnd.tcpdump.pcap",
     "application/octet-stream",
     "application/x-pcapng",
     "application/gzip",
 )
-_MULTIPART: Final = "multipart/form-data"
+MULTIPART: Final = "multipart/form-data"
 
 
 class Upload:
@@ -50,12 +52,12 @@ class Upload:
         """Take the body. Raises ApiError 400, 413, 415 or 507."""
         if (request.content_length or 0) > self._max_bytes + _CHUNK:
             raise self._too_large()
-        if request.content_type == _MULTIPART:
+        if request.content_type == MULTIPART:
             await self._receive_form(request)
-        elif request.content_type in _TYPES:
+        elif request.content_type in TYPES:
             await self._write_all(request.content.iter_chunked(_CHUNK))
         else:
-            message = f"needs the header Content-Type: {', '.join((*_TYPES, _MULTIPART))}"
+            message = f"needs the header Content-Type: {', '.join((*TYPES, MULTIPART))}"
             raise ApiError(415, "not_a_capture_file", message)
         if not self._bytes:
             raise ApiError(400, "empty_file", "the body has no file, or an empty one")
@@ -72,8 +74,9 @@ class Upload:
                     raise ApiError(400, "many_files", "one file at a time")
                 self.name = part.filename
                 await self._write_all(_chunks(part))
-        except ValueError as error:
-            raise ApiError(400, "bad_form", f"the body is not a form: {error}") from None
+        except (ValueError, HttpProcessingError) as error:
+            message = f"the body is not a form: {one_line(str(error))}"
+            raise ApiError(400, "bad_form", message) from None
 
     async def _write_all(self, chunks: AsyncIterator[bytes]) -> None:
         async for chunk in chunks:

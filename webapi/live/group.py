@@ -43,11 +43,6 @@ class Filters:
         )
 
 
-def allowed(subject: Subject) -> frozenset[str]:
-    """The parameters of a live stream."""
-    return frozenset({*subject.filters, *filter(None, (subject.payload,))})
-
-
 class Group:
     """What is remembered for the clients of equal filters."""
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from webapi.context import Context
 from webapi.errors import ApiError
 from webapi.live.event import KEEP_ALIVE, block, retry
-from webapi.live.group import Filters, allowed
+from webapi.live.group import Filters
 from webapi.live.listener import Listener
 from webapi.live.poller import KEEP_ALIVE_S, Poller
 from webapi.live.position import EventId
@@ -101,7 +101,7 @@ async def _stream(request: web.Request, subject: Subject) -> web.StreamResponse:
 
 def _listener(request: web.Request, subject: Subject) -> Listener:
     """The client as its request describes it. Raises ApiError 400."""
-    parameters = single(request.query, allowed(subject))
+    parameters = single(request.query, subject.live_parameters)
     filters = Filters.parse(subject, parameters)
     asked = request.headers.get("Last-Event-ID", "")
     since = EventId.decode(asked, (int, *subject.order.values())) if asked else None

@@ -20,6 +20,8 @@ DEFAULT_DURATION_S: Final = 3600
 _TEXTS: Final = ("kind", "value", "action", "requested_by", "reason")
 FIELDS: Final = (*_TEXTS, "percent", "calls", "methods", "duration")
 """Of a request for a rule."""
+REQUIRED: Final = ("kind", "reason")
+"""Those that nothing stands for when they are left out."""
 
 
 class Asked(NamedTuple):

@@ -10,17 +10,24 @@ from aiohttp import web
 from collector import trace_rule
 from collector.errors import TraceRuleError
 from collector.trace_rule import MAX_ID
-from webapi import change
+from webapi import change, schema
 from webapi.access.principal import author_of
 from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError, bad_parameter
 from webapi.parameters import integer, single
+from webapi.schema import Parameters
 from webapi.trace import report, rules
 from webapi.trace.asked import MAX_NAME, parse
 from webapi.trace.rules import StoredRule
 from webapi.trace.tracing import TRACING, Tracing
 
 DEFAULT_LIMIT: Final = 100
+LIST_PARAMETERS: Final[Parameters] = {
+    "state": schema.one_of(rules.STATES),
+    "limit": schema.up_to("max_rows"),
+    "before": schema.integer(1, MAX_ID),
+}
+REMOVE_PARAMETERS: Final[Parameters] = {"requested_by": {**schema.TEXT, "maxLength": MAX_NAME}}
 
 
 async def list_rules(request: web.Request) -> web.Response:
@@ -28,7 +35,7 @@ async def list_rules(request: web.Request) -> web.Response:
 
     While PostgreSQL is away, the rules in force are shown as they were read last.
     """
-    parameters = single(request.query, ("state", "limit", "before"))
+    parameters = single(request.query, LIST_PARAMETERS)
     state = parameters.get("state", rules.STATES[0])
     if state not in rules.STATES:
         raise bad_parameter("state", f"must be one of {', '.join(rules.STATES)}")
@@ -79,7 +86,7 @@ async def add_rule(request: web.Request) -> web.Response:
 
 async def remove_rule(request: web.Request) -> web.Response:
     """End a rule, and the tracing of its calls, on all proxies at once."""
-    parameters, author = single(request.query, ("requested_by",)), author_of(request)
+    parameters, author = single(request.query, REMOVE_PARAMETERS), author_of(request)
     try:
         by = trace_rule.check_text(
             "requested_by", parameters.get("requested_by", author.username), MAX_NAME

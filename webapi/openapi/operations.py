@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every route of the API: what it takes and what it answers.
+
+A new route needs an entry in ``OPERATIONS``: what it is about, its answer, and the mapping that its
+handler gives to ``parameters.single``. Names for what is answered are in ``answers``, bodies in
+``bodies``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from webapi import calls, decode, stats
+from webapi.access import administration
+from webapi.export import svg
+from webapi.export.handlers import CONTENT_TYPES, SIPP_PARAMETERS, SIPP_TYPE
+from webapi.imports import handlers as imports
+from webapi.openapi import bodies
+from webapi.openapi.answers import listed, page
+from webapi.openapi.operation import EVENTS, Operation, file, json
+from webapi.openapi.shape import INTEGER, STRING
+from webapi.schema import Parameters, Schema, record, ref, up_to
+from webapi.subject import CALLS, MESSAGES, REGISTRATIONS, REPORTS, Subject
+from webapi.subject import EVENTS as EVENT_ROWS
+from webapi.trace import handlers as trace
+
+TAGS: Final[Mapping[str, str]] = {
+    "search": "What was captured, a page at a time",
+    "call": "All that is known of one call",
+    "export": "Files of calls and of what a search finds",
+    "live": "What is new, as Server-Sent Events",
+    "statistics": "Figures over time",
+    "service": "The state of the capture nodes, and this description",
+    "trace rules": "Which calls the proxies send",
+    "import": "Capture files",
+    "account": "What one does with one's own account",
+    "administration": "Users, tokens, audit log",
+}
+_MESSAGE_ID: Final[Mapping[str, Schema]] = {
+    "id": {"type": "string", "pattern": f"^[0-9]{{1,{decode.ID_DIGITS}}}$"}
+}
+_EMPTY: Final = json(record({}))
+
+
+def _search(subject: Subject) -> Operation:
+    return Operation("search", page(subject), subject.parameters)
+
+
+def _found(subject: Subject, suffix: str) -> Operation:
+    query = {**subject.parameters, "limit": up_to("max_export_messages")}
+    return Operation("export", file(CONTENT_TYPES[suffix]), query)
+
+
+def _call_file(content_type: str, query: Parameters = calls.PARAMETERS) -> Operation:
+    return Operation("export", file(content_type), query)
+
+
+def _live(subject: Subject) -> Operation:
+    return Operation("live", file(EVENTS), subject.live_parameters)
+
+
+OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
+    ("GET", "/api/v1/messages"): _search(MESSAGES),
+    ("GET", "/api/v1/reports"): _search(REPORTS),
+    ("GET", "/api/v1/events"): _search(EVENT_ROWS),
+    ("GET", "/api/v1/calls"): _search(CALLS),
+    ("GET", "/api/v1/registrations"): _search(REGISTRATIONS),
+    ("GET", "/api/v1/calls/{call_id}"): Operation(
+        "call", json(ref("CallDescription")), calls.PARAMETERS
+    ),
+    ("GET", "/api/v1/messages/{id}/decode"): Operation(
+        "call",
+        json(ref("DecodedMessage")),
+        decode.PARAMETERS,
+        errors=(HTTPStatus.CONFLICT, HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.BAD_GATEWAY),
+        path=_MESSAGE_ID,
+    ),
+    ("GET", "/api/v1/messages/export.pcap"): _found(MESSAGES, "pcap"),
+    ("GET", "/api/v1/messages/export.pcapng"): _found(MESSAGES, "pcapng"),
+    ("GET", "/api/v1/messages/export.txt"): _found(MESSAGES, "txt"),
+    ("GET", "/api/v1/messages/export.jsonl"): _found(MESSAGES, "jsonl"),
+    ("GET", "/api/v1/messages/export.csv"): _found(MESSAGES, "csv"),
+    ("GET", "/api/v1/calls/export.jsonl"): _found(CALLS, "jsonl"),
+    ("GET", "/api/v1/calls/export.csv"): _found(CALLS, "csv"),
+    ("GET", "/api/v1/calls/{call_id}/export.pcap"): _call_file(CONTENT_TYPES["pcap"]),
+    ("GET", "/api/v1/calls/{call_id}/export.pcapng"): _call_file(CONTENT_TYPES["pcapng"]),
+    ("GET", "/api/v1/calls/{call_id}/export.txt"): _call_file(CONTENT_TYPES["txt"]),
+    ("GET", "/api/v1/calls/{call_id}/export.json"): Operation(
+        "export", json(ref("CallDescription")), calls.PARAMETERS
+    ),
+    ("GET", "/api/v1/calls/{call_id}/export.svg"): _call_file(svg.CONTENT_TYPE),
+    ("GET", "/api/v1/calls/{call_id}/export.xml"): Operation(
+        "export",
+        file(SIPP_TYPE),
+        SIPP_PARAMETERS,
+        errors=(HTTPStatus.UNPROCESSABLE_ENTITY,),
+    ),
+    ("GET", "/api/v1/live/calls"): _live(CALLS),
+    ("GET", "/api/v1/live/messages"): _live(MESSAGES),
+    ("GET", "/api/v1/stats"): Operation("statistics", json(ref("Statistics")), stats.PARAMETERS),
+    ("GET", "/api/v1/status"): Operation("service", json(ref("Status"))),
+    ("GET", "/api/v1/openapi.json"): Operation("service", json({"type": "object"})),
+    ("GET", "/metrics"): Operation("service", file(CONTENT_TYPE_LATEST.partition(";")[0])),
+    ("GET", "/api/v1/trace-rules"): Operation(
+        "trace rules", json(ref("TraceRules")), trace.LIST_PARAMETERS
+    ),
+    ("GET", "/api/v1/trace-rules/{id}"): Operation("trace rules", json(ref("TraceRuleAndState"))),
+    ("POST", "/api/v1/trace-rules"): Operation(
+        "trace rules",
+        json(ref("TraceRuleAndState")),
+        body=bodies.NEW_RULE,
+        status=HTTPStatus.CREATED,
+        errors=(HTTPStatus.CONFLICT,),
+    ),
+    ("DELETE", "/api/v1/trace-rules/{id}"): Operation(
+        "trace rules",
+        json(ref("TraceRuleAndState")),
+        trace.REMOVE_PARAMETERS,
+        errors=(HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
+    ),
+    ("POST", "/api/v1/imports"): Operation(
+        "import",
+        json(ref("Import")),
+        imports.PARAMETERS,
+        bodies.CAPTURE_FILE,
+        HTTPStatus.CREATED,
+        errors=(HTTPStatus.INSUFFICIENT_STORAGE,),
+    ),
+    ("POST", "/api/v1/sign-in"): Operation(
+        "account",
+        json(ref("Me")),
+        body=bodies.SIGN_IN,
+        errors=(HTTPStatus.TOO_MANY_REQUESTS,),
+    ),
+    ("POST", "/api/v1/sign-out"): Operation("account", _EMPTY),
+    ("GET", "/api/v1/me"): Operation("account", json(ref("Me"))),
+    ("POST", "/api/v1/me/password"): Operation(
+        "account",
+        _EMPTY,
+        body=bodies.NEW_PASSWORD,
+        errors=(HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
+    ),
+    ("GET", "/api/v1/tokens"): Operation(
+        "account", listed("tokens", "Token", INTEGER), administration.TOKEN_PARAMETERS
+    ),
+    ("POST", "/api/v1/tokens"): Operation(
+        "account",
+        json(ref("NewToken")),
+        body=bodies.NEW_TOKEN,
+        status=HTTPStatus.CREATED,
+        errors=(HTTPStatus.CONFLICT,),
+    ),
+    ("DELETE", "/api/v1/tokens/{id}"): Operation("account", json(record({"name": STRING}))),
+    ("GET", "/api/v1/users"): Operation(
+        "administration", listed("users", "User", INTEGER), administration.PAGE_PARAMETERS
+    ),
+    ("POST", "/api/v1/users"): Operation(
+        "administration",
+        json(ref("NewUser")),
+        body=bodies.NEW_USER,
+        status=HTTPStatus.CREATED,
+        errors=(HTTPStatus.CONFLICT,),
+    ),
+    ("GET", "/api/v1/users/{id}"): Operation("administration", json(ref("User"))),
+    ("PATCH", "/api/v1/users/{id}"): Operation(
+        "administration",
+        json(ref("User")),
+        body=bodies.CHANGED_USER,
+        errors=(HTTPStatus.CONFLICT,),
+    ),
+    ("DELETE", "/api/v1/users/{id}"): Operation(
+        "administration", json(ref("User")), errors=(HTTPStatus.CONFLICT,)
+    ),
+    ("GET", "/api/v1/audit"): Operation(
+        "administration", listed("audit", "AuditEntry", INTEGER), administration.AUDIT_PARAMETERS
+    ),
+}
+"""Method and path of every route, as in ``access.roles.NEEDS``."""
