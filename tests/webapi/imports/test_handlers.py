@@ -106,6 +106,13 @@ async def test_a_form_has_one_file(client: Client, node: StreamReceiver, tmp_pat
         ("", {"Content-Type": "text/plain"}, b"x", 415, "not_a_capture_file"),
         ("", {"Content-Type": "multipart/form-data"}, b"x", 400, "bad_form"),
         ("", {"Content-Type": "multipart/form-data; boundary=b"}, b"x", 400, "bad_form"),
+        (
+            "",
+            {"Content-Type": "multipart/form-data; boundary=b"},
+            b"--b\r\nno header\r\n\r\n",
+            400,
+            "bad_form",
+        ),
         ("", {}, b"", 400, "empty_file"),
         ("", {}, b"x", 422, "bad_capture_file"),
         ("", {}, bytes(3 << 20), 413, "too_large"),
