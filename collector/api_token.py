@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from collector.settings import Settings
 PREFIX: Final = "ksc_"
 """Lets people and secret scanners see what it is."""
 LENGTH: Final = len(PREFIX) + 43
+SHARE_PREFIX: Final = "kss_"
+"""Likewise, of a share link."""
+_IN_TEXT: Final = re.compile(f"(?:{PREFIX}|{SHARE_PREFIX})[A-Za-z0-9_-]+")
 LOCAL: Final = "local:"
 """Before the name of the operating system's user; no user of the web API has a colon."""
 _MAX_NAME: Final = 50
@@ -33,9 +37,14 @@ _ADD: Final = (
 _REMOVE: Final = "DELETE FROM api_token WHERE token_sha256 = %s"
 
 
-def new_token() -> str:
-    """256 random bits behind ``PREFIX``."""
-    return PREFIX + secrets.token_urlsafe(32)
+def new_token(prefix: str = PREFIX) -> str:
+    """256 random bits behind ``prefix``."""
+    return prefix + secrets.token_urlsafe(32)
+
+
+def masked(text: str) -> str:
+    """Text for a log: who reads it must not be able to use the tokens in it."""
+    return _IN_TEXT.sub("***", text)
 
 
 def digest(token: str) -> bytes:

@@ -230,6 +230,7 @@ class Keeper:
             ("trace_rule", "expires_at", retention.trace_rules),
             ("audit_log", "at", retention.audit),
             ("api_token", "expires_at", retention.audit),
+            ("share_link", "expires_at", retention.audit),
             ("web_session", "expires_at", _ENDED_SESSION_S),
         ):
             if kept_s:

@@ -25,6 +25,13 @@ _READER_WRITES: Final = (
     "GRANT INSERT, DELETE, UPDATE (last_used_at, idle_expires_at) ON web_session TO {}",
     "GRANT INSERT, DELETE, UPDATE (last_used_at) ON api_token TO {}",
     "GRANT INSERT ON audit_log TO {}",
+    (
+        "GRANT INSERT, DELETE, UPDATE (name, network, port, capture_node, type, capture_id,"
+        " enabled, changed_at) ON alias TO {}"
+    ),
+    "GRANT UPDATE ON alias_version TO {}",
+    "GRANT INSERT, DELETE, UPDATE (name, parameters, shared, changed_at) ON saved_search TO {}",
+    "GRANT INSERT, DELETE, UPDATE (last_used_at, uses) ON share_link TO {}",
 )
 """What the web API writes, and nothing else."""
 _LEDGER: Final = """

@@ -144,7 +144,7 @@ async def serve(database: Database) -> AsyncIterator[Serve]:
         await client.close()
 
 
-def message(number: int, late_s: float = 0, method: str = "INVITE") -> bytes:
-    """A HEP packet captured ``late_s`` ago, its CSeq ``number``."""
+def message(number: int, late_s: float = 0, method: str = "INVITE", **fields: Any) -> bytes:
+    """A HEP packet captured ``late_s`` ago, its CSeq ``number``; ``fields`` as for ``packet``."""
     text = request(method, f"live-{number}@test", number=number)
-    return packet(text, at=time.time() - late_s)
+    return packet(text, at=time.time() - late_s, **fields)

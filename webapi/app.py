@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
+from collector.api_token import masked
 from collector.log import LOGGER
 from collector.settings import Settings
 from webapi import calls, decode, hosts, lists, metrics, stats, status
@@ -26,6 +27,11 @@ from webapi.live import handlers as live
 from webapi.live.handlers import LIVE, Live
 from webapi.openapi import handlers as openapi
 from webapi.openapi.handlers import DESCRIPTION, Description
+from webapi.names import alias_handlers as aliases
+from webapi.names import search_handlers as searches
+from webapi.names import share_handlers as sharing
+from webapi.names.aliases import ALIASES, Aliases
+from webapi.names.share_handlers import SHARED, Shared
 from webapi.trace import handlers as trace
 from webapi.trace.tracing import TRACING, Tracing, watch
 from webapi.tshark import Tshark
@@ -64,6 +70,15 @@ ROUTES: Final = (
     ("/api/v1/users", administration.list_users),
     ("/api/v1/users/{id}", administration.show_user),
     ("/api/v1/audit", administration.show_audit),
+    ("/api/v1/aliases", aliases.list_aliases),
+    ("/api/v1/aliases/export.json", aliases.export_json),
+    ("/api/v1/aliases/export.csv", aliases.export_csv),
+    ("/api/v1/aliases/{id}", aliases.show_alias),
+    ("/api/v1/saved-searches", searches.list_searches),
+    ("/api/v1/saved-searches/{id}", searches.show_search),
+    ("/api/v1/share-links", sharing.list_links),
+    ("/api/v1/shared/{token}", sharing.open_link),
+    ("/api/v1/shared/{token}/export.pcap", sharing.export_link),
     ("/metrics", metrics.show_metrics),
 )
 """What can be asked, with GET."""
@@ -79,6 +94,15 @@ CHANGES: Final = (
     ("PATCH", "/api/v1/users/{id}", administration.change_user),
     ("DELETE", "/api/v1/users/{id}", administration.remove_user),
     ("POST", "/api/v1/imports", imports.add_import),
+    ("POST", "/api/v1/aliases", aliases.add_alias),
+    ("POST", "/api/v1/aliases/import", aliases.import_aliases),
+    ("PATCH", "/api/v1/aliases/{id}", aliases.change_alias),
+    ("POST", "/api/v1/saved-searches", searches.add_search),
+    ("PATCH", "/api/v1/saved-searches/{id}", searches.change_search),
+    ("DELETE", "/api/v1/saved-searches/{id}", searches.remove_search),
+    ("POST", "/api/v1/share-links", sharing.add_link),
+    ("DELETE", "/api/v1/share-links/{id}", sharing.revoke_link),
+    ("DELETE", "/api/v1/aliases/{id}", aliases.remove_alias),
 )
 """What can be changed. ``access.roles`` says by whom, of these as of those."""
 
@@ -100,10 +124,12 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     app = web.Application(middlewares=[_answer, _check_host, check_access])
     app[CONTEXT] = Context(settings)
     app[GATE] = Gate(app[CONTEXT])
+    app[ALIASES] = Aliases(app[CONTEXT])
+    app[SHARED] = Shared(app[CONTEXT])
     app[TRACING] = Tracing(app[CONTEXT])
     app[EXPORTS] = Exports(settings.web.exports)
     app[RUNNING] = set()
-    app[LIVE] = Live(app[CONTEXT])
+    app[LIVE] = Live(app[CONTEXT], app[ALIASES])
     app[DESCRIPTION] = Description(app)
     app[TSHARK] = Tshark(settings.web.tshark, settings.web.tshark_timeout)
     app.on_response_prepare.append(_add_headers)
@@ -140,7 +166,7 @@ async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
     except Exception:  # noqa: BLE001 (the client must get the one shape, the log the trace)
-        LOGGER.exception("%s %s", request.method, request.path)
+        LOGGER.exception("%s %s", request.method, masked(request.path))
         response = ApiError(500, "internal", "a fault in the service; its log has more").response()
     return response
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -21,6 +22,9 @@ from webapi import rows, schema
 from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import ApiError, bad_parameter
 from webapi.legs import Legs, find
+from webapi.names.aliases import ALIASES
+from webapi.names.links import links_of
+from webapi.names.resolver import Resolver
 from webapi.parameters import single
 from webapi.schema import Parameters
 from webapi.subject import CALLS, OF_CALL_ID, REPORTS, Subject
@@ -55,18 +59,27 @@ async def show_call(request: web.Request) -> web.Response:
 
 
 async def describe(request: web.Request) -> dict[str, Any]:
-    """The same as an object.
+    """The same as an object."""
+    whose, asked = whose_messages(request), asked_call_id(request)
+    return await look_up(request.app[CONTEXT], await request.app[ALIASES].resolver(), asked, whose)
+
+
+async def look_up(
+    context: Context, resolver: Resolver, asked: str, whose: str | Sequence[str]
+) -> dict[str, Any]:
+    """What is known of a Call-ID. Raises ApiError 404.
 
     Messages, quality reports and events are in the order of capture, then of arrival. Reports and
-    events are those whose HEP correlation id is the Call-ID.
+    events are those whose HEP correlation id is the Call-ID. ``whose`` is one of ``_WHOSE``, or the
+    Call-IDs themselves: then no other leg is told of.
     """
-    whose = whose_messages(request)
-    asked = asked_call_id(request)
-    context = request.app[CONTEXT]
+    only = None if isinstance(whose, str) else frozenset(whose)
     async with context.connection() as connection:
         call = await row_of(context, connection, asked)
         legs = await find(context, connection, call) if call else Legs()
-        ids = ids_of(asked, legs, whose)
+        if only is not None:
+            legs = legs.among(only)
+        ids = ids_of(asked, legs, whose) if isinstance(whose, str) else list(whose)
         found, complete = await _read(context, connection, ids, OF_CALL_ID)
         streams = await context.query(connection, STREAMS, (asked, _MAX_STREAMS), prepare=True)
         lost = await _capture_loss(context, connection, call) if call else None
@@ -86,24 +99,31 @@ async def describe(request: web.Request) -> dict[str, Any]:
     moments += [call["started_at"], call["last_at"]] if call else []
     if not moments:
         raise ApiError(404, "not_found", "nothing has this Call-ID", "call_id")
+    span = min(moments), max(moments)
+    shown = _show(CALLS, call, resolver) if call else None
     return {
         "call_id": asked,
-        "from": to_text(min(moments)),
-        "to": to_text(max(moments)),
+        "from": to_text(span[0]),
+        "to": to_text(span[1]),
         "complete": complete,
-        "call": rows.call(call) if call else None,
-        "legs": [rows.call(leg) for leg in legs.rows],
-        "guesses": [rows.call(leg) for leg in legs.guesses],
+        "call": shown,
+        "legs": [_show(CALLS, leg, resolver) for leg in legs.rows],
+        "guesses": [_show(CALLS, leg, resolver) for leg in legs.guesses],
         "links": legs.links,
         "hubs": legs.hubs,
         "legs_complete": legs.complete,
         "quality": rows.document(to_json(quality)),
         "explanation": explain_json(explanation) if own else None,
+        "external_links": links_of(context.settings.links, asked, span, shown),
         **{
-            subject.name: [subject.show(row) for row in listed]
+            subject.name: [_show(subject, row, resolver) for row in listed]
             for subject, listed in zip(OF_CALL_ID, found, strict=True)
         },
     }
+
+
+def _show(subject: Subject, row: DictRow, resolver: Resolver) -> dict[str, Any]:
+    return subject.show(row) | resolver.names(row)
 
 
 def whose_messages(request: web.Request, default: str = "one") -> str:

@@ -115,7 +115,10 @@ async def fetch(
     try:
         async with connection.transaction(), connection.cursor() as cursor:
             await cursor.execute(
-                sql.SQL("{}; SET LOCAL plan_cache_mode TO {}").format(_limit(timeout_s), plans)
+                # A page takes milliseconds, compiling its plan half a second.
+                sql.SQL("{}; SET LOCAL plan_cache_mode TO {}; SET LOCAL jit TO off").format(
+                    _limit(timeout_s), plans
+                )
             )
             await cursor.execute(statement, values, prepare=prepare)
             return await cursor.fetchall()

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -87,6 +88,18 @@ class Legs:
     def ids(self, *, guessed: bool) -> list[str]:
         """The Call-IDs of the legs."""
         return [row["call_id"] for row in (*self.rows, *(self.guesses if guessed else ()))]
+
+    def among(self, ids: Collection[str]) -> Legs:
+        """Only what these Call-IDs have to do with each other."""
+        links = [link for link in self.links if link["call_id"] in ids]
+        common = Counter(id_ for id_, _ in {(link["linked_id"], link["call_id"]) for link in links})
+        return Legs(
+            [row for row in self.rows if row["call_id"] in ids],
+            links=[
+                link for link in links if link["linked_id"] in ids or common[link["linked_id"]] > 1
+            ],
+            complete=self.complete,
+        )
 
 
 async def find(

@@ -15,6 +15,7 @@ from collector.log import LOGGER
 from collector.settings import Settings
 from collector.settings.endpoint import parse_host_port
 from collector.settings.web import SIGN_IN_OFF, certificate_of
+from webapi.access_log import AccessLog
 
 STOP_S = 10.0
 """Requests that still run at the end have so long."""
@@ -22,7 +23,7 @@ STOP_S = 10.0
 
 async def serve(app: web.Application, settings: Settings, stop: asyncio.Event) -> None:
     """Until ``stop``. Raises SettingsError for a certificate that cannot be used, and OSError."""
-    runner = web.AppRunner(app, shutdown_timeout=STOP_S)
+    runner = web.AppRunner(app, access_log_class=AccessLog, shutdown_timeout=STOP_S)
     await runner.setup()
     try:
         tls = tls_context(settings)

@@ -10,6 +10,7 @@ from aiohttp import web
 from collector.moment import to_text
 from webapi import search
 from webapi.context import CONTEXT, json_response
+from webapi.names.aliases import ALIASES
 from webapi.parameters import single
 from webapi.search import Search
 from webapi.subject import CALLS, EVENTS, MESSAGES, REGISTRATIONS, REPORTS, Subject
@@ -44,11 +45,12 @@ async def _list(request: web.Request, subject: Subject) -> web.Response:
     context = request.app[CONTEXT]
     parameters = single(request.query, subject.parameters)
     wanted = Search.parse(subject, parameters, context.settings.web.max_rows, datetime.now(UTC))
+    resolver = await request.app[ALIASES].resolver()
     async with context.connection() as connection:
         page = await search.run(connection, wanted, context.settings.web.query_timeout)
     return json_response(
         {
-            subject.name: [subject.show(row) for row in page.rows],
+            subject.name: [subject.show(row) | resolver.names(row) for row in page.rows],
             "from": to_text(wanted.begin),
             "to": to_text(wanted.end),
             "complete": page.complete,

@@ -13,11 +13,13 @@ import msgspec
 
 from collector.errors import SettingsError
 from collector.settings.endpoint import ENCRYPTED, UDP, parse_endpoint
+from collector.settings.links import conflicts as links_conflicts
 from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
 from collector.settings.network import parse_network
 from collector.settings.quantity import parse_quantity
 from collector.settings.section import PATH
 from collector.settings.sending import conflicts as sending_conflicts
+from collector.settings.share import conflicts as share_conflicts
 from collector.settings.trace import conflicts as trace_conflicts
 from collector.settings.web import conflicts as web_conflicts
 from collector.sip import Kind, kind_of
@@ -144,6 +146,8 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     """Rules that need more than one value, or more than a range."""
     yield from _receiving_conflicts(settings)
     yield from web_conflicts(settings.web, settings.tls)
+    yield from share_conflicts(settings.share)
+    yield from links_conflicts(settings.links)
     interval = settings.partition.interval
     if 86400 % interval and interval % 86400:
         yield "partition.interval: must divide a day or be whole days"

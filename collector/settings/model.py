@@ -8,10 +8,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from collector.settings.links import Links
 from collector.settings.receiving import HepSettings, Journal, Node, Senders, Tls
 from collector.settings.section import Section
 from collector.settings.selecting import Clock, Correlation, Filter, Hook, Sip
 from collector.settings.sending import Loki, Metrics, Output, Relay
+from collector.settings.share import Share
 from collector.settings.storing import Database, Ingest, Partition, Retention
 from collector.settings.trace import Trace
 from collector.settings.web import Web
@@ -41,6 +43,8 @@ class Settings(Section, frozen=True):
     loki: Loki = Loki()
     metrics: Metrics = Metrics()
     web: Web = Web()
+    share: Share = Share()
+    links: Links = Links()
     trace: Trace = Trace()
 
 

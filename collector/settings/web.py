@@ -205,6 +205,15 @@ class Web(Section, frozen=True):
             le=3600,
         ),
     ] = 10.0
+    max_aliases: Annotated[
+        int,
+        setting(
+            "Most names of addresses; every process of the web API has them in memory.",
+            unit="aliases",
+            ge=1,
+            le=100_000,
+        ),
+    ] = 10_000
     tshark: Annotated[
         str,
         setting(

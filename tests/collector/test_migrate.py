@@ -121,7 +121,10 @@ async def test_the_reader_reads_and_does_not_write(database: Database) -> None:
             " AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE')"
         )
         written = {name for (name,) in await found.fetchall()}
-    assert written == {"trace_rule", "web_user", "web_session", "api_token", "audit_log"}
+    assert written == {
+        *("trace_rule", "web_user", "web_session", "api_token", "audit_log"),
+        *("alias", "alias_version", "saved_search", "share_link"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -142,6 +145,11 @@ async def test_the_reader_reads_and_does_not_write(database: Database) -> None:
         "UPDATE audit_log SET username = 'x'",
         "DELETE FROM audit_log",
         "TRUNCATE audit_log",
+        "UPDATE alias SET guid = gen_random_uuid()",
+        "DELETE FROM alias_version",
+        "UPDATE saved_search SET user_id = 1",
+        "UPDATE share_link SET call_ids = '{x}'",
+        "UPDATE share_link SET expires_at = now()",
         "CREATE TABLE mine ()",
     ],
 )

@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 from psycopg import AsyncConnection
 
-from collector.api_token import new_token
+from collector.api_token import SHARE_PREFIX, new_token
 from stack.ports import free_port
 from tests.fix_api import load_settings
 from tests.fix_database import Database
@@ -21,7 +21,11 @@ Client = TestClient[Request, Application]
 
 
 def _paths() -> list[str]:
-    return [path.replace("{call_id}", "x@y").replace("{id}", "1") for path, _ in ROUTES]
+    values = {"{call_id}": "x@y", "{id}": "1", "{token}": SHARE_PREFIX + "x" * 43}
+    paths = [path for path, _ in ROUTES]
+    for name, value in values.items():
+        paths = [path.replace(name, value) for path in paths]
+    return paths
 
 
 @pytest.mark.parametrize("path", _paths())

@@ -14,21 +14,17 @@ from webapi.access import audit, fields, passwords, sessions, tokens, users
 from webapi.access.asked import MORE_TOKEN_FIELDS, TOKEN_FIELDS, check_name, parse_token
 from webapi.access.audit import Action
 from webapi.access.gate import GATE
-from webapi.access.principal import Principal, author_of, principal_of
-from webapi.access.roles import Role, Scope
+from webapi.access.principal import author_of, owner_asked, owner_ended, owner_of, principal_of
+from webapi.access.roles import Role
 from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError, bad_parameter
-from webapi.parameters import flag, integer, moment, single
+from webapi.listing import PAGE_PARAMETERS, created, id_of, listed, page
+from webapi.parameters import integer, moment, single
 from webapi.schema import Parameters
 
-DEFAULT_LIMIT: Final = 100
 USER_FIELDS: Final = ("username", "role")
 MORE_USER_FIELDS: Final = ("password", "email", "full_name", "must_change_password")
 CHANGED_FIELDS: Final = (*users.CHANGEABLE, "password", "must_change_password")
-PAGE_PARAMETERS: Final[Parameters] = {
-    "after": schema.integer(0, users.MAX_ID),
-    "limit": schema.up_to("max_rows"),
-}
 TOKEN_PARAMETERS: Final[Parameters] = {**PAGE_PARAMETERS, "all": schema.FLAG}
 AUDIT_PARAMETERS: Final[Parameters] = {
     "username": schema.TEXT,
@@ -43,17 +39,15 @@ MAX_TEXT: Final = 200
 
 async def list_users(request: web.Request) -> web.Response:
     """All users, a page at a time."""
-    parameters = single(request.query, PAGE_PARAMETERS)
-    after, limit = _page(request, parameters, users.MAX_ID)
+    after, limit = page(request, single(request.query, PAGE_PARAMETERS))
     found = await users.some(request.app[CONTEXT], after, limit + 1)
-    shown = [user.shown() for user in found[:limit]]
-    return json_response({"users": shown, "next": _next(shown, len(found) > limit)})
+    return listed("users", [user.shown() for user in found], limit)
 
 
 async def show_user(request: web.Request) -> web.Response:
     """One user."""
     single(request.query, ())
-    return json_response((await users.one(request.app[CONTEXT], _id(request))).shown())
+    return json_response((await users.one(request.app[CONTEXT], id_of(request))).shown())
 
 
 async def add_user(request: web.Request) -> web.Response:
@@ -78,7 +72,7 @@ async def add_user(request: web.Request) -> web.Response:
         )
         await audit.write(connection, author_of(request), Action.USER_ADDED, name, {"role": role})
     shown = user.shown() if chosen else {**user.shown(), "password": password}
-    return _created(shown)
+    return created(shown)
 
 
 async def change_user(request: web.Request) -> web.Response:
@@ -88,7 +82,7 @@ async def change_user(request: web.Request) -> web.Response:
     """
     single(request.query, ())
     given = await fields.read(request, (), CHANGED_FIELDS)
-    context, user_id = request.app[CONTEXT], _id(request)
+    context, user_id = request.app[CONTEXT], id_of(request)
     user = await users.one(context, user_id)
     changes = _changes(given)
     hashed = None
@@ -118,7 +112,7 @@ async def remove_user(request: web.Request) -> web.Response:
     """Remove a user with sessions and tokens; what the user did stays in the audit log."""
     single(request.query, ())
     async with request.app[CONTEXT].change() as connection:
-        user = await users.remove(connection, _id(request))
+        user = await users.remove(connection, id_of(request))
         await audit.write(connection, author_of(request), Action.USER_REMOVED, user.username)
     return json_response(user.shown())
 
@@ -126,15 +120,10 @@ async def remove_user(request: web.Request) -> web.Response:
 async def list_tokens(request: web.Request) -> web.Response:
     """One's own tokens, with ``all=true`` those of everybody, for who has the right admin."""
     parameters = single(request.query, TOKEN_PARAMETERS)
-    principal = principal_of(request)
-    wants_all = flag("all", parameters.get("all", "false"))
-    if wants_all and Scope.ADMIN not in principal.scopes:
-        raise ApiError(403, "not_allowed", "the tokens of others need the right admin", "all")
-    after, limit = _page(request, parameters, users.MAX_ID)
-    owner = None if wants_all else _owner(principal)
+    owner = owner_asked(principal_of(request), parameters)
+    after, limit = page(request, parameters)
     shown = await tokens.some(request.app[CONTEXT], owner, after, limit + 1)
-    more = len(shown) > limit
-    return json_response({"tokens": shown[:limit], "next": _next(shown[:limit], more)})
+    return listed("tokens", shown, limit)
 
 
 async def add_token(request: web.Request) -> web.Response:
@@ -144,12 +133,12 @@ async def add_token(request: web.Request) -> web.Response:
     principal, context = principal_of(request), request.app[CONTEXT]
     wanted = parse_token(given, principal.scopes, context.settings.web.token_lifetime)
     async with context.change() as connection:
-        token, shown = await tokens.add(connection, _owner(principal), wanted)
+        token, shown = await tokens.add(connection, owner_of(principal), wanted)
         await audit.write(
             *(connection, author_of(request), Action.TOKEN_ADDED, wanted.name),
             {"scopes": list(wanted.scopes), "expires_at": shown["expires_at"]},
         )
-    return _created({**shown, "token": token})
+    return created({**shown, "token": token})
 
 
 async def revoke_token(request: web.Request) -> web.Response:
@@ -158,10 +147,9 @@ async def revoke_token(request: web.Request) -> web.Response:
     It is refused from now on.
     """
     single(request.query, ())
-    principal = principal_of(request)
-    owner = None if Scope.ADMIN in principal.scopes else _owner(principal)
+    owner = owner_ended(principal_of(request))
     async with request.app[CONTEXT].change() as connection:
-        name = await tokens.revoke(connection, _id(request), owner)
+        name = await tokens.revoke(connection, id_of(request), owner)
         await audit.write(connection, author_of(request), Action.TOKEN_REVOKED, name)
     return json_response({"name": name})
 
@@ -180,7 +168,7 @@ async def show_audit(request: web.Request) -> web.Response:
     for name in ("from", "to"):
         if name in parameters:
             filters[name] = moment(name, parameters[name], now)
-    _, limit = _page(request, parameters, users.MAX_ID)
+    _, limit = page(request, parameters)
     found, before = await audit.some(request.app[CONTEXT], filters, limit)
     return json_response({"audit": found, "next": before})
 
@@ -194,31 +182,3 @@ def _changes(given: Mapping[str, Any]) -> dict[str, Any]:
     if "enabled" in given:
         changes["enabled"] = fields.flag(given, "enabled", default=True)
     return changes
-
-
-def _owner(principal: Principal) -> int:
-    if principal.user_id is None:
-        raise ApiError(403, "session_required", "this token belongs to no user")
-    return principal.user_id
-
-
-def _page(request: web.Request, parameters: Mapping[str, str], high: int) -> tuple[int, int]:
-    """The parameters ``after`` and ``limit``."""
-    most = request.app[CONTEXT].settings.web.max_rows
-    limit = integer("limit", parameters.get("limit", str(min(DEFAULT_LIMIT, most))), 1, most)
-    return integer("after", parameters.get("after", "0"), 0, high), limit
-
-
-def _next(shown: list[dict[str, Any]], more: bool) -> int | None:
-    found: int | None = shown[-1]["id"] if more else None
-    return found
-
-
-def _id(request: web.Request) -> int:
-    return integer("id", request.match_info["id"], 1, users.MAX_ID)
-
-
-def _created(shown: dict[str, Any]) -> web.Response:
-    response = json_response(shown)
-    response.set_status(201)
-    return response

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from collector.log import one_line
 from collector.settings.network import Network, parse_network
-from collector.settings.quantity import parse_quantity
 from webapi.access import fields, tokens, users
 from webapi.access.roles import Scope
 from webapi.access.tokens import Wanted
@@ -38,7 +37,10 @@ def parse_token(given: Mapping[str, Any], allowed: frozenset[Scope], longest_s: 
         raise fields.wrong("scopes", f"you do not have the right {missing} yourself")
     return Wanted(
         *(name, scopes, [_network(text) for text in _networks(given)]),
-        _duration(given.get("duration", min(DEFAULT_LIFETIME_S, longest_s)), longest_s),
+        fields.duration(
+            *(given, "duration", min(DEFAULT_LIFETIME_S, longest_s), longest_s),
+            "web.token_lifetime",
+        ),
     )
 
 
@@ -51,17 +53,3 @@ def _network(text: str) -> Network:
         return parse_network(text)
     except ValueError as error:
         raise fields.wrong("networks", one_line(str(error))) from None
-
-
-def _duration(value: Any, longest_s: float) -> float:
-    if isinstance(value, str):
-        try:
-            value = parse_quantity(value, "s")
-        except ValueError as error:
-            raise fields.wrong("duration", one_line(str(error))) from None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 1:
-        raise fields.wrong("duration", "must be seconds, or a number with a unit like 30d")
-    if value > longest_s:
-        message = f"is longer than {longest_s:.0f} s (web.token_lifetime)"
-        raise fields.wrong("duration", message)
-    return float(value)

@@ -38,6 +38,16 @@ class Action(StrEnum):
     TRACE_RULE_REMOVED = "trace_rule_removed"
     EXPORTED = "exported"
     IMPORTED = "imported"
+    ALIAS_ADDED = "alias_added"
+    ALIAS_CHANGED = "alias_changed"
+    ALIAS_REMOVED = "alias_removed"
+    ALIASES_IMPORTED = "aliases_imported"
+    SAVED_SEARCH_ADDED = "saved_search_added"
+    SAVED_SEARCH_CHANGED = "saved_search_changed"
+    SAVED_SEARCH_REMOVED = "saved_search_removed"
+    SHARE_LINK_ADDED = "share_link_added"
+    SHARE_LINK_OPENED = "share_link_opened"
+    SHARE_LINK_REVOKED = "share_link_revoked"
 
 
 _INSERT: Final = sql.SQL(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from collector.log import one_line
+from collector.settings.quantity import parse_quantity
 from webapi import change
 from webapi.errors import ApiError
 
@@ -78,6 +79,24 @@ def texts(fields: Mapping[str, Any], name: str, most: int) -> list[str]:
     if len(value) > most:
         raise wrong(name, f"has more than {most} entries")
     return value
+
+
+def duration(
+    fields: Mapping[str, Any], name: str, default_s: float, longest_s: float, setting: str
+) -> float:
+    """Seconds: a number of them, or a text with a unit like ``30d``. ``setting`` says ``longest_s``
+    and is named when it is longer."""
+    value = fields.get(name, default_s)
+    if isinstance(value, str):
+        try:
+            value = parse_quantity(value, "s")
+        except ValueError as error:
+            raise wrong(name, one_line(str(error))) from None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 1:
+        raise wrong(name, "must be seconds, or a number with a unit like 30d")
+    if value > longest_s:
+        raise wrong(name, f"is longer than {longest_s:.0f} s ({setting})")
+    return float(value)
 
 
 def wrong(name: str, message: str) -> ApiError:

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple, TypeAlias
 
 from aiohttp import web
 
 from webapi.access.roles import Role, Scope
+from webapi.errors import ApiError
+from webapi.parameters import flag
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -79,3 +82,27 @@ def principal_of(request: web.Request) -> Principal:
 def author_of(request: web.Request) -> Author:
     """Who is named in the audit log."""
     return Author(principal_of(request).username, client_of(request).address)
+
+
+def owner_of(principal: Principal) -> int:
+    """The user whose things these are. Raises ApiError 403 for a program of nobody's."""
+    if principal.user_id is None:
+        raise ApiError(403, "session_required", "whoever asks is no user who could own anything")
+    return principal.user_id
+
+
+def owner_asked(principal: Principal, parameters: Mapping[str, str]) -> int | None:
+    """Whose things a list is of: one's own, with the parameter ``all`` everybody's (None).
+
+    Raises ApiError 403 for everybody's without the right admin.
+    """
+    if not flag("all", parameters.get("all", "false")):
+        return owner_of(principal)
+    if Scope.ADMIN not in principal.scopes:
+        raise ApiError(403, "not_allowed", "those of others need the right admin", "all")
+    return None
+
+
+def owner_ended(principal: Principal) -> int | None:
+    """Whose things one may end: one's own, with the right admin anybody's (None)."""
+    return None if Scope.ADMIN in principal.scopes else owner_of(principal)

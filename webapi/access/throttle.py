@@ -35,10 +35,7 @@ class Throttle:
     def begin(self, username: str, address: Address) -> Attempt:
         """Count it. Raises ApiError 429 that says how long to wait."""
         attempt = Attempt(self._users, self._addresses, username.casefold(), _key(address))
-        left_s = max(self._users.left(attempt.user), self._addresses.left(attempt.address))
-        if left_s > 0:
-            message = f"too many failed attempts; wait {math.ceil(left_s)} s"
-            raise ApiError(429, "too_many_attempts", message, retry_after_s=math.ceil(left_s))
+        _check(max(self._users.left(attempt.user), self._addresses.left(attempt.address)))
         self._users.add(attempt.user)
         self._addresses.add(attempt.address)
         return attempt
@@ -62,6 +59,28 @@ class Attempt:
         """It came to nothing: there was no database, for example."""
         self._users.take_back(self.user)
         self._addresses.take_back(self.address)
+
+
+class Guesses:
+    """Attempts of an address to show a token that it may have made up."""
+
+    def __init__(self, web: Web, clock: Callable[[], float] = time.monotonic) -> None:
+        self._addresses = _Counts(ADDRESS_FACTOR * web.sign_in_failures, web.lock_out, clock)
+
+    def begin(self, address: Address) -> None:
+        """Count it. Raises ApiError 429 that says how long to wait."""
+        _check(self._addresses.left(_key(address)))
+        self._addresses.add(_key(address))
+
+    def withdraw(self, address: Address) -> None:
+        """It was right, or there was nobody who could tell."""
+        self._addresses.take_back(_key(address))
+
+
+def _check(left_s: float) -> None:
+    if left_s > 0:
+        message = f"too many failed attempts; wait {math.ceil(left_s)} s"
+        raise ApiError(429, "too_many_attempts", message, retry_after_s=math.ceil(left_s))
 
 
 class _Counts:

@@ -19,7 +19,6 @@ from webapi.errors import ApiError
 INTERNAL: Final = "internal"
 """The source of users whose password we check."""
 MAX_NAME: Final = 64
-MAX_ID: Final = (1 << 31) - 1
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
 NAME_RULE: Final = "must be 1 to 64 letters, digits and ._@-, and begin with a letter or digit"
 CHANGEABLE: Final = ("role", "email", "full_name", "enabled")

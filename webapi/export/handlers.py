@@ -25,6 +25,8 @@ from webapi.export.stream import EXPORTS, Export, send
 from webapi.export.table import Table
 from webapi.export.text import Text
 from webapi.legs import Legs, find
+from webapi.names.aliases import ALIASES
+from webapi.names.resolver import Resolver
 from webapi.parameters import EARLIEST, LATEST, flag, single
 from webapi.schema import Parameters
 from webapi.search import Search
@@ -32,6 +34,7 @@ from webapi.subject import CALLS, MESSAGES, Subject
 
 SIPP_PARAMETERS: Final[Parameters] = {"side": schema.one_of(sipp.SIDES)}
 _OF_CALL: Final = sql.SQL("call_id = ANY(%s)")
+_OF_IDS: Final = sql.SQL("id = ANY(%s)")
 
 
 class _Kind(NamedTuple):
@@ -39,16 +42,22 @@ class _Kind(NamedTuple):
 
     suffix: str
     content_type: str
-    make: Callable[[Subject, bool], Form]
-    """Of the subject, and whether the payload was asked for."""
+    make: Callable[[Subject, bool, Resolver], Form]
+    """Of the subject, and whether the payload was asked for, with the names of hosts."""
     needs_payload: bool = False
 
 
 _PCAP: Final = _Kind("pcap", "application/vnd.tcpdump.pcap", lambda *_: Pcap(), True)
 _PCAPNG: Final = _Kind("pcapng", "application/x-pcapng", lambda *_: PcapNg(), True)
-_TEXT: Final = _Kind("txt", "text/plain", lambda *_: Text(), True)
-_LINES: Final = _Kind("jsonl", "application/x-ndjson", lambda subject, _: Lines(subject))
-_TABLE: Final = _Kind("csv", "text/csv", lambda subject, payload: Table(subject, payload=payload))
+_TEXT: Final = _Kind("txt", "text/plain", lambda *asked: Text(asked[-1]), True)
+_LINES: Final = _Kind(
+    "jsonl", "application/x-ndjson", lambda subject, _, names: Lines(subject, names)
+)
+_TABLE: Final = _Kind(
+    "csv",
+    "text/csv",
+    lambda subject, payload, names: Table(subject, payload=payload, resolver=names),
+)
 CONTENT_TYPES: Final = {
     kind.suffix: kind.content_type for kind in (_PCAP, _PCAPNG, _TEXT, _LINES, _TABLE)
 }
@@ -99,7 +108,8 @@ async def call_svg(request: web.Request) -> web.StreamResponse:
     with request.app[EXPORTS].one_more():
         found, complete = await _messages(request, whose)
         title = calls.asked_call_id(request)
-        text = await asyncio.to_thread(_draw, found, title, complete)
+        resolver = await request.app[ALIASES].resolver()
+        text = await asyncio.to_thread(_draw, found, title, resolver, complete=complete)
     response = _file(request, text.encode(), svg.CONTENT_TYPE, "svg")
     response.headers["Content-Security-Policy"] = svg.POLICY
     return response
@@ -168,9 +178,10 @@ async def _found(request: web.Request, subject: Subject, kind: _Kind) -> web.Str
     if subject.payload:
         parameters[subject.payload] = "true" if payload else "false"
     wanted = Search.parse(subject, parameters, most, datetime.now(UTC))
+    resolver = await request.app[ALIASES].resolver()
     export = Export(
         wanted,
-        kind.make(subject, payload),
+        kind.make(subject, payload, resolver),
         f"{subject.name}-{wanted.end:%Y%m%dT%H%M%SZ}",
         kind.suffix,
         kind.content_type,
@@ -181,12 +192,28 @@ async def _found(request: web.Request, subject: Subject, kind: _Kind) -> web.Str
 
 async def _call(request: web.Request, kind: _Kind) -> web.StreamResponse:
     """The messages of a call, and of its legs if they are asked for."""
-    context = request.app[CONTEXT]
-    ids = await _call_ids(request, context, calls.whose_messages(request))
+    ids = await _call_ids(request, request.app[CONTEXT], calls.whose_messages(request))
+    return await _send_call(request, kind, ids)
+
+
+async def send_pcap(
+    request: web.Request, ids: list[str], message_ids: list[int] | None
+) -> web.StreamResponse:
+    """The messages with these Call-IDs, or some of them, as ``call_pcap``."""
+    return await _send_call(request, _PCAP, ids, message_ids)
+
+
+async def _send_call(
+    request: web.Request, kind: _Kind, ids: list[str], message_ids: list[int] | None = None
+) -> web.StreamResponse:
+    """A file that is called like the first of the Call-IDs."""
+    wanted = search_of(ids, request.app[CONTEXT].settings.web.max_call_messages)
+    if message_ids is not None:
+        wanted.conditions.append((_OF_IDS, [message_ids]))
     export = Export(
-        search_of(ids, context.settings.web.max_call_messages),
-        kind.make(MESSAGES, True),
-        calls.asked_call_id(request),
+        wanted,
+        kind.make(MESSAGES, True, await request.app[ALIASES].resolver()),
+        ids[0],
         kind.suffix,
         kind.content_type,
         "web.max_call_messages",
@@ -220,8 +247,8 @@ async def _messages(request: web.Request, whose: str) -> tuple[list[DictRow], bo
     return found[:most], len(found) <= most
 
 
-def _draw(found: list[DictRow], title: str, complete: bool) -> str:
-    return svg.draw(ladder.Ladder.of(found), title, complete=complete)
+def _draw(found: list[DictRow], title: str, resolver: Resolver, *, complete: bool) -> str:
+    return svg.draw(ladder.Ladder.of(found, resolver), title, complete=complete)
 
 
 def _file(request: web.Request, body: bytes, content_type: str, suffix: str) -> web.Response:

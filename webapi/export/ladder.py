@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from collector.explain.message import Endpoint, Message, fold, from_row
+from webapi.names.resolver import NO_NAMES, Resolver
 
 
 class Hosts:
@@ -48,13 +49,21 @@ class Ladder:
     legs: list[str]
     """Call-IDs, likewise."""
     arrows: list[Arrow]
+    names: dict[str, str]
+    """The aliases of hosts; of one with several ports there may be several."""
 
     @classmethod
-    def of(cls, rows: Iterable[Mapping[str, Any]]) -> Ladder:
+    def of(cls, rows: Iterable[Mapping[str, Any]], resolver: Resolver = NO_NAMES) -> Ladder:
         """Of rows of ``sip_message``; what several nodes saw of one message is one arrow."""
         by_leg: dict[str, list[Message]] = {}
+        named: dict[Endpoint, str | None] = {}
         for row in rows:
-            by_leg.setdefault(row["call_id"], []).append(from_row(row))
+            message, names = from_row(row), resolver.names(row)
+            by_leg.setdefault(row["call_id"], []).append(message)
+            named |= {
+                message.src: names.get("src_name"),
+                message.dst: names.get("dst_name"),
+            }
         folded = [(leg, m) for leg, found in enumerate(by_leg.values()) for m in fold(found)]
         folded.sort(key=lambda pair: pair[1].order)
         hosts = Hosts(message for _, message in folded)
@@ -69,4 +78,9 @@ class Ladder:
                 arrows[key].last = message.ts
             else:
                 arrows[key] = Arrow(message, leg, source, destination, message.ts)
-        return cls(list(order), list(by_leg), list(arrows.values()))
+        of_host: dict[str, dict[str, None]] = {}
+        for endpoint, name in named.items():
+            if name is not None:
+                of_host.setdefault(hosts.of(endpoint), {})[name] = None
+        joined = {host: ", ".join(found) for host, found in of_host.items()}
+        return cls(list(order), list(by_leg), list(arrows.values()), joined)

@@ -9,14 +9,16 @@ import orjson
 from psycopg.rows import DictRow
 
 from webapi.export.form import Ending
+from webapi.names.resolver import NO_NAMES, Resolver
 from webapi.subject import Subject
 
 
 class Lines:
     """Objects as the search answers them, without anything around them."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, resolver: Resolver = NO_NAMES) -> None:
         self._subject = subject
+        self._resolver = resolver
 
     def begin(self) -> bytes:
         """Nothing."""
@@ -25,7 +27,10 @@ class Lines:
     def rows(self, found: Sequence[DictRow]) -> bytes:
         """A line each."""
         show = self._subject.show
-        return b"".join(orjson.dumps(show(row), option=orjson.OPT_APPEND_NEWLINE) for row in found)
+        names = self._resolver.names
+        return b"".join(
+            orjson.dumps(show(row) | names(row), option=orjson.OPT_APPEND_NEWLINE) for row in found
+        )
 
     def end(self, ending: Ending | None) -> bytes:
         """A last line with ``error`` and ``next``, which no row has."""

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from aiohttp import hdrs, web
 
+from collector.api_token import masked
 from collector.log import LOGGER
 from webapi import search
 from webapi.context import CONTEXT, Context
@@ -95,7 +96,7 @@ async def send(request: web.Request, export: Export) -> web.StreamResponse:
         except (ConnectionResetError, TimeoutError):
             _cut(request)
         except Exception:  # noqa: BLE001 (a second answer cannot follow a half one)
-            LOGGER.exception("%s %s", request.method, request.path)
+            LOGGER.exception("%s %s", request.method, masked(request.path))
             _cut(request)
         return response
 

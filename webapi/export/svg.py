@@ -25,6 +25,8 @@ MAX_HOSTS: Final = 40
 MAX_TEXT: Final = 60
 """Characters of one text; the whole of it is in the tooltip."""
 
+_MAX_HOST: Final = 23
+"""Characters that fit above a column."""
 _TIME_WIDTH: Final = 250
 _COLUMN: Final = 190
 _HEAD: Final = 96
@@ -70,7 +72,7 @@ def _paint(colors: _Colors) -> str:
 
 _STYLE: Final = (
     "text{font:13px ui-monospace,Menlo,Consolas,monospace}"
-    ".host{font-weight:bold}.host,.label{text-anchor:middle}"
+    ".host,.name{font-weight:bold}.host,.name,.label{text-anchor:middle}"
     ".rule{stroke-dasharray:2 3}.arrow{fill:none;stroke-width:1.6}"
     f"{_paint(_LIGHT)}@media (prefers-color-scheme:dark){{{_paint(_DARK)}}}"
 )
@@ -105,6 +107,9 @@ def draw(ladder: Ladder, title: str, *, complete: bool) -> str:
     ]
     for host, number in hosts.items():
         x = _x(number)
+        if host in ladder.names:
+            name = _short(ladder.names[host], _MAX_HOST)
+            lines.append(f'<text class="name" x="{x}" y="44">{name}</text>')
         lines.append(f'<text class="host" x="{x}" y="60">{_short(host)}</text>')
         lines.append(f'<line class="rule" x1="{x}" y1="70" x2="{x}" y2="{bottom}"/>')
     for row, arrow in enumerate(drawn):

@@ -12,6 +12,7 @@ import orjson
 from psycopg.rows import DictRow
 
 from webapi.export.form import Ending
+from webapi.names.resolver import NO_NAMES, Resolver, name_columns
 from webapi.rows import INTERNAL
 from webapi.subject import CALLS, MESSAGES, Subject
 
@@ -19,52 +20,56 @@ COLUMNS: Final = {
     MESSAGES.name: (
         *("id", "ts", "received_at"),
         *(name for name in MESSAGES.columns if name not in ("id", "ts", MESSAGES.payload)),
+        *name_columns(MESSAGES.columns),
     ),
     CALLS.name: (
         *(name for name in CALLS.columns if name not in INTERNAL),
         *("retransmissions", "duplicates"),
+        *name_columns(CALLS.columns),
     ),
 }
 """What a table of each subject has, as the API names it."""
 PAYLOAD: Final = (MESSAGES.payload, f"{MESSAGES.payload}_base64")
 """More columns when the payload is asked for; one of them is filled."""
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """How a cell begins that a spreadsheet would calculate; the full width forms among them."""
 
 
 class Table:
     """A line of names, then one for each row."""
 
-    def __init__(self, subject: Subject, *, payload: bool) -> None:
+    def __init__(self, subject: Subject, *, payload: bool, resolver: Resolver = NO_NAMES) -> None:
         self._subject = subject
+        self._resolver = resolver
         self._columns = COLUMNS[subject.name] + (PAYLOAD if payload else ())
 
     def begin(self) -> bytes:
         """The names of the columns."""
-        return _csv([self._columns])
+        return csv_lines([self._columns])
 
     def rows(self, found: Sequence[DictRow]) -> bytes:
         """What a row does not have is empty."""
-        shown = map(self._subject.show, found)
-        return _csv([_cell(row.get(name)) for name in self._columns] for row in shown)
+        shown = (self._subject.show(row) | self._resolver.names(row) for row in found)
+        return csv_lines([cell(row.get(name)) for name in self._columns] for row in shown)
 
     def end(self, ending: Ending | None) -> bytes:
         """A line of one cell."""
-        return _csv([[_cell(ending.text)]]) if ending else b""
+        return csv_lines([[cell(ending.text)]]) if ending else b""
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """Text that a spreadsheet shows and does not calculate: an apostrophe goes in front of it."""
     if value is None:
         return ""
     if isinstance(value, dict | list):
         value = orjson.dumps(value).decode()
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return f"'{value}" if value.startswith(FORMULA) else value
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _csv(lines: Iterable[Iterable[str]]) -> bytes:
+def csv_lines(lines: Iterable[Iterable[str]]) -> bytes:
+    """Lines of cells as they stand in the file."""
     file = io.StringIO(newline="")
     csv.writer(file).writerows(lines)
     return file.getvalue().encode()

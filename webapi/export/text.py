@@ -11,10 +11,14 @@ from collector.log import one_line
 from collector.moment import to_text
 from webapi.export.form import Ending
 from webapi.export.frame import Address
+from webapi.names.resolver import NO_NAMES, Resolver
 
 
 class Text:
     """One message after the other."""
+
+    def __init__(self, resolver: Resolver = NO_NAMES) -> None:
+        self._resolver = resolver
 
     def begin(self) -> bytes:
         """Nothing."""
@@ -24,8 +28,12 @@ class Text:
         """Every byte of the messages, a line before and an empty one behind."""
         parts: list[bytes] = []
         for message in found:
-            source = host_port(message["src_ip"], message["src_port"])
-            destination = host_port(message["dst_ip"], message["dst_port"])
+            names = self._resolver.names(message)
+            source, destination = (
+                host_port(message[f"{end}_ip"], message[f"{end}_port"])
+                + (f" ({one_line(names[key])})" if (key := f"{end}_name") in names else "")
+                for end in ("src", "dst")
+            )
             line = (
                 f"--- {to_text(message['ts'])} {message['transport']} {source} -> {destination}"
                 f" node {one_line(message['node'])}\n"

@@ -14,6 +14,7 @@ from webapi.filters import Condition, conditions
 from webapi.live.event import block
 from webapi.live.position import EventId
 from webapi.live.statement import Asked
+from webapi.names.resolver import Resolver
 from webapi.parameters import flag
 from webapi.subject import CALLS, Subject
 
@@ -64,7 +65,12 @@ class Group:
         )
 
     def blocks(
-        self, rows: list[DictRow], found: int, begun: EventId, ended: EventId
+        self,
+        rows: list[DictRow],
+        found: int,
+        begun: EventId,
+        ended: EventId,
+        resolver: Resolver,
     ) -> list[bytes]:
         """The events of the rows that were read from ``begun`` to ``ended``, the last one with the
         id of the end. What was found and is not shown is said as ``skipped``."""
@@ -79,7 +85,7 @@ class Group:
                 for name in (subject.time, *subject.order)
             )
             id_ = ended if last else begun._replace(key=key)
-            made = block(subject.name[:-1], subject.show(row), id_.encode())
+            made = block(subject.name[:-1], subject.show(row) | resolver.names(row), id_.encode())
             size += len(made)
             if size > MAX_BATCH:
                 break

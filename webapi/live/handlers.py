@@ -18,6 +18,7 @@ from webapi.live.group import Filters
 from webapi.live.listener import Listener
 from webapi.live.poller import KEEP_ALIVE_S, Poller
 from webapi.live.position import EventId
+from webapi.names.aliases import Aliases
 from webapi.parameters import single
 from webapi.subject import CALLS, MESSAGES, Subject
 
@@ -39,9 +40,11 @@ _HEADERS: Final = {
 class Live:
     """The live streams of one application."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, aliases: Aliases) -> None:
         self._most = context.settings.web.live_clients
-        self._pollers = {subject: Poller(context, subject) for subject in (CALLS, MESSAGES)}
+        self._pollers = {
+            subject: Poller(context, subject, aliases) for subject in (CALLS, MESSAGES)
+        }
         self.ended = False
 
     @property

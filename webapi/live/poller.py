@@ -22,6 +22,8 @@ from webapi.live.group import Filters, Group
 from webapi.live.listener import Listener
 from webapi.live.position import EventId, Position, Snapshot, after
 from webapi.live.statement import Asked
+from webapi.names.aliases import Aliases
+from webapi.names.resolver import Resolver
 from webapi.subject import Subject
 
 INTERVAL_S: Final = 1.0
@@ -51,17 +53,18 @@ class _Resumed(NamedTuple):
     group: Group
     read: _Read
 
-    def blocks(self, ended: EventId) -> list[bytes]:
+    def blocks(self, ended: EventId, resolver: Resolver) -> list[bytes]:
         """Its events."""
         begun = EventId(self.at.position, self.read.writers)
-        return self.group.blocks(self.read.rows[0], self.read.found[0], begun, ended)
+        return self.group.blocks(self.read.rows[0], self.read.found[0], begun, ended, resolver)
 
 
 class Poller:
     """Runs while there are clients."""
 
-    def __init__(self, context: Context, subject: Subject) -> None:
+    def __init__(self, context: Context, subject: Subject, aliases: Aliases) -> None:
         self._context = context
+        self._aliases = aliases
         self._subject = subject
         self._rows_per_s = context.settings.web.live_max_rows
         self._listeners: set[Listener] = set()
@@ -127,6 +130,7 @@ class Poller:
         groups = list(self._groups.values())
         moment = to_us(datetime.now(UTC))
         floor, gap = self._floor(moment)
+        resolver = await self._aliases.resolver()
         async with self._context.connection() as connection, connection.transaction():
             await connection.execute(statement.PREPARE)
             begun = EventId(self._position or Position(0, (), floor, moment))
@@ -147,7 +151,7 @@ class Poller:
         if self._position:
             begun = EventId(self._position, read.writers)
             for group, rows, count in zip(groups, read.rows, read.found, strict=True):
-                told[group.filters] = group.blocks(rows, count, begun, ended)
+                told[group.filters] = group.blocks(rows, count, begun, ended, resolver)
         self._position = position_
         for listener in listeners:
             if gap and listener.ready:
@@ -155,7 +159,7 @@ class Poller:
             listener.since = None
             blocks = told.get(listener.filters, [])
             if listener in resumed:
-                blocks = resumed[listener].blocks(ended)
+                blocks = resumed[listener].blocks(ended, resolver)
             self._offer(listener, blocks, ended.encode())
         self._keep_alive(listeners, ended.encode())
 

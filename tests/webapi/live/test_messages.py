@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 from tests.fix_api import Get, store
 from tests.fix_database import Database
 from tests.fix_live import Serve, Stream, message
+from tests.sip_text import DESTINATION, SOURCE
 
 Connection = AsyncConnection[TupleRow]
 END = 99
@@ -52,6 +53,19 @@ async def _rest(stream: Stream, connection: Connection) -> list[int]:
     while END not in found:
         found += await stream.cseqs(1)
     return found[:-1]
+
+
+async def test_names_of_hosts_come_with_messages_and_find_them(
+    serve: Serve, connection: Connection
+) -> None:
+    """As in a search."""
+    await connection.execute("INSERT INTO alias (name, network) VALUES ('pbx', '192.0.2.1')")
+    service = await serve()
+    async with service.open(src_alias="pbx") as stream, service.open(dst_alias="pbx") as other:
+        await store(connection, [message(1), message(2, src_ip=DESTINATION, dst_ip=SOURCE)])
+        for opened, name, number in ((stream, "src_name", 1), (other, "dst_name", 2)):
+            event = await opened.next()
+            assert (event.data["cseq"], event.data[name]) == (number, "pbx")
 
 
 async def test_new_messages_come_as_the_search_shows_them(
