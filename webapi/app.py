@@ -25,13 +25,13 @@ from webapi.imports import handlers as imports
 from webapi.imports.handlers import RUNNING
 from webapi.live import handlers as live
 from webapi.live.handlers import LIVE, Live
-from webapi.openapi import handlers as openapi
-from webapi.openapi.handlers import DESCRIPTION, Description
 from webapi.names import alias_handlers as aliases
 from webapi.names import search_handlers as searches
 from webapi.names import share_handlers as sharing
 from webapi.names.aliases import ALIASES, Aliases
 from webapi.names.share_handlers import SHARED, Shared
+from webapi.openapi import handlers as openapi
+from webapi.openapi.handlers import DESCRIPTION, Description
 from webapi.trace import handlers as trace
 from webapi.trace.tracing import TRACING, Tracing, watch
 from webapi.tshark import Tshark

@@ -19,6 +19,8 @@ PAGE_PARAMETERS: Final[Parameters] = {
     "after": schema.integer(0, MAX_ID),
     "limit": schema.up_to("max_rows"),
 }
+OWNED_PARAMETERS: Final[Parameters] = {**PAGE_PARAMETERS, "all": schema.FLAG}
+"""Of a list of what belongs to users."""
 
 
 def page(request: web.Request, parameters: Mapping[str, str]) -> tuple[int, int]:

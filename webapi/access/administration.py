@@ -18,14 +18,13 @@ from webapi.access.principal import author_of, owner_asked, owner_ended, owner_o
 from webapi.access.roles import Role
 from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError, bad_parameter
-from webapi.listing import PAGE_PARAMETERS, created, id_of, listed, page
+from webapi.listing import OWNED_PARAMETERS, PAGE_PARAMETERS, created, id_of, listed, page
 from webapi.parameters import integer, moment, single
 from webapi.schema import Parameters
 
 USER_FIELDS: Final = ("username", "role")
 MORE_USER_FIELDS: Final = ("password", "email", "full_name", "must_change_password")
 CHANGED_FIELDS: Final = (*users.CHANGEABLE, "password", "must_change_password")
-TOKEN_PARAMETERS: Final[Parameters] = {**PAGE_PARAMETERS, "all": schema.FLAG}
 AUDIT_PARAMETERS: Final[Parameters] = {
     "username": schema.TEXT,
     "action": schema.one_of(Action),
@@ -119,7 +118,7 @@ async def remove_user(request: web.Request) -> web.Response:
 
 async def list_tokens(request: web.Request) -> web.Response:
     """One's own tokens, with ``all=true`` those of everybody, for who has the right admin."""
-    parameters = single(request.query, TOKEN_PARAMETERS)
+    parameters = single(request.query, OWNED_PARAMETERS)
     owner = owner_asked(principal_of(request), parameters)
     after, limit = page(request, parameters)
     shown = await tokens.some(request.app[CONTEXT], owner, after, limit + 1)

@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from webapi import schema
 from webapi.access import audit, fields
 from webapi.access.audit import Action
 from webapi.access.principal import author_of
@@ -15,13 +16,15 @@ from webapi.change import JSON, read_body
 from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError
 from webapi.export.download import disposition
-from webapi.listing import MAX_ID, created, id_of, listed, page
+from webapi.listing import MAX_ID, PAGE_PARAMETERS, created, id_of, listed, page
 from webapi.names import alias, transfer
 from webapi.names.alias import Alias
 from webapi.names.aliases import ALIASES
 from webapi.names.asked import OPTIONAL, REQUIRED, parse_alias, parse_changes
 from webapi.parameters import flag, single
+from webapi.schema import Parameters
 
+IMPORT_PARAMETERS: Final[Parameters] = {"replace": schema.FLAG}
 CSV: Final = "text/csv"
 MAX_IMPORT: Final = 16 << 20
 """Bytes."""
@@ -30,7 +33,7 @@ _READ: Final = {JSON: transfer.from_json, CSV: transfer.from_csv}
 
 async def list_aliases(request: web.Request) -> web.Response:
     """All aliases, a page at a time."""
-    after, limit = page(request, single(request.query, ("after", "limit")))
+    after, limit = page(request, single(request.query, PAGE_PARAMETERS))
     found = await alias.some(request.app[CONTEXT], after, limit + 1)
     return listed("aliases", [one.shown() for one in found], limit)
 
@@ -76,7 +79,7 @@ async def remove_alias(request: web.Request) -> web.Response:
 
 async def import_aliases(request: web.Request) -> web.Response:
     """Many at once, as homer-app has them: all of them or, if one is wrong, none."""
-    parameters = single(request.query, ("replace",))
+    parameters = single(request.query, IMPORT_PARAMETERS)
     replace = flag("replace", parameters.get("replace", "false"))
     read = _READ.get(request.content_type)
     if read is None:

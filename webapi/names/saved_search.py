@@ -19,6 +19,9 @@ SUBJECTS: Final[Mapping[str, Subject]] = {
     subject.name: subject for subject in (CALLS, MESSAGES, REGISTRATIONS)
 }
 """What can be searched for, by the kind of a saved search."""
+REQUIRED: Final = ("name", "kind", "parameters")
+OPTIONAL: Final = ("shared",)
+CHANGED: Final = ("name", "parameters", "shared")
 MAX_NAME: Final = 100
 MAX_PER_USER: Final = 200
 

@@ -10,26 +10,28 @@ from typing import Any, Final
 from aiohttp import web
 from multidict import MultiDict
 
+from webapi import schema
 from webapi.access import audit, fields
 from webapi.access.audit import Action
 from webapi.access.principal import author_of, owner_of, principal_of
 from webapi.access.roles import Scope
 from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError, bad_parameter
-from webapi.listing import created, id_of, listed, page
+from webapi.listing import PAGE_PARAMETERS, created, id_of, listed, page
 from webapi.names import saved_search
-from webapi.names.saved_search import MAX_NAME, SUBJECTS
+from webapi.names.saved_search import CHANGED, MAX_NAME, OPTIONAL, REQUIRED, SUBJECTS
 from webapi.parameters import single
+from webapi.schema import Parameters
 from webapi.search import Search
 
-CHANGED: Final = ("name", "parameters", "shared")
+LIST_PARAMETERS: Final[Parameters] = {**PAGE_PARAMETERS, "kind": schema.one_of(SUBJECTS)}
 _PAGE: Final = frozenset({"cursor"})
 """What belongs to one answer, not to the search."""
 
 
 async def list_searches(request: web.Request) -> web.Response:
     """One's own and those that others share, a page at a time."""
-    parameters = single(request.query, ("after", "limit", "kind"))
+    parameters = single(request.query, LIST_PARAMETERS)
     kind = parameters.get("kind")
     if kind is not None and kind not in SUBJECTS:
         raise bad_parameter("kind", f"must be one of {', '.join(SUBJECTS)}")
@@ -49,7 +51,7 @@ async def show_search(request: web.Request) -> web.Response:
 async def add_search(request: web.Request) -> web.Response:
     """A new one of one's own."""
     single(request.query, ())
-    given = await fields.read(request, ("name", "kind", "parameters"), ("shared",))
+    given = await fields.read(request, REQUIRED, OPTIONAL)
     kind = fields.text(given, "kind", MAX_NAME)
     if kind not in SUBJECTS:
         raise fields.wrong("kind", f"must be one of {', '.join(SUBJECTS)}")
@@ -107,7 +109,7 @@ def _parameters(request: web.Request, given: Mapping[str, Any], kind: str) -> Ma
     subject = SUBJECTS[kind]
     most = request.app[CONTEXT].settings.web.max_rows
     try:
-        found = single(MultiDict(asked), subject.parameters - _PAGE)
+        found = single(MultiDict(asked), subject.parameters.keys() - _PAGE)
         Search.parse(subject, found, most, datetime.now(UTC))
     except ApiError as error:
         raise fields.wrong("parameters", str(error)) from None

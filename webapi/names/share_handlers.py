@@ -27,17 +27,15 @@ from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import ApiError
 from webapi.export import handlers as export
 from webapi.legs import Legs, find
-from webapi.listing import created, id_of, listed, page
+from webapi.listing import OWNED_PARAMETERS, created, id_of, listed, page
 from webapi.names import share_link, shared_call
 from webapi.names.aliases import ALIASES
-from webapi.names.share_link import MAX_MESSAGES, MAX_NOTE, Link, Wanted
+from webapi.names.share_link import LEGS, MAX_MESSAGES, MAX_NOTE, OPTIONAL, REQUIRED, Link, Wanted
 from webapi.parameters import MAX_LENGTH, single
 from webapi.subject import MESSAGES
 
-OPTIONAL: Final = ("legs", "message_ids", "export", "duration", "note")
 OPENED: Final = 2
 """Calls that are read for links at the same time; the others wait for them."""
-_LEGS: Final = ("one", "all")
 _MAX_ID: Final = (1 << 63) - 1
 
 
@@ -54,7 +52,7 @@ SHARED: Final = web.AppKey("shared", Shared)
 
 async def list_links(request: web.Request) -> web.Response:
     """One's own, with ``all=true`` those of everybody, for who has the right admin."""
-    parameters = single(request.query, ("after", "limit", "all"))
+    parameters = single(request.query, OWNED_PARAMETERS)
     owner = owner_asked(principal_of(request), parameters)
     after, limit = page(request, parameters)
     found = await share_link.some(request.app[CONTEXT], owner, after, limit + 1)
@@ -64,7 +62,7 @@ async def list_links(request: web.Request) -> web.Response:
 async def add_link(request: web.Request) -> web.Response:
     """A link to one call; its token is shown this once."""
     single(request.query, ())
-    given = await fields.read(request, ("call_id",), OPTIONAL)
+    given = await fields.read(request, REQUIRED, OPTIONAL)
     context, principal = request.app[CONTEXT], principal_of(request)
     _check_enabled(context)
     if Scope.READ not in principal.scopes:
@@ -148,9 +146,9 @@ async def _open(request: web.Request, *, export: bool = False) -> Link:
 async def _what(given: Mapping[str, Any], context: Context) -> tuple[list[str], list[int] | None]:
     """The Call-IDs and messages that the link opens. Raises ApiError 404 and 422."""
     call_id = fields.text(given, "call_id", MAX_LENGTH, empty=False)
-    whose = given.get("legs", _LEGS[0])
-    if whose not in _LEGS:
-        raise fields.wrong("legs", f"must be one of {', '.join(_LEGS)}")
+    whose = given.get("legs", LEGS[0])
+    if whose not in LEGS:
+        raise fields.wrong("legs", f"must be one of {', '.join(LEGS)}")
     ids = [_message_id(text) for text in fields.texts(given, "message_ids", MAX_MESSAGES)]
     async with context.connection() as connection:
         call = await calls.row_of(context, connection, call_id)

@@ -16,6 +16,10 @@ from webapi.access.roles import SCOPES, Role, Scope
 from webapi.context import Context
 from webapi.errors import ApiError
 
+REQUIRED: Final = ("call_id",)
+OPTIONAL: Final = ("legs", "message_ids", "export", "duration", "note")
+LEGS: Final = ("one", "all")
+"""Of a call, whether its legs are in the link."""
 MAX_PER_USER: Final = 500
 """Links that have not expired."""
 MAX_MESSAGES: Final = 1000

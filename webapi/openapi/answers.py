@@ -17,6 +17,7 @@ from webapi import kpi, registration, stats
 from webapi.access.audit import Action
 from webapi.access.roles import Role, Scope
 from webapi.access.users import User
+from webapi.openapi.names import EXTERNAL_LINKS, NAMES, names_of
 from webapi.openapi.operation import Content, json
 from webapi.openapi.shape import (
     ANY_OBJECT,
@@ -71,7 +72,7 @@ _COUNTS: Final = by_name(INTEGER)
 def _captured(listed: tuple[Column, ...], payload: str, **more: Schema) -> Schema:
     """A row of what was captured, as ``rows.to_json`` shows it."""
     but = ("ts", "id", *_PAYLOAD)
-    shown = of_columns(listed, but, **more)
+    shown = of_columns(listed, but, **more) | names_of([column.name for column in listed])
     return record(_ROW, {**shown, payload: STRING, f"{payload}_base64": STRING})
 
 
@@ -118,10 +119,12 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "Event": _captured(HEP_EVENT, "payload"),
     "Call": record(
         {"call_id": STRING, "retransmissions": INTEGER, "duplicates": INTEGER},
-        of_columns(CALL_TABLE.columns, (*INTERNAL, "call_id")),
+        of_columns(CALL_TABLE.columns, (*INTERNAL, "call_id"))
+        | names_of([column.name for column in CALL_TABLE.columns]),
     ),
     "Registration": record(
-        {"call_id": STRING, "aor": STRING}, _items(registration.COLUMNS[2:], _REGISTRATION)
+        {"call_id": STRING, "aor": STRING},
+        _items(registration.COLUMNS[2:], _REGISTRATION) | names_of(registration.COLUMNS),
     ),
     "Link": record(of_columns(CALL_LINK[1:])),
     "Quality": of_type(
@@ -147,6 +150,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "legs_complete": BOOLEAN,
             "quality": ref("Quality"),
             "explanation": optional(ref("Explanation")),
+            "external_links": EXTERNAL_LINKS,
             "messages": array(ref("Message")),
             "reports": array(ref("Report")),
             "events": array(ref("Event")),
@@ -230,6 +234,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         },
         {"kept_until": optional(TIME)},
     ),
+    **NAMES,
     **NODES,
     **TRACE,
 }

@@ -12,15 +12,12 @@ from webapi.access.asked import MORE_TOKEN_FIELDS, TOKEN_FIELDS
 from webapi.access.handlers import PASSWORD_FIELDS, SIGN_IN_FIELDS
 from webapi.access.roles import Role, Scope
 from webapi.imports import upload
+from webapi.openapi.names import DURATION
 from webapi.openapi.operation import Content, fields
 from webapi.openapi.shape import STRING
 from webapi.schema import TEXT, Schema, one_of, some_of
 from webapi.trace import asked
 
-_DURATION: Final[Schema] = {
-    "oneOf": [{"type": "number", "exclusiveMinimum": 0}, TEXT],
-    "description": "Seconds, or a number with a unit like `30d`.",
-}
 _NEW_PASSWORD: Final[Schema] = {
     "type": "string",
     "minLength": passwords.SHORTEST,
@@ -40,7 +37,7 @@ _TOKEN: Final[Mapping[str, Schema]] = {
     "name": {**TEXT, "maxLength": tokens.MAX_NAME},
     "scopes": some_of(one_of(Scope)),
     "networks": {"type": "array", "items": STRING, "maxItems": tokens.MAX_NETWORKS},
-    "duration": _DURATION,
+    "duration": DURATION,
 }
 _RULE: Final[Mapping[str, Schema]] = {
     "kind": one_of(KINDS),
@@ -49,7 +46,7 @@ _RULE: Final[Mapping[str, Schema]] = {
     "percent": {"type": "number", "minimum": 0.01, "maximum": 100},
     "calls": {"type": "integer", "minimum": 0},
     "methods": some_of(TEXT),
-    "duration": _DURATION,
+    "duration": DURATION,
     "requested_by": {**TEXT, "maxLength": asked.MAX_NAME},
     "reason": {**TEXT, "maxLength": asked.MAX_REASON},
 }

@@ -19,7 +19,9 @@ from webapi.access import administration
 from webapi.export import svg
 from webapi.export.handlers import CONTENT_TYPES, SIPP_PARAMETERS, SIPP_TYPE
 from webapi.imports import handlers as imports
-from webapi.openapi import bodies
+from webapi.listing import OWNED_PARAMETERS, PAGE_PARAMETERS
+from webapi.names import alias_handlers, search_handlers
+from webapi.openapi import bodies, names
 from webapi.openapi.answers import listed, page
 from webapi.openapi.operation import EVENTS, Operation, file, json
 from webapi.openapi.shape import INTEGER, STRING
@@ -37,6 +39,7 @@ TAGS: Final[Mapping[str, str]] = {
     "service": "The state of the capture nodes, and this description",
     "trace rules": "Which calls the proxies send",
     "import": "Capture files",
+    "names": "Names of hosts, saved searches, links to one call",
     "account": "What one does with one's own account",
     "administration": "Users, tokens, audit log",
 }
@@ -130,6 +133,64 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         HTTPStatus.CREATED,
         errors=(HTTPStatus.INSUFFICIENT_STORAGE,),
     ),
+    ("GET", "/api/v1/aliases"): Operation(
+        "names", listed("aliases", "Alias", INTEGER), PAGE_PARAMETERS
+    ),
+    ("GET", "/api/v1/aliases/{id}"): Operation("names", json(ref("Alias"))),
+    ("POST", "/api/v1/aliases"): Operation(
+        "names",
+        json(ref("Alias")),
+        body=names.NEW_ALIAS,
+        status=HTTPStatus.CREATED,
+        errors=(HTTPStatus.CONFLICT,),
+    ),
+    ("PATCH", "/api/v1/aliases/{id}"): Operation(
+        "names", json(ref("Alias")), body=names.CHANGED_ALIAS, errors=(HTTPStatus.CONFLICT,)
+    ),
+    ("DELETE", "/api/v1/aliases/{id}"): Operation("names", json(ref("Alias"))),
+    ("GET", "/api/v1/aliases/export.json"): Operation("names", json(ref("AliasFile"))),
+    ("GET", "/api/v1/aliases/export.csv"): Operation("names", file(alias_handlers.CSV)),
+    ("POST", "/api/v1/aliases/import"): Operation(
+        "names",
+        json(ref("AliasImport")),
+        alias_handlers.IMPORT_PARAMETERS,
+        names.ALIAS_FILE,
+        errors=(HTTPStatus.CONFLICT,),
+    ),
+    ("GET", "/api/v1/saved-searches"): Operation(
+        "names",
+        listed("saved_searches", "SavedSearch", INTEGER),
+        search_handlers.LIST_PARAMETERS,
+    ),
+    ("GET", "/api/v1/saved-searches/{id}"): Operation("names", json(ref("SavedSearch"))),
+    ("POST", "/api/v1/saved-searches"): Operation(
+        "names",
+        json(ref("SavedSearch")),
+        body=names.NEW_SEARCH,
+        status=HTTPStatus.CREATED,
+        errors=(HTTPStatus.CONFLICT,),
+    ),
+    ("PATCH", "/api/v1/saved-searches/{id}"): Operation(
+        "names", json(ref("SavedSearch")), body=names.CHANGED_SEARCH, errors=(HTTPStatus.CONFLICT,)
+    ),
+    ("DELETE", "/api/v1/saved-searches/{id}"): Operation("names", json(ref("SavedSearch"))),
+    ("GET", "/api/v1/share-links"): Operation(
+        "names", listed("share_links", "ShareLink", INTEGER), OWNED_PARAMETERS
+    ),
+    ("POST", "/api/v1/share-links"): Operation(
+        "names",
+        json(ref("NewShareLink")),
+        body=names.NEW_LINK,
+        status=HTTPStatus.CREATED,
+        errors=(HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND),
+    ),
+    ("DELETE", "/api/v1/share-links/{id}"): Operation("names", json(ref("ShareLink"))),
+    ("GET", "/api/v1/shared/{token}"): Operation(
+        "names", json(ref("SharedCall")), errors=(HTTPStatus.TOO_MANY_REQUESTS,)
+    ),
+    ("GET", "/api/v1/shared/{token}/export.pcap"): Operation(
+        "names", file(CONTENT_TYPES["pcap"]), errors=(HTTPStatus.TOO_MANY_REQUESTS,)
+    ),
     ("POST", "/api/v1/sign-in"): Operation(
         "account",
         json(ref("Me")),
@@ -145,7 +206,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         errors=(HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
     ),
     ("GET", "/api/v1/tokens"): Operation(
-        "account", listed("tokens", "Token", INTEGER), administration.TOKEN_PARAMETERS
+        "account", listed("tokens", "Token", INTEGER), OWNED_PARAMETERS
     ),
     ("POST", "/api/v1/tokens"): Operation(
         "account",
@@ -156,7 +217,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("DELETE", "/api/v1/tokens/{id}"): Operation("account", json(record({"name": STRING}))),
     ("GET", "/api/v1/users"): Operation(
-        "administration", listed("users", "User", INTEGER), administration.PAGE_PARAMETERS
+        "administration", listed("users", "User", INTEGER), PAGE_PARAMETERS
     ),
     ("POST", "/api/v1/users"): Operation(
         "administration",
