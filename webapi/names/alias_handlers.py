@@ -45,7 +45,7 @@ async def show_alias(request: web.Request) -> web.Response:
 
 
 async def add_alias(request: web.Request) -> web.Response:
-    """A new alias."""
+    """Add an alias."""
     single(request.query, ())
     wanted = parse_alias(await fields.read(request, REQUIRED, OPTIONAL))
     context = request.app[CONTEXT]
@@ -57,7 +57,7 @@ async def add_alias(request: web.Request) -> web.Response:
 
 
 async def change_alias(request: web.Request) -> web.Response:
-    """The fields that are given."""
+    """Change the fields of an alias that are given."""
     single(request.query, ())
     changes = parse_changes(await fields.read(request, (), (*REQUIRED, *OPTIONAL)))
     async with request.app[CONTEXT].change() as connection:
@@ -68,7 +68,7 @@ async def change_alias(request: web.Request) -> web.Response:
 
 
 async def remove_alias(request: web.Request) -> web.Response:
-    """One alias."""
+    """Remove an alias."""
     single(request.query, ())
     async with request.app[CONTEXT].change() as connection:
         gone = await alias.remove(connection, id_of(request))
@@ -78,7 +78,7 @@ async def remove_alias(request: web.Request) -> web.Response:
 
 
 async def import_aliases(request: web.Request) -> web.Response:
-    """Many at once, as homer-app has them: all of them or, if one is wrong, none."""
+    """Add many aliases as homer-app has them: all or, if one is wrong, none."""
     parameters = single(request.query, IMPORT_PARAMETERS)
     replace = flag("replace", parameters.get("replace", "false"))
     read = _READ.get(request.content_type)
@@ -98,12 +98,12 @@ async def import_aliases(request: web.Request) -> web.Response:
 
 
 async def export_json(request: web.Request) -> web.Response:
-    """All of them as homer-app has them."""
+    """All aliases as homer-app has them."""
     return _file(await _all(request), "json", JSON)
 
 
 async def export_csv(request: web.Request) -> web.Response:
-    """The same as CSV."""
+    """All aliases as CSV."""
     return _file(await _all(request), "csv", CSV)
 
 

@@ -30,7 +30,7 @@ _PAGE: Final = frozenset({"cursor"})
 
 
 async def list_searches(request: web.Request) -> web.Response:
-    """One's own and those that others share, a page at a time."""
+    """One's own saved searches and those that others share, a page at a time."""
     parameters = single(request.query, LIST_PARAMETERS)
     kind = parameters.get("kind")
     if kind is not None and kind not in SUBJECTS:
@@ -42,14 +42,14 @@ async def list_searches(request: web.Request) -> web.Response:
 
 
 async def show_search(request: web.Request) -> web.Response:
-    """One of these."""
+    """One saved search."""
     single(request.query, ())
     user_id = principal_of(request).user_id
     return json_response(await saved_search.one(request.app[CONTEXT], user_id, id_of(request)))
 
 
 async def add_search(request: web.Request) -> web.Response:
-    """A new one of one's own."""
+    """Save a search."""
     single(request.query, ())
     given = await fields.read(request, REQUIRED, OPTIONAL)
     kind = fields.text(given, "kind", MAX_NAME)
@@ -66,7 +66,7 @@ async def add_search(request: web.Request) -> web.Response:
 
 
 async def change_search(request: web.Request) -> web.Response:
-    """One's own."""
+    """Change a saved search of one's own."""
     single(request.query, ())
     given = await fields.read(request, (), CHANGED)
     context, user_id = request.app[CONTEXT], owner_of(principal_of(request))
@@ -85,7 +85,10 @@ async def change_search(request: web.Request) -> web.Response:
 
 
 async def remove_search(request: web.Request) -> web.Response:
-    """One's own; who has the right admin removes those of others that are shared."""
+    """Remove a saved search of one's own.
+
+    Who has the right admin removes those of others that are shared, too.
+    """
     single(request.query, ())
     principal = principal_of(request)
     async with request.app[CONTEXT].change() as connection:

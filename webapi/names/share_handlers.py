@@ -51,7 +51,7 @@ SHARED: Final = web.AppKey("shared", Shared)
 
 
 async def list_links(request: web.Request) -> web.Response:
-    """One's own, with ``all=true`` those of everybody, for who has the right admin."""
+    """One's own share links, with ``all=true`` those of everybody, for who has the right admin."""
     parameters = single(request.query, OWNED_PARAMETERS)
     owner = owner_asked(principal_of(request), parameters)
     after, limit = page(request, parameters)
@@ -60,7 +60,7 @@ async def list_links(request: web.Request) -> web.Response:
 
 
 async def add_link(request: web.Request) -> web.Response:
-    """A link to one call; its token is shown this once."""
+    """Make a link to one call; its token is shown this once."""
     single(request.query, ())
     given = await fields.read(request, REQUIRED, OPTIONAL)
     context, principal = request.app[CONTEXT], principal_of(request)
@@ -88,7 +88,10 @@ async def add_link(request: web.Request) -> web.Response:
 
 
 async def revoke_link(request: web.Request) -> web.Response:
-    """One's own, or anybody's for who has the right admin. It opens nothing from now on."""
+    """Revoke one's own share link, or anybody's for who has the right admin.
+
+    It opens nothing from now on.
+    """
     single(request.query, ())
     owner = owner_ended(principal_of(request))
     async with request.app[CONTEXT].change() as connection:
@@ -101,7 +104,7 @@ async def revoke_link(request: web.Request) -> web.Response:
 
 
 async def open_link(request: web.Request) -> web.Response:
-    """The call of a link."""
+    """The call of a share link."""
     single(request.query, ())
     context, shared = request.app[CONTEXT], request.app[SHARED]
     link = await _open(request)
@@ -111,7 +114,7 @@ async def open_link(request: web.Request) -> web.Response:
 
 
 async def export_link(request: web.Request) -> web.StreamResponse:
-    """The messages of a link for Wireshark, if its maker said so."""
+    """The messages of a share link for Wireshark, if its maker said so."""
     single(request.query, ())
     link = await _open(request, export=True)
     return await export.send_pcap(request, link.call_ids, link.message_ids)
