@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from tests.fix_api import load_settings
 from tests.fix_database import Database
+from tests.fix_openapi import differences
 from webapi.access_log import AccessLog
 from webapi.app import create_app
 
@@ -36,6 +37,7 @@ async def test_the_log_has_no_token_of_a_link(
         headers = {"Host": "127.0.0.1:9080", "User-Agent": "x"}
         with caplog.at_level(logging.INFO):
             assert (await client.get(path, headers=headers)).status == 500
+    assert len(differences()) == 1  # a fault is in no description
     lines = [record.getMessage() for record in caplog.records]
     assert "GET /api/v1/shared/***" in lines
     assert any(line.startswith('127.0.0.1 "GET /api/v1/shared/***" 500 ') for line in lines)

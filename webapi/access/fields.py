@@ -22,7 +22,13 @@ async def read(
     request: web.Request, required: Collection[str], optional: Collection[str] = ()
 ) -> Mapping[str, Any]:
     """The body with these fields. Raises ApiError 400, 413, 415 and 422."""
-    found = await change.read_object(request)
+    return check(await change.read_object(request), required, optional)
+
+
+def check(
+    found: Mapping[str, Any], required: Collection[str], optional: Collection[str] = ()
+) -> Mapping[str, Any]:
+    """An object that has these fields. Raises ApiError 422."""
     for name in found:
         if name not in required and name not in optional:
             known = ", ".join((*required, *optional))

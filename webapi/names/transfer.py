@@ -24,11 +24,14 @@ from webapi.names.alias import MAX_NAME, MAX_TEXT, Alias, Wanted
 from webapi.names.asked import MAX_PORT, network
 
 FIELDS: Final = ("alias", "ip", "mask", "port", "captureID", "status", "node", "type")
+REQUIRED: Final = ("alias", "ip")
 IGNORED: Final = frozenset({"id", "guid", "version", "create_date"})
 """What homer-app has beside that, and means nothing elsewhere."""
 _DIGITS: Final = re.compile(r"[0-9]{1,5}\Z")
 _TRUE: Final = frozenset({"true", "t", "1", ""})
 _FALSE: Final = frozenset({"false", "f", "0"})
+WORDS: Final = sorted(_TRUE | _FALSE)
+"""What text may say for true and false; empty is true."""
 
 
 def to_fields(alias: Alias) -> dict[str, Any]:
@@ -52,19 +55,22 @@ def to_csv(aliases: Iterable[Alias]) -> bytes:
 
 
 def from_json(body: bytes, most: int) -> list[Wanted]:
-    """A list of objects, or an object with it as ``data``. Raises ApiError 400, 409 and 422."""
+    """An object with a list of objects as ``data``. Raises ApiError 400, 409 and 422."""
     found = parse_json(body)
-    if isinstance(found, dict):
-        found = found.get("data")
-    if not isinstance(found, list):
-        raise ApiError(400, "bad_json", 'the body is neither a list nor an object with "data"')
-    return _all(enumerate(found, 1), "entry", most)
+    if not isinstance(found, dict):
+        raise ApiError(400, "bad_json", "the body is not a JSON object")
+    data = fields.check(found, ("data",))["data"]
+    if not isinstance(data, list):
+        raise fields.wrong("data", "must be a list")
+    return _all(enumerate(data, 1), "entry", most)
 
 
 def from_csv(body: bytes, most: int) -> list[Wanted]:
     """The first line names the columns. Raises ApiError 400, 409 and 422."""
     try:
-        lines = csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        lines = csv.DictReader(
+            io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True, restval=""
+        )
         return _all(_lines(lines), "line", most)
     except (csv.Error, UnicodeDecodeError) as error:
         raise ApiError(400, "bad_csv", f"the body is not CSV: {error}") from None
@@ -75,7 +81,7 @@ def _lines(lines: csv.DictReader[str]) -> Iterator[tuple[int, Mapping[str, Any]]
         yield lines.line_num, {name: _text(value) for name, value in line.items()}
 
 
-def _text(value: str | list[str] | None) -> Any:
+def _text(value: str | list[str]) -> Any:
     """Without the apostrophe that keeps a spreadsheet from calculating."""
     if isinstance(value, str) and value[:1] == "'" and value[1:].startswith(FORMULA):
         return value[1:]
@@ -105,10 +111,11 @@ def from_fields(given: Any) -> Wanted:
             shown = one_line(str(name))[:MAX_TEXT]
             raise fields.wrong(shown, f"there is no such field; there are {', '.join(FIELDS)}")
     address = fields.text(given, "ip", MAX_TEXT, empty=False).strip()
-    mask = given.get("mask", "")
     return Wanted(
         fields.text(given, "alias", MAX_NAME, empty=False).strip(),
-        network(address if mask in ("", None) else f"{address}/{_number(given, 'mask', 128)}"),
+        network(
+            f"{address}/{_number(given, 'mask', 128)}" if given.get("mask", "") != "" else address
+        ),
         _number(given, "port", MAX_PORT),
         fields.text(given, "node", MAX_TEXT).strip(),
         fields.text(given, "type", MAX_TEXT).strip(),
@@ -118,10 +125,11 @@ def from_fields(given: Any) -> Wanted:
 
 
 def _number(given: Mapping[str, Any], name: str, high: int) -> int:
-    """CSV has text only; without the field it is 0."""
-    value = given.get(name) or 0
-    text = str(value)
-    found = int(text) if _DIGITS.match(text) and not isinstance(value, bool) else high + 1
+    """CSV has text only; without the field, or with an empty one, it is 0."""
+    value = given.get(name, "")
+    is_number = isinstance(value, int | str) and not isinstance(value, bool)
+    text = str(value or 0)
+    found = int(text) if is_number and _DIGITS.match(text) else high + 1
     if found > high:
         raise fields.wrong(name, f"must be a number from 0 to {high}")
     return found
@@ -131,7 +139,7 @@ def _flag(given: Mapping[str, Any], name: str) -> bool:
     value = given.get(name, True)
     if isinstance(value, str):
         value = value.strip().lower()
-        if value in _TRUE | _FALSE:
+        if value in WORDS:
             return value in _TRUE
     if not isinstance(value, bool):
         raise fields.wrong(name, "must be true or false")

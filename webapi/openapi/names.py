@@ -8,7 +8,7 @@ from typing import Final
 
 from webapi.names import alias, asked, saved_search, share_link, transfer
 from webapi.names.resolver import name_columns
-from webapi.openapi.operation import Content, fields, json
+from webapi.openapi.operation import Content, fields
 from webapi.openapi.shape import BOOLEAN, ID, INTEGER, STRING
 from webapi.schema import TEXT, TIME, Schema, array, by_name, integer, one_of, optional, record, ref
 
@@ -27,13 +27,14 @@ _ALIAS: Final[Mapping[str, Schema]] = {
     "capture_id": _TEXT,
     "enabled": BOOLEAN,
 }
+_AS_TEXT: Final[Schema] = {"type": "string", "pattern": "^[0-9]{0,5}$"}
 _FILE: Final[Mapping[str, Schema]] = {
     "alias": {**TEXT, "maxLength": alias.MAX_NAME},
     "ip": {**TEXT, "maxLength": alias.MAX_TEXT},
-    "mask": integer(0, 128),
-    "port": _PORT,
+    "mask": {"oneOf": [integer(0, 128), _AS_TEXT]},
+    "port": {"oneOf": [_PORT, _AS_TEXT]},
     "captureID": _TEXT,
-    "status": BOOLEAN,
+    "status": {"oneOf": [BOOLEAN, one_of(transfer.WORDS)]},
     "node": _TEXT,
     "type": _TEXT,
 }
@@ -68,15 +69,19 @@ _CALL: Final[Mapping[str, Schema]] = {
 NEW_ALIAS: Final = fields(_ALIAS, asked.REQUIRED, asked.OPTIONAL)
 CHANGED_ALIAS: Final = fields(_ALIAS, (), (*asked.REQUIRED, *asked.OPTIONAL))
 ALIAS_FILE: Final[Content] = {
-    **json(
+    **fields(
         {
-            "oneOf": [
-                array({"type": "object"}),
-                {"type": "object", "required": ["data"], "properties": {"data": array({})}},
-            ]
-        }
+            "data": array(
+                record(
+                    {name: _FILE[name] for name in transfer.REQUIRED},
+                    {name: _FILE[name] for name in transfer.FIELDS if name not in transfer.REQUIRED}
+                    | dict.fromkeys(sorted(transfer.IGNORED), {}),
+                )
+            )
+        },
+        ("data",),
     ),
-    "text/csv": {"type": "string"},
+    "text/csv": {},
 }
 NEW_SEARCH: Final = fields(_SEARCH, saved_search.REQUIRED, saved_search.OPTIONAL)
 CHANGED_SEARCH: Final = fields(_SEARCH, (), saved_search.CHANGED)
@@ -103,7 +108,7 @@ NAMES: Final[Mapping[str, Schema]] = {
             "changed_at": TIME,
         }
     ),
-    "AliasFile": record({"data": array(record({name: _FILE[name] for name in transfer.FIELDS}))}),
+    "AliasFile": record({"data": array(record(_FILE))}),
     "AliasImport": record({"aliases": INTEGER, "replace": BOOLEAN}),
     "SavedSearch": record(
         {

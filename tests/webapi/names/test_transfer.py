@@ -35,6 +35,12 @@ _WANTED = st.builds(
 )
 
 
+_WRONG = [
+    *((name, value) for name in (b"port", b"mask") for value in (b"null", b"false", b"[]", b"1.0")),
+    *((b"status", value) for value in (b"null", b"1", b'"so"')),
+]
+
+
 @given(st.lists(_WANTED, max_size=5))
 def test_what_is_written_is_read_again(wanted: list[Wanted]) -> None:
     """In both forms, whatever the texts are."""
@@ -49,7 +55,8 @@ def test_what_homer_leaves_out() -> None:
     expected[1] = expected[1]._replace(enabled=False)
     table = b"\xef\xbb\xbfalias,ip,mask,port,status\r\na,192.0.2.1,,,t\r\nb,2001:db8::1,64,0,f\r\n"
     assert transfer.from_csv(table, 2) == expected
-    assert transfer.from_json(b'[{"alias": "a", "ip": "192.0.2.1"}]', 2) == expected[:1]
+    one = b'{"data": [{"alias": "a", "ip": "192.0.2.1"}]}'
+    assert transfer.from_json(one, 2) == expected[:1]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +80,13 @@ def test_what_is_wrong_is_named(body: bytes, code: str, message: str) -> None:
     assert (raised.value.code, str(raised.value)[: len(message)]) == (code, message)
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"7", b'{"data": {}}', b"[1]", b'[{"alias": 1}]'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{}", b"7", b"[]", b'{"data": {}}', b'{"data": [1]}', b'{"data": [], "x": 1}'),
+        *(b'{"data": [{"alias": "a", "ip": "::1", "%s": %s}]}' % pair for pair in _WRONG),
+    ],
+)
 def test_what_is_no_list_of_aliases(body: bytes) -> None:
     """Never more than an error."""
     with pytest.raises(ApiError):

@@ -85,8 +85,10 @@ def _sample(schema: Any) -> Any:
         return schema["enum"][0]
     if "oneOf" in schema:
         return _sample(schema["oneOf"][0])
-    samples = {"string": "x" * 12, "boolean": True, "integer": 1, "number": 1}
-    return samples.get(schema["type"]) or [_sample(schema["items"])]
+    if schema["type"] == "array":
+        return [_sample(schema["items"])]
+    samples = {"string": "x" * 12, "boolean": True, "integer": 1, "number": 1, "object": {}}
+    return samples[schema["type"]]
 
 
 async def test_an_answer_that_is_not_as_described_is_found(
