@@ -27,7 +27,7 @@ ERROR: Final = "#/components/responses/"
 _MAX_ID: Final = (1 << 31) - 1
 _SENTENCE: Final = re.compile(r"(?<=\.) ")
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
-_PATH: Final[Mapping[str, Schema]] = {"id": integer(1, _MAX_ID), "call_id": TEXT, "token": TEXT}
+_PATH: Final[Mapping[str, Schema]] = {"id": integer(1, _MAX_ID), "call_id": TEXT}
 _ALWAYS: Final = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.FORBIDDEN,

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from collector.api_token import LENGTH, SHARE_PREFIX
 from webapi.names import alias, asked, saved_search, share_link, transfer
 from webapi.names.resolver import name_columns
 from webapi.openapi.operation import Content, fields
@@ -75,7 +76,7 @@ ALIAS_FILE: Final[Content] = {
                 record(
                     {name: _FILE[name] for name in transfer.REQUIRED},
                     {name: _FILE[name] for name in transfer.FIELDS if name not in transfer.REQUIRED}
-                    | dict.fromkeys(sorted(transfer.IGNORED), {}),
+                    | {name: {} for name in sorted(transfer.IGNORED)},
                 )
             )
         },
@@ -139,6 +140,14 @@ NAMES: Final[Mapping[str, Schema]] = {
 }
 """By the name that the description gives them."""
 EXTERNAL_LINKS: Final = array(record({"name": STRING, "url": {**STRING, "format": "uri"}}))
+
+TOKEN: Final[Mapping[str, Schema]] = {
+    "token": {
+        "type": "string",
+        "pattern": f"^{SHARE_PREFIX}[A-Za-z0-9_-]{{{LENGTH - len(SHARE_PREFIX)}}}$",
+    }
+}
+"""In the path, of a share link."""
 
 
 def names_of(columns: Collection[str]) -> dict[str, Schema]:

@@ -186,10 +186,13 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("DELETE", "/api/v1/share-links/{id}"): Operation("names", json(ref("ShareLink"))),
     ("GET", "/api/v1/shared/{token}"): Operation(
-        "names", json(ref("SharedCall")), errors=(HTTPStatus.TOO_MANY_REQUESTS,)
+        "names", json(ref("SharedCall")), errors=(HTTPStatus.TOO_MANY_REQUESTS,), path=names.TOKEN
     ),
     ("GET", "/api/v1/shared/{token}/export.pcap"): Operation(
-        "names", file(CONTENT_TYPES["pcap"]), errors=(HTTPStatus.TOO_MANY_REQUESTS,)
+        "names",
+        file(CONTENT_TYPES["pcap"]),
+        errors=(HTTPStatus.TOO_MANY_REQUESTS,),
+        path=names.TOKEN,
     ),
     ("POST", "/api/v1/sign-in"): Operation(
         "account",
