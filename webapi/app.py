@@ -26,6 +26,9 @@ from webapi.live import handlers as live
 from webapi.live.handlers import LIVE, Live
 from webapi.openapi import handlers as openapi
 from webapi.openapi.handlers import DESCRIPTION, Description
+from webapi.sign_in import backend
+from webapi.sign_in.backend import BACKEND, backend_of
+from webapi.sign_in.ways import show_ways
 from webapi.trace import handlers as trace
 from webapi.trace.tracing import TRACING, Tracing, watch
 from webapi.tshark import Tshark
@@ -59,6 +62,7 @@ ROUTES: Final = (
     ("/api/v1/openapi.json", openapi.show_description),
     ("/api/v1/trace-rules", trace.list_rules),
     ("/api/v1/trace-rules/{id}", trace.show_rule),
+    ("/api/v1/sign-in", show_ways),
     ("/api/v1/me", account.show_me),
     ("/api/v1/tokens", administration.list_tokens),
     ("/api/v1/users", administration.list_users),
@@ -100,6 +104,7 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     app = web.Application(middlewares=[_answer, _check_host, check_access])
     app[CONTEXT] = Context(settings)
     app[GATE] = Gate(app[CONTEXT])
+    app[BACKEND] = backend_of(settings)
     app[TRACING] = Tracing(app[CONTEXT])
     app[EXPORTS] = Exports(settings.web.exports)
     app[RUNNING] = set()
@@ -110,6 +115,7 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     app.on_shutdown.append(live.end)
     app.cleanup_ctx.append(_database)
     app.cleanup_ctx.append(gate.keep)
+    app.cleanup_ctx.append(backend.keep)
     if watch_proxies:
         app.cleanup_ctx.append(watch)
     for path, handler in ROUTES:

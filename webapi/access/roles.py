@@ -75,6 +75,7 @@ NEEDS: Final[Mapping[tuple[str, str], Scope | Need]] = {
     ("POST", "/api/v1/trace-rules"): Scope.TRACE,
     ("DELETE", "/api/v1/trace-rules/{id}"): Scope.TRACE,
     ("POST", "/api/v1/imports"): Scope.TRACE,
+    ("GET", "/api/v1/sign-in"): Need.NOTHING,
     ("POST", "/api/v1/sign-in"): Need.NOTHING,
     ("POST", "/api/v1/sign-out"): Need.SIGNED_IN,
     ("GET", "/api/v1/me"): Need.SIGNED_IN,
