@@ -18,6 +18,7 @@ from collector.settings.network import parse_network
 from collector.settings.quantity import parse_quantity
 from collector.settings.section import PATH
 from collector.settings.sending import conflicts as sending_conflicts
+from collector.settings.sign_in import conflicts as sign_in_conflicts
 from collector.settings.trace import conflicts as trace_conflicts
 from collector.settings.web import conflicts as web_conflicts
 from collector.sip import Kind, kind_of
@@ -144,6 +145,7 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     """Rules that need more than one value, or more than a range."""
     yield from _receiving_conflicts(settings)
     yield from web_conflicts(settings.web, settings.tls)
+    yield from sign_in_conflicts(settings.web.sign_in, settings.ldap, settings.http_auth)
     interval = settings.partition.interval
     if 86400 % interval and interval % 86400:
         yield "partition.interval: must divide a day or be whole days"

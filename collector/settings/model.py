@@ -12,6 +12,7 @@ from collector.settings.receiving import HepSettings, Journal, Node, Senders, Tl
 from collector.settings.section import Section
 from collector.settings.selecting import Clock, Correlation, Filter, Hook, Sip
 from collector.settings.sending import Loki, Metrics, Output, Relay
+from collector.settings.sign_in import HttpAuth, Ldap
 from collector.settings.storing import Database, Ingest, Partition, Retention
 from collector.settings.trace import Trace
 from collector.settings.web import Web
@@ -41,6 +42,8 @@ class Settings(Section, frozen=True):
     loki: Loki = Loki()
     metrics: Metrics = Metrics()
     web: Web = Web()
+    ldap: Ldap = Ldap()
+    http_auth: HttpAuth = HttpAuth()
     trace: Trace = Trace()
 
 

@@ -8,7 +8,10 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
+from collector.errors import SettingsError
 from collector.settings import Settings
+from webapi.sign_in.http_auth import HTTP, Service
+from webapi.sign_in.ldap import LDAP, Directory
 from webapi.sign_in.person import Person
 
 
@@ -26,8 +29,19 @@ class Backend(Protocol):
 
 
 def backend_of(settings: Settings) -> Backend | None:
-    """The one of ``web.sign_in``; None when only our own users sign in with a password."""
-    del settings
+    """The one of ``web.sign_in``; None when only our own users sign in with a password.
+
+    Raises SettingsError for a file that cannot be read.
+    """
+    try:
+        if settings.web.sign_in == HTTP:
+            return Service(settings.http_auth)
+        if settings.web.sign_in == LDAP:
+            return Directory(settings.ldap)
+    except OSError as error:
+        section = "ldap" if settings.web.sign_in == LDAP else "http_auth"
+        message = f"{section}.tls_ca: {error}"
+        raise SettingsError(message) from error
     return None
 
 
