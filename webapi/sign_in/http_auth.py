@@ -46,7 +46,8 @@ class Service:
         if status in _REFUSED:
             return None
         if status != 200 or not isinstance(found, dict):
-            raise _unavailable(f"answered {status}, or no JSON object")
+            text = f"answered {status}, or no JSON object"
+            raise _unavailable(text)
         data = found.get("data")
         # Nothing but true is: a text like "false" would be, otherwise.
         if found.get("auth") is not True or not isinstance(data, dict):

@@ -181,26 +181,31 @@ class Directory:
             port,
             use_ssl=is_tls,
             tls=self._tls,
+            # Stays that of the socket: ldap3's receive_timeout takes whole seconds only.
             connect_timeout=settings.timeout,
             get_info=ldap3.NONE,
         )
-        connection = ldap3.Connection(
-            server,
-            receive_timeout=settings.timeout,
-            read_only=True,
-            auto_referrals=False,
-        )
+        connection = ldap3.Connection(server, read_only=True, auto_referrals=False)
         try:
             connection.open(read_server_info=False)
-            if settings.start_tls and not is_tls:
-                # False, too, is a connection in clear.
-                if not connection.start_tls(read_server_info=False):
-                    message = "StartTLS was not done"
-                    raise _ServerError(message)
+            # False is what it says of a connection that stays in clear.
+            is_open = is_tls or not settings.start_tls
+            is_open = is_open or connection.start_tls(read_server_info=False)
         except BaseException:
-            connection.strategy.close()
+            _close(connection)
             raise
+        if not is_open:
+            _close(connection)
+            message = "StartTLS was not done"
+            raise _ServerError(message)
         return _Connection(connection, settings.dereference)
+
+
+def _close(connection: ldap3.Connection) -> None:
+    """ldap3 leaves open what it could not open to the end."""
+    connection.strategy.close()
+    if connection.socket:
+        connection.socket.close()
 
 
 class _Connection:
