@@ -15,6 +15,7 @@ from collector.errors import SettingsError
 from collector.settings.endpoint import ENCRYPTED, UDP, parse_endpoint
 from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
 from collector.settings.network import parse_network
+from collector.settings.oauth2 import conflicts as oauth2_conflicts
 from collector.settings.quantity import parse_quantity
 from collector.settings.section import PATH
 from collector.settings.sending import conflicts as sending_conflicts
@@ -146,6 +147,7 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     yield from _receiving_conflicts(settings)
     yield from web_conflicts(settings.web, settings.tls)
     yield from sign_in_conflicts(settings.web.sign_in, settings.ldap, settings.http_auth)
+    yield from oauth2_conflicts(settings.oauth2)
     interval = settings.partition.interval
     if 86400 % interval and interval % 86400:
         yield "partition.interval: must divide a day or be whole days"

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from collector.settings.oauth2 import OAuth2
 from collector.settings.receiving import HepSettings, Journal, Node, Senders, Tls
 from collector.settings.section import Section
 from collector.settings.selecting import Clock, Correlation, Filter, Hook, Sip
@@ -44,6 +45,7 @@ class Settings(Section, frozen=True):
     web: Web = Web()
     ldap: Ldap = Ldap()
     http_auth: HttpAuth = HttpAuth()
+    oauth2: OAuth2 = OAuth2()
     trace: Trace = Trace()
 
 

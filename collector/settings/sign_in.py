@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from collector.settings.section import PATH, Section, setting
 
 NO_ROLE: Final = "none"
-_ROLES: Final = r"^(none|user|support|admin)$"
-_CA: Final = "PEM file with the certificates to trust; empty: those of the system."
-_TIMEOUT: Final[dict[str, Any]] = {"unit": "s", "ge": 0.1, "le": 60}
+ROLES: Final = r"^(none|user|support|admin)$"
+CA: Final = "PEM file with the certificates to trust; empty: those of the system."
+TIMEOUT: Final[dict[str, Any]] = {"unit": "s", "ge": 0.1, "le": 60}
 
 
 class Ldap(Section, frozen=True):
@@ -33,11 +33,11 @@ class Ldap(Section, frozen=True):
     tls_verify: Annotated[
         bool, setting("Check certificate and name of the servers. Off only for a test.")
     ] = True
-    tls_ca: Annotated[str, setting(_CA, unit=PATH)] = ""
+    tls_ca: Annotated[str, setting(CA, unit=PATH)] = ""
     server_name: Annotated[
         str, setting("Name that certificates must have; empty: the host of the address.")
     ] = ""
-    timeout: Annotated[float, setting("Longest wait for one answer of a server.", **_TIMEOUT)] = 5.0
+    timeout: Annotated[float, setting("Longest wait for one answer of a server.", **TIMEOUT)] = 5.0
     bind_dn: Annotated[
         str, setting("Whose entry looks for people and groups: a service account.")
     ] = ""
@@ -103,7 +103,7 @@ class Ldap(Section, frozen=True):
     default_role: Annotated[
         str,
         setting(
-            "Role of people in none of these groups; none: they may not sign in.", pattern=_ROLES
+            "Role of people in none of these groups; none: they may not sign in.", pattern=ROLES
         ),
     ] = NO_ROLE
 
@@ -125,8 +125,8 @@ class HttpAuth(Section, frozen=True):
     tls_verify: Annotated[
         bool, setting("Check certificate and name of the service. Off only for a test.")
     ] = True
-    tls_ca: Annotated[str, setting(_CA, unit=PATH)] = ""
-    timeout: Annotated[float, setting("Longest wait for the answer.", **_TIMEOUT)] = 5.0
+    tls_ca: Annotated[str, setting(CA, unit=PATH)] = ""
+    timeout: Annotated[float, setting("Longest wait for the answer.", **TIMEOUT)] = 5.0
     admin_groups: Annotated[
         tuple[str, ...], setting("Values of usergroup that mean the role admin.")
     ] = ("admin",)
@@ -139,7 +139,7 @@ class HttpAuth(Section, frozen=True):
     default_role: Annotated[
         str,
         setting(
-            "Role of people with another usergroup; none: they may not sign in.", pattern=_ROLES
+            "Role of people with another usergroup; none: they may not sign in.", pattern=ROLES
         ),
     ] = NO_ROLE
 

@@ -15,7 +15,8 @@ from webapi.access.roles import SCOPES
 from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError
 from webapi.parameters import single
-from webapi.sign_in.password import by_password, own_password, signed_in
+from webapi.sign_in.password import by_password, own_password
+from webapi.sign_in.session import begin_session
 
 SIGN_IN_FIELDS: Final = ("username", "password")
 PASSWORD_FIELDS: Final = ("password", "new_password")
@@ -30,14 +31,11 @@ async def sign_in(request: web.Request) -> web.Response:
     given = await fields.read(request, SIGN_IN_FIELDS)
     name, password = (fields.secret(given, part) for part in SIGN_IN_FIELDS)
     client, context = client_of(request), request.app[CONTEXT]
+    given = await fields.read(request, ("username", "password"))
+    name, password = (fields.secret(given, part) for part in ("username", "password"))
+    client = client_of(request)
     user = await by_password(request.app, client, name, password)
-    old = request.cookies.get(sessions.cookie_name(secure=client.secure))
-    async with context.change() as connection:
-        if old:
-            await sessions.end(connection, old)
-        agent = request.headers.get("User-Agent", "")
-        secret = await sessions.begin(connection, user.id, client, agent, context.settings.web)
-        await signed_in(connection, client, user)
+    secret = await begin_session(request, user)
     response = json_response(
         _me(
             Principal(

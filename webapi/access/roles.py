@@ -77,6 +77,8 @@ NEEDS: Final[Mapping[tuple[str, str], Scope | Need]] = {
     ("POST", "/api/v1/imports"): Scope.TRACE,
     ("GET", "/api/v1/sign-in"): Need.NOTHING,
     ("POST", "/api/v1/sign-in"): Need.NOTHING,
+    ("GET", "/api/v1/oauth2/{provider}"): Need.NOTHING,
+    ("GET", "/api/v1/oauth2/{provider}/callback"): Need.NOTHING,
     ("POST", "/api/v1/sign-out"): Need.SIGNED_IN,
     ("GET", "/api/v1/me"): Need.SIGNED_IN,
     ("POST", "/api/v1/me/password"): Need.IN_PERSON,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
-from aiohttp import BasicAuth, ClientError, ClientSession, DummyCookieJar, TCPConnector
+from aiohttp import ClientError, ClientSession, DummyCookieJar, TCPConnector
 
 MAX_ANSWER: Final = 1 << 20
 """Bytes."""
@@ -37,10 +37,10 @@ class Fetcher:
         return _expect(status, found)
 
     async def post_form(
-        self, url: str, form: Mapping[str, str], auth: BasicAuth | None = None
+        self, url: str, form: Mapping[str, str], headers: Mapping[str, str]
     ) -> dict[str, Any]:
         """The object that a form brings. Raises FetchError unless the answer is 200."""
-        status, found = await self.ask("POST", url, data=dict(form), auth=auth)
+        status, found = await self.ask("POST", url, data=dict(form), headers=headers)
         return _expect(status, found)
 
     async def ask(self, method: str, url: str, **options: Any) -> tuple[int, Any]:

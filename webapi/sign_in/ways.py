@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from collector.settings import Settings
+from collector.settings.oauth2 import parse_providers
 from collector.settings.web import SIGN_IN_OFF
 from webapi.access.users import INTERNAL
 from webapi.context import CONTEXT, json_response
 from webapi.parameters import single
-
-OAUTH2 = "oauth2"
-"""The source of users who sign in at a provider."""
+from webapi.sign_in.http_auth import HTTP
+from webapi.sign_in.ldap import LDAP
+from webapi.sign_in.oauth2.claims import OAUTH2
+from webapi.sign_in.oauth2.handlers import START
 
 
 class Way(NamedTuple):
@@ -36,14 +38,19 @@ class Way(NamedTuple):
 
 
 def ways(settings: Settings) -> Iterator[Way]:
-    """In the order in which they are offered; none when ``web.sign_in`` is off.
+    """In the order in which they are offered; none with a password when ``web.sign_in`` is off.
 
     With ldap or http, passwords of internal users are right as well; that is no way of its own.
     """
-    titles = {INTERNAL: "Internal", "ldap": "LDAP", "http": "HTTP"}
+    titles = {INTERNAL: "Internal", LDAP: "LDAP", HTTP: "HTTP"}
     kind = settings.web.sign_in
     if kind != SIGN_IN_OFF:
         yield Way(kind, kind, titles[kind])
+    for provider in parse_providers(settings.oauth2):
+        url = START.format(provider=provider.name)
+        yield Way(
+            *(OAUTH2, provider.name, provider.title, url, provider.image, provider.at_once),
+        )
 
 
 async def show_ways(request: web.Request) -> web.Response:

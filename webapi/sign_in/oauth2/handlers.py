@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``/api/v1/oauth2/{provider}``: a browser goes to a provider, and comes back signed in."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+
+from aiohttp import web
+
+from webapi.access import sessions
+from webapi.access.principal import client_of
+from webapi.parameters import single
+from webapi.sign_in.oauth2 import attempt, flow
+from webapi.sign_in.session import begin_session
+
+START: Final = "/api/v1/oauth2/{provider}"
+CALLBACK: Final = "/api/v1/oauth2/{provider}/callback"
+_PAGE: Final = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>Signed in</title>'
+    '<meta http-equiv="refresh" content="0;url={0}"><p><a href="{0}">Go on</a></html>'
+)
+"""Not a redirect: the browser counts that as coming from the provider's page, and would leave out
+the session's cookie, which is SameSite=Strict. From this page on it is ours."""
+
+
+async def start(request: web.Request) -> web.Response:
+    """Redirect to the provider; ``next`` is the path where to go in the end."""
+    parameters = single(request.query, ("next",))
+    name = request.match_info["provider"]
+    return await flow.begin(request, name, _callback(name), parameters.get("next", "/"))
+
+
+async def come_back(request: web.Request) -> web.Response:
+    """A new session, and a page that leads to ``next``."""
+    name = request.match_info["provider"]
+    finished = await flow.finish(request, name, _callback(name))
+    secret = await begin_session(request, finished.user)
+    page = _PAGE.format(escape(finished.next))
+    response = web.Response(text=page, content_type="text/html")
+    client = client_of(request)
+    attempt.clear_cookie(response, client)
+    sessions.set_cookie(response, secret, client)
+    return response
+
+
+def _callback(name: str) -> str:
+    return CALLBACK.format(provider=name)
