@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
 
 from stack.ports import free_port
 from tests.fix_listener import Certificates
+from tests.until_listening import wait_for_port
 
 BASE: Final = "dc=example,dc=com"
 PEOPLE: Final = f"ou=people,{BASE}"
@@ -21,7 +19,6 @@ SERVICE: Final = f"cn=kemiscope,{BASE}"
 SERVICE_PASSWORD: Final = "of the service account"
 LDAP_PASSWORD: Final = "what anna types"
 """Of everybody."""
-_PATIENCE_S: Final = 20.0
 
 _CONFIGURATION: Final = """\
 include /etc/ldap/schema/core.schema
@@ -164,20 +161,8 @@ def slapd(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) 
             stderr=output,
         )
     try:
-        _wait(process, plain, log)
+        wait_for_port(process, plain, log)
         yield server
     finally:
         process.terminate()
         process.wait()
-
-
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except ConnectionError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError(log.read_text())
