@@ -80,13 +80,13 @@ class Ldap(Section, frozen=True):
         str,
         setting(
             "Finds the groups of a person, %s is the DN. Groups with names for members: "
-            "(memberUid=%s) and group_by = name. Groups of groups in Active Directory: "
+            "(memberUid=%s), and name for group_by. Groups of groups in Active Directory: "
             "(member:1.2.840.113556.1.4.1941:=%s). Empty: no groups."
         ),
     ] = "(|(member=%s)(uniqueMember=%s))"
     group_by: Annotated[str, setting("What %s is in group_filter.", pattern=r"^(dn|name)$")] = "dn"
     nested_groups: Annotated[
-        bool, setting("Look for the groups of groups as well, five deep. Needs group_by = dn.")
+        bool, setting("Look for the groups of groups as well, five deep. Needs dn for group_by.")
     ] = False
     max_groups: Annotated[
         int, setting("Most groups of a person that are looked at.", ge=1, le=10_000)

@@ -25,10 +25,7 @@ class Fetcher:
     def __init__(self, timeout_s: float, ca: str = "", *, verify: bool = True) -> None:
         """Raises OSError when ``ca``, a PEM file, cannot be read."""
         self._timeout_s = timeout_s
-        self._context = ssl.create_default_context(cafile=ca or None)
-        if not verify:
-            self._context.check_hostname = False
-            self._context.verify_mode = ssl.CERT_NONE
+        self._tls = ssl.create_default_context(cafile=ca) if ca and verify else verify
         self._session: ClientSession | None = None
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -81,7 +78,7 @@ class Fetcher:
         # Not before there is an event loop.
         if self._session is None:
             self._session = ClientSession(
-                connector=TCPConnector(ssl=self._context, limit=10), cookie_jar=DummyCookieJar()
+                connector=TCPConnector(ssl=self._tls, limit=10), cookie_jar=DummyCookieJar()
             )
         return self._session
 

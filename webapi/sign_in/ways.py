@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
@@ -16,8 +16,11 @@ from webapi.context import CONTEXT, json_response
 from webapi.parameters import single
 from webapi.sign_in.http_auth import HTTP
 from webapi.sign_in.ldap import LDAP
-from webapi.sign_in.oauth2.claims import OAUTH2
+from webapi.sign_in.oauth2 import claims
 from webapi.sign_in.oauth2.handlers import START
+
+OAUTH2: Final = claims.OAUTH2
+"""The type of the ways that lead to a provider."""
 
 
 class Way(NamedTuple):
