@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A service that checks passwords as homer-app asks it to.
 
-``python -m tests.http_auth_server PORT`` runs it. What it answers to a name is in ``ANSWERS``; the password of everybody is ``PASSWORD``.
+``python -m tests.http_auth_server PORT`` runs it. What it answers to a name is in ``ANSWERS``; the
+password of everybody is ``PASSWORD``.
 """
 
 from __future__ import annotations

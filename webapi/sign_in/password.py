@@ -41,7 +41,7 @@ async def by_password(app: web.Application, client: Client, username: str, passw
     name = name.replace("\0", " ")
     author = Author(name, client.address)
     attempt = app[GATE].throttle.begin(name, client.address)
-    return await _judged(app, attempt, author, _find(app, name, password))
+    return await _judged(app, attempt, author, _find(app, client, name, password))
 
 
 async def own_password(
@@ -77,7 +77,7 @@ async def _judged(
     return user
 
 
-async def _find(app: web.Application, name: str, password: str) -> User | None:
+async def _find(app: web.Application, client: Client, name: str, password: str) -> User | None:
     backend = app[BACKEND]
     known = await users.by_name(app[CONTEXT], name) if backend else None
     if backend is None or (known and known.source == users.INTERNAL):
@@ -89,7 +89,7 @@ async def _find(app: web.Application, name: str, password: str) -> User | None:
     if found is None or (known and not known.enabled):
         return None
     async with app[CONTEXT].change() as connection:
-        return await person.take(connection, found)
+        return await person.take(connection, found, client.address)
 
 
 async def _find_own(app: web.Application, name: str, password: str) -> User | None:

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
-from psycopg import AsyncConnection, errors, sql
+from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
 
-from webapi.access import users
+from webapi.access import audit, users
+from webapi.access.audit import Action
+from webapi.access.principal import Address, Author
 from webapi.access.roles import Role
 from webapi.access.users import User
 from webapi.errors import ApiError
@@ -23,7 +26,7 @@ _FIND: Final = sql.SQL(
 _INSERT: Final = sql.SQL(
     "INSERT INTO web_user (username, role, email, full_name, source, issuer, subject)"
     " VALUES (%(username)s, %(role)s, %(email)s, %(full_name)s, %(source)s, %(issuer)s,"
-    " %(subject)s) RETURNING {}"
+    " %(subject)s) ON CONFLICT DO NOTHING RETURNING {}"
 ).format(users.COLUMNS)
 _UPDATE: Final = sql.SQL(
     "UPDATE web_user SET email = %(email)s, full_name = %(full_name)s,"
@@ -48,8 +51,10 @@ class Person(NamedTuple):
     """Of OAuth2, whom the two name for ever; other sources know people by their names."""
 
 
-async def take(connection: AsyncConnection[DictRow], person: Person) -> User:
-    """The user who is this person, made or brought up to date.
+async def take(
+    connection: AsyncConnection[DictRow], person: Person, address: Address | None
+) -> User:
+    """The user who is this person, made or brought up to date, which the audit log tells.
 
     Raises ApiError 403 for a name that cannot be one, that somebody else has (a user of ours too:
     nobody takes over another's rights by a name), and for a user who is disabled here.
@@ -63,27 +68,36 @@ async def take(connection: AsyncConnection[DictRow], person: Person) -> User:
         "email": _text(person.email),
         "full_name": _text(person.full_name),
     }
-    cursor = await connection.execute(_FIND, values)
-    found = users.of_row(row) if (row := await cursor.fetchone()) else None
-    if found is None:
-        return await _add(connection, values)
-    if not found.enabled:
+    known = await _row(connection, _FIND, values)
+    if known is None:
+        added = await _row(connection, _INSERT, values)
+        if added:
+            detail = {"role": added.role, "source": added.source}
+            author = Author(added.username, address)
+            await audit.write(connection, author, Action.USER_ADDED, added.username, detail)
+            return added
+        # Another has the name, or the same person has come in at the same moment.
+        known = await _row(connection, _FIND, values)
+    if known is None:
+        message = "there is another user with this name here; an administrator can remove it"
+        raise ApiError(403, "user_exists", message)
+    if not known.enabled:
         raise ApiError(403, "disabled", "this user is disabled here")
-    cursor = await connection.execute(_UPDATE, {**values, "id": found.id})
-    (changed,) = await cursor.fetchall()
-    return users.of_row(changed)
+    changed = await _row(connection, _UPDATE, {**values, "id": known.id})
+    if changed is None:
+        raise ApiError(403, "disabled", "this user was removed at this moment")
+    if changed.role != known.role:
+        author = Author(changed.username, address)
+        detail = {"role": changed.role, "source": changed.source}
+        await audit.write(connection, author, Action.USER_CHANGED, changed.username, detail)
+    return changed
 
 
-async def _add(connection: AsyncConnection[DictRow], values: dict[str, object]) -> User:
-    try:
-        async with connection.transaction():
-            (row,) = await (await connection.execute(_INSERT, values)).fetchall()
-    except errors.UniqueViolation:
-        message = (
-            "there is another user with this name here; an administrator can remove or rename one"
-        )
-        raise ApiError(403, "user_exists", message) from None
-    return users.of_row(row)
+async def _row(
+    connection: AsyncConnection[DictRow], statement: sql.Composed, values: Mapping[str, Any]
+) -> User | None:
+    row = await (await connection.execute(statement, values)).fetchone()
+    return users.of_row(row) if row else None
 
 
 def _text(text: str) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -39,8 +40,12 @@ async def test_sign_in_through_ldap_to_the_api(site: Site, connection: Connectio
         " WHERE source <> 'internal'"
     )
     assert await found.fetchall() == [("anna", "ldap", None, "anna@example.com", "Anna A")]
-    log = await connection.execute("SELECT username, action, detail FROM audit_log LIMIT 1")
-    assert await log.fetchall() == [("anna", "signed_in", {"source": "ldap"})]
+    log = await connection.execute("SELECT username, action, detail FROM audit_log ORDER BY id")
+    assert await log.fetchall() == [
+        ("anna", "user_added", {"role": "admin", "source": "ldap"}),
+        ("anna", "signed_in", {"source": "ldap"}),
+        ("anna", "signed_in", {"source": "ldap"}),
+    ]
 
 
 async def test_one_answer_whatever_is_wrong(site: Site, connection: Connection) -> None:
@@ -119,6 +124,20 @@ async def test_a_role_given_here_stays_when_no_group_says_otherwise(
     assert (await site.person().sign_in("ben", LDAP_PASSWORD)).json["role"] == "support"
     site = await open_site(**slapd.settings())
     assert (await site.person().sign_in("ben", LDAP_PASSWORD)).json["role"] == "user"
+    log = await connection.execute(
+        "SELECT username, subject, detail FROM audit_log WHERE action = 'user_changed'"
+    )
+    assert await log.fetchall() == [("ben", "ben", {"role": "user", "source": "ldap"})]
+
+
+async def test_many_first_sign_ins_at_once_make_one_user(
+    site: Site, connection: Connection
+) -> None:
+    """Whoever comes second finds the row of the first."""
+    answers = await asyncio.gather(*(site.person().sign_in("ben", LDAP_PASSWORD) for _ in range(4)))
+    assert [answer.status for answer in answers] == [200] * 4
+    found = await connection.execute("SELECT count(*) FROM web_user WHERE username = 'ben'")
+    assert await found.fetchone() == (1,)
 
 
 async def test_lock_out_spares_the_directory(site: Site) -> None:

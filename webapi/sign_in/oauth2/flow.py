@@ -164,7 +164,7 @@ async def finish(request: web.Request, name: str, callback: str) -> Finished:
     try:
         found = await providers.ask(client, attempt, code, providers.redirect_uri(callback))
         async with context.change() as connection:
-            user = await person.take(connection, found)
+            user = await person.take(connection, found, origin.address)
     except ApiError as error:
         if error.status == 403:
             author = Author(found.username if found else "", origin.address)

@@ -117,8 +117,12 @@ async def test_sign_in_with_openid_connect(
     ]
     audit = await connection.execute("SELECT username, action, detail FROM audit_log ORDER BY id")
     assert await audit.fetchall() == [
-        ("anna@example.com", "signed_in", {"source": "oauth2"}),
-        ("ben@example.com", "signed_in", {"source": "oauth2"}),
+        (f"{name}@example.com", action, detail)
+        for name, role in (("anna", "admin"), ("ben", "user"))
+        for action, detail in (
+            ("user_added", {"role": role, "source": "oauth2"}),
+            ("signed_in", {"source": "oauth2"}),
+        )
     ]
 
 
