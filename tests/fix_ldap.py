@@ -11,7 +11,7 @@ import pytest
 
 from stack.ports import free_port
 from tests.fix_listener import Certificates
-from tests.until_listening import wait_for_port
+from tests.until_listening import listening
 
 BASE: Final = "dc=example,dc=com"
 PEOPLE: Final = f"ou=people,{BASE}"
@@ -151,18 +151,7 @@ def slapd(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) 
         f"ldaps://127.0.0.1:{encrypted}",
         str(certificates.ca.certificate),
     )
-    log = directory / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [
-                *("/usr/sbin/slapd", "-d", "stats", "-f", str(configuration)),
-                *("-h", f"{server.ldap}/ {server.ldaps}/"),
-            ],
-            stderr=output,
-        )
-    try:
-        wait_for_port(process, plain, log)
+    command = ["/usr/sbin/slapd", "-d", "stats", "-f", str(configuration)]
+    command += ["-h", f"{server.ldap}/ {server.ldaps}/"]
+    with listening(command, plain, directory / "log"):
         yield server
-    finally:
-        process.terminate()
-        process.wait()

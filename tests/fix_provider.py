@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -23,7 +22,7 @@ from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from stack.ports import free_port
-from tests.until_listening import wait_for_port
+from tests.until_listening import listening
 
 CLIENT_ID: Final = "kemiscope"
 CLIENT_SECRET: Final = "given by the provider"
@@ -56,19 +55,9 @@ def openid_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("provider") / "log"
     claims = [json.dumps({"sub": sub, **found}) for sub, found in PEOPLE.items()]
     arguments = [argument for text in claims for argument in ("--user-claims", text)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "oidc_provider_mock", "--port", str(port), *arguments],
-            stdout=output,
-            stderr=output,
-        )
-    issuer = f"http://127.0.0.1:{port}"
-    try:
-        wait_for_port(process, port, log)
-        yield issuer
-    finally:
-        process.terminate()
-        process.wait()
+    command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port), *arguments]
+    with listening(command, port, log):
+        yield f"http://127.0.0.1:{port}"
 
 
 class Liar:

@@ -25,10 +25,7 @@ class Service:
         self._url = settings.url
         self._headers = {"Authorization": f"Bearer {settings.token}"} if settings.token else {}
         self._fetcher = Fetcher(settings.timeout, settings.tls_ca, verify=settings.tls_verify)
-        self._rules = Rules(
-            *(settings.admin_groups, settings.support_groups, settings.user_groups),
-            settings.default_role,
-        )
+        self._rules = Rules.of(settings)
 
     async def check(self, username: str, password: str) -> Person | None:
         """As ``Backend`` says."""

@@ -70,10 +70,7 @@ class Directory:
         self._settings = settings
         self._tls = _Tls(settings)
         self._threads = Threads("ldap", AT_ONCE, WAITING)
-        self._rules = Rules(
-            *(settings.admin_groups, settings.support_groups, settings.user_groups),
-            settings.default_role,
-        )
+        self._rules = Rules.of(settings)
 
     async def check(self, username: str, password: str) -> Person | None:
         """As ``Backend`` says."""

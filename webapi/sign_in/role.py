@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
-from collector.settings.sign_in import NO_ROLE
+from collector.settings.sign_in import NO_ROLE, HttpAuth, Ldap
 from webapi.access.roles import Role
 
 _COMMA: Final = re.compile(r"\s*,\s*")
@@ -21,6 +21,14 @@ class Rules(NamedTuple):
     user: Iterable[str]
     default: str
     """A role, or ``NO_ROLE``."""
+
+    @classmethod
+    def of(cls, settings: Ldap | HttpAuth) -> Self:
+        """Those of a section."""
+        return cls(
+            *(settings.admin_groups, settings.support_groups, settings.user_groups),
+            settings.default_role,
+        )
 
     @property
     def knows(self) -> bool:

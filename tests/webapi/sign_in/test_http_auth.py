@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ import pytest
 from collector.settings.sign_in import HttpAuth
 from stack.ports import free_port
 from tests.http_auth_server import PASSWORD, TOKEN
-from tests.until_listening import wait_for_port
+from tests.until_listening import listening
 from webapi.access.roles import Role
 from webapi.errors import ApiError
 from webapi.sign_in.http_auth import Service
@@ -25,15 +24,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the service is."""
     port = free_port()
     log = tmp_path_factory.mktemp("http") / "log"
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "tests.http_auth_server", str(port)]
-        process = subprocess.Popen(command, stderr=output)
-    try:
-        wait_for_port(process, port, log)
+    with listening([sys.executable, "-m", "tests.http_auth_server", str(port)], port, log):
         yield f"http://127.0.0.1:{port}/check"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @asynccontextmanager
