@@ -30,9 +30,6 @@ async def sign_in(request: web.Request) -> web.Response:
     single(request.query, ())
     given = await fields.read(request, SIGN_IN_FIELDS)
     name, password = (fields.secret(given, part) for part in SIGN_IN_FIELDS)
-    client, context = client_of(request), request.app[CONTEXT]
-    given = await fields.read(request, ("username", "password"))
-    name, password = (fields.secret(given, part) for part in ("username", "password"))
     client = client_of(request)
     user = await by_password(request.app, client, name, password)
     secret = await begin_session(request, user)

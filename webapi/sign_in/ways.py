@@ -57,7 +57,7 @@ def ways(settings: Settings) -> Iterator[Way]:
 
 
 async def show_ways(request: web.Request) -> web.Response:
-    """``GET /api/v1/sign-in``."""
+    """Which ways to sign in there are, in the order in which a page offers them."""
     single(request.query, ())
     shown: list[dict[str, Any]] = [way._asdict() for way in ways(request.app[CONTEXT].settings)]
     return json_response({"ways": shown})

@@ -23,6 +23,7 @@ from webapi.access.principal import Author, client_of
 from webapi.access.users import User
 from webapi.context import CONTEXT
 from webapi.errors import ApiError, bad_parameter
+from webapi.schema import Parameters
 from webapi.sign_in import person
 from webapi.sign_in.fetch import Fetcher, FetchError
 from webapi.sign_in.oauth2 import attempt as attempts
@@ -37,6 +38,13 @@ AT_ONCE: Final = 20
 ROOM: Final = 10_000
 """Attempts that are over and remembered."""
 _MAX_CODE: Final = 4096
+CALLBACK_PARAMETERS: Final[Parameters] = {
+    "state": {"type": "string", "description": "As the redirect to the provider had it."},
+    "code": {"type": "string", "description": "What the provider gives for who has signed in."},
+    "iss": {"type": "string", "description": "Which provider this is (RFC 9207)."},
+    "error": {"type": "string", "description": "Why there is no code."},
+}
+"""What a provider sends along."""
 _SHOWN: Final = 64
 
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from webapi.access import sessions
 from webapi.access.principal import client_of
 from webapi.parameters import single
+from webapi.schema import Parameters
 from webapi.sign_in.oauth2 import attempt, flow
 from webapi.sign_in.session import begin_session
 
@@ -24,15 +25,23 @@ _PAGE: Final = (
 the session's cookie, which is SameSite=Strict. From this page on it is ours."""
 
 
-async def start(request: web.Request) -> web.Response:
-    """Redirect to the provider; ``next`` is the path where to go in the end."""
-    parameters = single(request.query, ("next",))
+START_PARAMETERS: Final[Parameters] = {
+    "next": {"type": "string", "description": "Path of this service where to go in the end."}
+}
+
+
+async def start_at_provider(request: web.Request) -> web.Response:
+    """Redirect to a provider, to sign in there."""
+    parameters = single(request.query, START_PARAMETERS)
     name = request.match_info["provider"]
     return await flow.begin(request, name, _callback(name), parameters.get("next", "/"))
 
 
-async def come_back(request: web.Request) -> web.Response:
-    """A new session, and a page that leads to ``next``."""
+async def come_back_from_provider(request: web.Request) -> web.Response:
+    """Come back from a provider: a new session, and a page that leads to ``next``.
+
+    Parameters that are not known are left alone (RFC 6749 §4.1.2).
+    """
     name = request.match_info["provider"]
     finished = await flow.finish(request, name, _callback(name))
     secret = await begin_session(request, finished.user)
