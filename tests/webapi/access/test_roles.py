@@ -45,6 +45,8 @@ def test_only_sign_in_needs_nothing() -> None:
     """All else is for who is known; metrics have a rule of their own."""
     assert [route for route in ROUTES if NEEDS[route] is Need.NOTHING] == [
         ("GET", "/api/v1/sign-in"),
+        ("GET", "/api/v1/oauth2/{provider}"),
+        ("GET", "/api/v1/oauth2/{provider}/callback"),
         ("POST", "/api/v1/sign-in"),
     ]
 
