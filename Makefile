@@ -27,7 +27,7 @@ install-tools: install
 	@stack/install.sh sip-tester tshark
 
 install-dev:
-	@stack/install.sh --dev sip-tester tshark kamailio-postgres-modules kamailio-tls-modules gcc libc6-dev libssl-dev openssl
+	@stack/install.sh --dev sip-tester tshark kamailio-postgres-modules kamailio-tls-modules gcc libc6-dev libssl-dev openssl chromium slapd
 
 test: install-dev lint ## all tests
 	@$(PYTHON) -m pytest

@@ -41,8 +41,10 @@ fi
 
 install_packages() {
     # While this file says no, installing a package starts no service.
-    local policy=/usr/sbin/policy-rc.d had_kamailio=no had_cluster=no
-    installed kamailio && had_kamailio=yes
+    local policy=/usr/sbin/policy-rc.d had_cluster=no service new=()
+    for service in kamailio slapd; do
+        installed "$service" || new+=("$service")
+    done
     compgen -G '/etc/postgresql/*/main' >/dev/null && had_cluster=yes
     if [ ! -e "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
@@ -61,9 +63,10 @@ install_packages() {
         fail "apt-get could not install ${missing[*]}; the lines above say why."
     fi
     rm -f "$log"
-    if [ "$had_kamailio" = no ]; then
-        "${as_root[@]}" update-rc.d kamailio disable >/dev/null 2>&1 || true
-    fi
+    for service in "${new[@]}"; do
+        installed "$service" || continue
+        "${as_root[@]}" update-rc.d "$service" disable >/dev/null 2>&1 || true
+    done
     if [ "$had_cluster" = no ]; then
         for cluster in /etc/postgresql/*/main; do
             [ -d "$cluster" ] || continue

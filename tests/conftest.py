@@ -15,6 +15,8 @@ pytest_plugins = [
     "tests.fix_control",
     "tests.fix_ksr",
     "tests.fix_listener",
+    "tests.fix_ldap",
+    "tests.fix_provider",
     "tests.fix_edge",
     "tests.fix_network",
     "tests.fix_agent",

@@ -32,6 +32,12 @@ from webapi.names.aliases import ALIASES, Aliases
 from webapi.names.share_handlers import SHARED, Shared
 from webapi.openapi import handlers as openapi
 from webapi.openapi.handlers import DESCRIPTION, Description
+from webapi.sign_in import backend
+from webapi.sign_in.backend import BACKEND, backend_of
+from webapi.sign_in.oauth2 import flow
+from webapi.sign_in.oauth2 import handlers as oauth2
+from webapi.sign_in.oauth2.flow import OAUTH2, Providers
+from webapi.sign_in.ways import show_ways
 from webapi.trace import handlers as trace
 from webapi.trace.tracing import TRACING, Tracing, watch
 from webapi.tshark import Tshark
@@ -65,6 +71,9 @@ ROUTES: Final = (
     ("/api/v1/openapi.json", openapi.show_description),
     ("/api/v1/trace-rules", trace.list_rules),
     ("/api/v1/trace-rules/{id}", trace.show_rule),
+    ("/api/v1/sign-in", show_ways),
+    (oauth2.START, oauth2.start_at_provider),
+    (oauth2.CALLBACK, oauth2.come_back_from_provider),
     ("/api/v1/me", account.show_me),
     ("/api/v1/tokens", administration.list_tokens),
     ("/api/v1/users", administration.list_users),
@@ -126,6 +135,8 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     app[GATE] = Gate(app[CONTEXT])
     app[ALIASES] = Aliases(app[CONTEXT])
     app[SHARED] = Shared(app[CONTEXT])
+    app[BACKEND] = backend_of(settings)
+    app[OAUTH2] = Providers(settings.oauth2)
     app[TRACING] = Tracing(app[CONTEXT])
     app[EXPORTS] = Exports(settings.web.exports)
     app[RUNNING] = set()
@@ -136,6 +147,8 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     app.on_shutdown.append(live.end)
     app.cleanup_ctx.append(_database)
     app.cleanup_ctx.append(gate.keep)
+    app.cleanup_ctx.append(backend.keep)
+    app.cleanup_ctx.append(flow.keep)
     if watch_proxies:
         app.cleanup_ctx.append(watch)
     for path, handler in ROUTES:

@@ -16,5 +16,10 @@ def check(settings: Settings) -> Iterator[Finding]:
     if settings.web.sign_in == SIGN_IN_OFF:
         text = f"web.sign_in is off: whoever reaches {settings.web.listen} can read all calls"
         yield Finding("web API", Level.WARN, text, "set it to internal, unless this is a trial")
+    for section in ("ldap", "http_auth"):
+        is_asked = settings.web.sign_in == section.partition("_")[0]
+        if is_asked and not getattr(settings, section).tls_verify:
+            text = f"{section}.tls_verify is off: whoever is on the way can read passwords"
+            yield Finding("web API", Level.WARN, text, f"set it to true, and {section}.tls_ca")
     if settings.web.tls_listen and settings.web.certificate:
         yield from certificate.check(certificate_of(settings.web, settings.tls), "web")

@@ -21,9 +21,12 @@ RELOADED: Final = (
     *("correlation.unanswered_timeout", "correlation.answered_timeout", "retention"),
 )
 """All that ingest puts into force at once."""
-OF_WEB_API: Final = ("web", "trace", "database.reader_dsn", "database.connect_timeout")
+ONLY_OF_WEB_API: Final = (
+    *("web", "ldap", "http_auth", "oauth2", "trace"),
+    "database.reader_dsn",
+)
+OF_WEB_API: Final = (*ONLY_OF_WEB_API, "database.connect_timeout")
 """What the web API reads when it starts."""
-ONLY_OF_WEB_API: Final = ("web", "trace", "database.reader_dsn")
 
 
 class Change(NamedTuple):

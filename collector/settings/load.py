@@ -16,10 +16,12 @@ from collector.settings.endpoint import ENCRYPTED, UDP, parse_endpoint
 from collector.settings.links import conflicts as links_conflicts
 from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
 from collector.settings.network import parse_network
+from collector.settings.oauth2 import conflicts as oauth2_conflicts
 from collector.settings.quantity import parse_quantity
 from collector.settings.section import PATH
 from collector.settings.sending import conflicts as sending_conflicts
 from collector.settings.share import conflicts as share_conflicts
+from collector.settings.sign_in import conflicts as sign_in_conflicts
 from collector.settings.trace import conflicts as trace_conflicts
 from collector.settings.web import conflicts as web_conflicts
 from collector.sip import Kind, kind_of
@@ -148,6 +150,8 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     yield from web_conflicts(settings.web, settings.tls)
     yield from share_conflicts(settings.share)
     yield from links_conflicts(settings.links)
+    yield from sign_in_conflicts(settings.web.sign_in, settings.ldap, settings.http_auth)
+    yield from oauth2_conflicts(settings.oauth2)
     interval = settings.partition.interval
     if 86400 % interval and interval % 86400:
         yield "partition.interval: must divide a day or be whole days"

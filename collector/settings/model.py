@@ -9,11 +9,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from collector.settings.links import Links
+from collector.settings.oauth2 import OAuth2
 from collector.settings.receiving import HepSettings, Journal, Node, Senders, Tls
 from collector.settings.section import Section
 from collector.settings.selecting import Clock, Correlation, Filter, Hook, Sip
 from collector.settings.sending import Loki, Metrics, Output, Relay
 from collector.settings.share import Share
+from collector.settings.sign_in import HttpAuth, Ldap
 from collector.settings.storing import Database, Ingest, Partition, Retention
 from collector.settings.trace import Trace
 from collector.settings.web import Web
@@ -45,6 +47,9 @@ class Settings(Section, frozen=True):
     web: Web = Web()
     share: Share = Share()
     links: Links = Links()
+    ldap: Ldap = Ldap()
+    http_auth: HttpAuth = HttpAuth()
+    oauth2: OAuth2 = OAuth2()
     trace: Trace = Trace()
 
 

@@ -47,7 +47,11 @@ def shown(settings: Settings, setting: Setting) -> Any:
     if not setting.secret or not value:
         return value
     if isinstance(value, tuple):
-        return tuple(f"{entry.partition(':')[0]}:***" if ":" in entry else "***" for entry in value)
+        # Of other lists an entry may be all secret, and have a colon in it.
+        named = setting.key == "senders.passwords"
+        return tuple(
+            f"{entry.partition(':')[0]}:***" if named and ":" in entry else "***" for entry in value
+        )
     if not setting.name.endswith("dsn"):
         return "***"
     try:

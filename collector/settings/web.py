@@ -63,9 +63,11 @@ class Web(Section, frozen=True):
     sign_in: Annotated[
         str,
         setting(
-            "Who knows the users: internal, the database of this service. off: everybody who "
-            "reaches it may read and export, changes need an API token; on loopback only.",
-            pattern=r"^(internal|off)$",
+            "Who checks passwords: internal, the database of this service; ldap or http, a system "
+            "that [ldap] or [http_auth] names, for all but internal users. [oauth2] is beside it. "
+            "off: everybody who reaches it may read and export, changes need an API token; on "
+            "loopback only.",
+            pattern=r"^(internal|ldap|http|off)$",
         ),
     ] = "internal"
     session_idle: Annotated[

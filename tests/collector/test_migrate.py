@@ -138,6 +138,7 @@ async def test_the_reader_reads_and_does_not_write(database: Database) -> None:
         "UPDATE call SET call_id = ''",
         "UPDATE web_user SET username = 'x'",
         "UPDATE web_user SET source = 'ldap'",
+        "UPDATE web_user SET issuer = 'x', subject = 'y'",
         "UPDATE web_session SET user_id = 1",
         "UPDATE web_session SET expires_at = now()",
         "UPDATE api_token SET scopes = '{admin}'",

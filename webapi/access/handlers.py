@@ -10,13 +10,13 @@ from aiohttp import web
 from webapi.access import audit, fields, passwords, sessions, users
 from webapi.access.audit import Action
 from webapi.access.gate import GATE
-from webapi.access.principal import Author, Principal, author_of, client_of, principal_of
+from webapi.access.principal import Principal, author_of, client_of, principal_of
 from webapi.access.roles import SCOPES
-from webapi.access.throttle import Attempt
-from webapi.access.users import User
 from webapi.context import CONTEXT, json_response
 from webapi.errors import ApiError
 from webapi.parameters import single
+from webapi.sign_in.password import by_password, own_password
+from webapi.sign_in.session import begin_session
 
 SIGN_IN_FIELDS: Final = ("username", "password")
 PASSWORD_FIELDS: Final = ("password", "new_password")
@@ -30,20 +30,9 @@ async def sign_in(request: web.Request) -> web.Response:
     single(request.query, ())
     given = await fields.read(request, SIGN_IN_FIELDS)
     name, password = (fields.secret(given, part) for part in SIGN_IN_FIELDS)
-    client, context = client_of(request), request.app[CONTEXT]
-    # Cut, a longer name could be somebody's: nobody has one with this character.
-    name = name if len(name) <= users.MAX_NAME else f"{name[: users.MAX_NAME]}…"
-    name = name.replace("\0", " ")
-    author = Author(name, client.address)
-    attempt = request.app[GATE].throttle.begin(name, client.address)
-    user = await _check(request, attempt, author, name, password)
-    old = request.cookies.get(sessions.cookie_name(secure=client.secure))
-    async with context.change() as connection:
-        if old:
-            await sessions.end(connection, old)
-        agent = request.headers.get("User-Agent", "")
-        secret = await sessions.begin(connection, user.id, client, agent, context.settings.web)
-        await audit.write(connection, Author(user.username, client.address), Action.SIGNED_IN)
+    client = client_of(request)
+    user = await by_password(request.app, client, name, password)
+    secret = await begin_session(request, user)
     response = json_response(
         _me(
             Principal(
@@ -84,41 +73,18 @@ async def change_password(request: web.Request) -> web.Response:
     if principal.user_id is None:
         raise ApiError(409, "not_internal", "this token belongs to no user")
     user = await users.one(context, principal.user_id)
+    if user.source != users.INTERNAL:
+        raise users.not_internal()
     passwords.check_new(new, user.username, "new_password")
     if new == old:
         raise fields.wrong("new_password", "is the old one")
-    attempt = request.app[GATE].throttle.begin(user.username, client_of(request).address)
-    await _check(request, attempt, author_of(request), user.username, old)
+    await own_password(request.app, client_of(request), author_of(request), user.username, old)
     hashed = await request.app[GATE].passwords.hash(new)
     async with context.change() as connection:
         await users.set_password(connection, user.id, hashed, must_change=False)
         await sessions.end_others(connection, user.id, principal.session_id)
         await audit.write(connection, author_of(request), Action.PASSWORD_CHANGED, user.username)
     return json_response({})
-
-
-async def _check(
-    request: web.Request, attempt: Attempt, author: Author, username: str, password: str
-) -> User:
-    """The user with this password. Raises ApiError 401, in the same way whatever is wrong."""
-    context, app_gate = request.app[CONTEXT], request.app[GATE]
-    try:
-        user = await users.by_name(context, username)
-        stored = user.password_hash if user else None
-        is_right = await app_gate.passwords.verify(stored, password)
-        if not (user and is_right and user.enabled):
-            await audit.record(context, author, Action.SIGN_IN_FAILED)
-    except ApiError:  # that says nothing of the password
-        attempt.withdraw()
-        raise
-    if not (user and is_right and user.enabled):
-        raise ApiError(401, "wrong_password", "the user name or the password is wrong")
-    attempt.succeeded()
-    if stored and app_gate.passwords.is_outdated(stored):
-        hashed = await app_gate.passwords.hash(password)
-        async with context.change() as connection:
-            await users.rehash(connection, user.id, hashed)
-    return user
 
 
 def _me(principal: Principal) -> dict[str, Any]:

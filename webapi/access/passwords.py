@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import secrets
 import unicodedata
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from webapi.access.threads import Threads
 from webapi.errors import ApiError
 
 TIME_COST: Final = 3
@@ -32,8 +30,6 @@ SHORTEST: Final = 12
 """Characters (NIST SP 800-63B asks for length instead of kinds of characters)."""
 LONGEST: Final = 256
 
-_T = TypeVar("_T")
-
 
 class Passwords:
     """Hashes and compares for all requests together."""
@@ -42,12 +38,11 @@ class Passwords:
         self._hasher = PasswordHasher(
             TIME_COST, MEMORY_KIB, PARALLELISM, HASH_BYTES, SALT_BYTES, type=Type.ID
         )
-        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="password")
-        self._room = at_once + waiting
+        self._threads = Threads("password", at_once, waiting)
 
     async def hash(self, password: str) -> str:
         """In the PHC string format: parameters and salt are in it. Raises ApiError 503 if busy."""
-        return await self._run(lambda: self._hasher.hash(normal(password)))
+        return await self._threads.run(lambda: self._hasher.hash(normal(password)))
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Whether it is this one. Raises ApiError 503 if busy.
@@ -57,7 +52,7 @@ class Passwords:
         """
         if len(password) > LONGEST:
             stored, password = None, ""
-        found = await self._run(lambda: self._verify(stored or _NOBODYS, password))
+        found = await self._threads.run(lambda: self._verify(stored or _NOBODYS, password))
         return found and stored is not None
 
     def is_outdated(self, stored: str) -> bool:
@@ -66,27 +61,13 @@ class Passwords:
 
     def close(self) -> None:
         """End the threads."""
-        self._threads.shutdown(wait=True)
+        self._threads.close()
 
     def _verify(self, stored: str, password: str) -> bool:
         try:
             return self._hasher.verify(stored, normal(password))
         except (VerificationError, InvalidHashError):
             return False
-
-    async def _run(self, work: Callable[[], _T]) -> _T:
-        if self._room <= 0:
-            message = "too many passwords are being checked; try again in a moment"
-            raise ApiError(503, "busy", message)
-        self._room -= 1
-        future = self._threads.submit(work)
-        # Not when the request ends: a client who goes away leaves its hash to be made.
-        loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
-        return await asyncio.wrap_future(future)
-
-    def _leave(self) -> None:
-        self._room += 1
 
 
 def normal(password: str) -> str:

@@ -94,7 +94,10 @@ NEEDS: Final[Mapping[tuple[str, str], Scope | Need]] = {
     # Who has the token in the path has the right: share_link.find says which.
     ("GET", "/api/v1/shared/{token}"): Need.NOTHING,
     ("GET", "/api/v1/shared/{token}/export.pcap"): Need.NOTHING,
+    ("GET", "/api/v1/sign-in"): Need.NOTHING,
     ("POST", "/api/v1/sign-in"): Need.NOTHING,
+    ("GET", "/api/v1/oauth2/{provider}"): Need.NOTHING,
+    ("GET", "/api/v1/oauth2/{provider}/callback"): Need.NOTHING,
     ("POST", "/api/v1/sign-out"): Need.SIGNED_IN,
     ("GET", "/api/v1/me"): Need.SIGNED_IN,
     ("POST", "/api/v1/me/password"): Need.IN_PERSON,

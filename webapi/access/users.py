@@ -25,25 +25,25 @@ CHANGEABLE: Final = ("role", "email", "full_name", "enabled")
 """Beside the password."""
 
 _LOCK: Final = 0x75736572  # "user": changes that might take the last administrator, one at a time
-_COLUMNS: Final = sql.SQL(
+COLUMNS: Final = sql.SQL(
     "id, username, password_hash, role, email, full_name, enabled, source, must_change_password,"
     " created_at, password_changed_at"
 )
 BY_NAME: Final = sql.SQL("SELECT {} FROM web_user WHERE lower(username) = lower(%s)").format(
-    _COLUMNS
+    COLUMNS
 )
-BY_ID: Final = sql.SQL("SELECT {} FROM web_user WHERE id = %s").format(_COLUMNS)
-LIST: Final = sql.SQL("SELECT {} FROM web_user WHERE id > %s ORDER BY id LIMIT %s").format(_COLUMNS)
+BY_ID: Final = sql.SQL("SELECT {} FROM web_user WHERE id = %s").format(COLUMNS)
+LIST: Final = sql.SQL("SELECT {} FROM web_user WHERE id > %s ORDER BY id LIMIT %s").format(COLUMNS)
 _INSERT: Final = sql.SQL(
     "INSERT INTO web_user (username, password_hash, role, email, full_name, must_change_password,"
     " password_changed_at) VALUES (%s, %s, %s, %s, %s, %s, now()) RETURNING {}"
-).format(_COLUMNS)
+).format(COLUMNS)
 _SET_PASSWORD: Final = sql.SQL(
     "UPDATE web_user SET password_hash = %s, must_change_password = %s,"
     " password_changed_at = now() WHERE id = %s RETURNING {}"
-).format(_COLUMNS)
+).format(COLUMNS)
 _REHASH: Final = sql.SQL("UPDATE web_user SET password_hash = %s WHERE id = %s")
-_REMOVE: Final = sql.SQL("DELETE FROM web_user WHERE id = %s RETURNING {}").format(_COLUMNS)
+_REMOVE: Final = sql.SQL("DELETE FROM web_user WHERE id = %s RETURNING {}").format(COLUMNS)
 _ADMINS: Final = sql.SQL("SELECT 1 FROM web_user WHERE role = {} AND enabled LIMIT 1").format(
     Role.ADMIN.value
 )
@@ -75,7 +75,7 @@ async def by_name(context: Context, username: str) -> User | None:
     """Upper and lower case are one."""
     async with context.connection() as connection:
         found = await context.query(connection, BY_NAME, (username,))
-    return _user(found[0]) if found else None
+    return of_row(found[0]) if found else None
 
 
 async def one(context: Context, user_id: int) -> User:
@@ -84,13 +84,13 @@ async def one(context: Context, user_id: int) -> User:
         found = await context.query(connection, BY_ID, (user_id,))
     if not found:
         raise _unknown()
-    return _user(found[0])
+    return of_row(found[0])
 
 
 async def some(context: Context, after: int, limit: int) -> list[User]:
     """In the order of their ids, from the first one behind ``after``."""
     async with context.connection() as connection:
-        return [_user(row) for row in await context.query(connection, LIST, (after, limit))]
+        return [of_row(row) for row in await context.query(connection, LIST, (after, limit))]
 
 
 async def add(
@@ -106,7 +106,7 @@ async def add(
     """Raises ApiError 409 when there is one with this name."""
     values = (username, password_hash, role.value, email, full_name, must_change_password)
     try:
-        return _user(await _one(connection, _INSERT, values))
+        return of_row(await _one(connection, _INSERT, values))
     except errors.UniqueViolation:
         raise ApiError(409, "user_exists", f"there is a user {username}", "username") from None
 
@@ -121,10 +121,10 @@ async def change(
         if name in changes
     )
     statement = sql.SQL("UPDATE web_user SET {} WHERE id = %(id)s RETURNING {}").format(
-        sets, _COLUMNS
+        sets, COLUMNS
     )
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-    changed = _user(await _one(connection, statement, {**changes, "id": user_id}))
+    changed = of_row(await _one(connection, statement, {**changes, "id": user_id}))
     await _check_admin(connection)
     return changed
 
@@ -134,10 +134,9 @@ async def set_password(
 ) -> User:
     """Raises ApiError 404, and 409 for a user whose password somebody else checks."""
     try:
-        return _user(await _one(connection, _SET_PASSWORD, (password_hash, must_change, user_id)))
+        return of_row(await _one(connection, _SET_PASSWORD, (password_hash, must_change, user_id)))
     except errors.CheckViolation:
-        message = "this user's password is kept by another system"
-        raise ApiError(409, "not_internal", message, "password") from None
+        raise not_internal() from None
 
 
 async def rehash(connection: AsyncConnection[DictRow], user_id: int, password_hash: str) -> None:
@@ -148,9 +147,15 @@ async def rehash(connection: AsyncConnection[DictRow], user_id: int, password_ha
 async def remove(connection: AsyncConnection[DictRow], user_id: int) -> User:
     """With sessions and tokens. Raises ApiError 404, or 409 for the last administrator."""
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-    removed = _user(await _one(connection, _REMOVE, (user_id,)))
+    removed = of_row(await _one(connection, _REMOVE, (user_id,)))
     await _check_admin(connection)
     return removed
+
+
+def not_internal() -> ApiError:
+    """Whose password we cannot change."""
+    message = "this user's password is kept by another system"
+    return ApiError(409, "not_internal", message, "password")
 
 
 async def _check_admin(connection: AsyncConnection[DictRow]) -> None:
@@ -175,5 +180,6 @@ def _unknown() -> ApiError:
     return ApiError(404, "not_found", "there is no such user")
 
 
-def _user(row: DictRow) -> User:
+def of_row(row: DictRow) -> User:
+    """A row with ``COLUMNS``."""
     return User(**{**row, "role": Role(row["role"])})

@@ -24,8 +24,11 @@ from webapi.names import alias_handlers, search_handlers
 from webapi.openapi import bodies, names
 from webapi.openapi.answers import listed, page
 from webapi.openapi.operation import EVENTS, Operation, file, json
-from webapi.openapi.shape import INTEGER, STRING
-from webapi.schema import Parameters, Schema, record, ref, up_to
+from webapi.openapi.shape import INTEGER, STRING, of_type
+from webapi.schema import Parameters, Schema, array, record, ref, up_to
+from webapi.sign_in.oauth2 import flow
+from webapi.sign_in.oauth2 import handlers as oauth2
+from webapi.sign_in.ways import Way
 from webapi.subject import CALLS, MESSAGES, REGISTRATIONS, REPORTS, Subject
 from webapi.subject import EVENTS as EVENT_ROWS
 from webapi.trace import handlers as trace
@@ -193,6 +196,13 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         file(CONTENT_TYPES["pcap"]),
         errors=(HTTPStatus.TOO_MANY_REQUESTS,),
         path=names.TOKEN,
+    ),
+    ("GET", "/api/v1/sign-in"): Operation("account", json(record({"ways": array(of_type(Way))}))),
+    ("GET", "/api/v1/oauth2/{provider}"): Operation(
+        "account", {}, oauth2.START_PARAMETERS, status=HTTPStatus.FOUND
+    ),
+    ("GET", "/api/v1/oauth2/{provider}/callback"): Operation(
+        "account", file("text/html"), flow.CALLBACK_PARAMETERS
     ),
     ("POST", "/api/v1/sign-in"): Operation(
         "account",

@@ -10,6 +10,7 @@ import msgspec
 from collector.doctor import web as subject
 from collector.doctor.finding import Level
 from collector.settings import Settings
+from collector.settings.sign_in import Ldap
 from collector.settings.web import Web
 from stack import certificate
 
@@ -28,6 +29,15 @@ def test_without_sign_in() -> None:
     (found,) = subject.check(_settings(sign_in="off"))
     assert found.level is Level.WARN
     assert "web.sign_in is off" in found.text
+
+
+def test_passwords_that_others_could_read() -> None:
+    """A warning when the system that checks them is not checked itself, and is asked at all."""
+    careless = msgspec.structs.replace(Ldap(), tls_verify=False)
+    assert list(subject.check(msgspec.structs.replace(_settings(), ldap=careless))) == []
+    asked = msgspec.structs.replace(_settings(sign_in="ldap"), ldap=careless)
+    (found,) = subject.check(asked)
+    assert (found.level, "ldap.tls_verify" in found.text) == (Level.WARN, True)
 
 
 def test_its_own_certificate(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_secrets_are_marked_and_have_no_default() -> None:
     assert secrets == {
         *("database.dsn", "database.reader_dsn", "senders.passwords"),
         *("relay.password", "loki.password", "loki.token", "trace.token", "web.metrics_token"),
+        *("ldap.bind_password", "http_auth.token", "oauth2.client_secret"),
     }
     assert not any(ALL[key].default for key in secrets)
 
@@ -79,7 +80,7 @@ def test_settings_cannot_be_changed() -> None:
 
 def test_names_are_plain() -> None:
     """They are keys of TOML and parts of environment variables, which must not collide."""
-    assert all(re.fullmatch(r"[a-z]+\.[a-z][a-z_]*", key) for key in ALL)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z][a-z_]*", key) for key in ALL)
     assert len({setting.variable for setting in describe()}) == len(ALL)
 
 

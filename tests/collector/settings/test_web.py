@@ -13,7 +13,8 @@ from collector.settings import Settings
 from collector.settings.web import certificate_of, local_host_port
 
 
-def _load(**environment: str) -> Settings:
+def load(**environment: str) -> Settings:
+    """Settings of these variables alone, without the prefix KEMISCOPE_."""
     variables = {f"KEMISCOPE_{name}": value for name, value in environment.items()}
     return settings.load(None, {"KEMISCOPE_CONFIG": os.devnull} | variables)
 
@@ -50,7 +51,7 @@ PROXIES = {"WEB_REVERSE_PROXIES": "10.0.0.0/8"}
 def test_what_does_not_go_together(environment: dict[str, str], message: str) -> None:
     """The start ends with the name of the setting: nobody is exposed by mistake."""
     with pytest.raises(SettingsError) as caught:
-        _load(**environment)
+        load(**environment)
     assert message in str(caught.value)
 
 
@@ -66,7 +67,7 @@ def test_what_does_not_go_together(environment: dict[str, str], message: str) ->
 )
 def test_what_does(environment: dict[str, str]) -> None:
     """Sign-in with TLS or behind a reverse proxy, or loopback."""
-    loaded = _load(**environment)
+    loaded = load(**environment)
     assert loaded.web.listen == environment.get("WEB_LISTEN", "127.0.0.1:9080")
 
 
@@ -77,15 +78,15 @@ def test_sign_in_is_on_from_the_start() -> None:
 
 def test_where_commands_of_this_host_go() -> None:
     """All addresses include loopback."""
-    assert local_host_port(_load(WEB_LISTEN="0.0.0.0:1", **PROXIES).web) == ("127.0.0.1", 1)
-    assert local_host_port(_load(WEB_LISTEN="[::]:1", **PROXIES).web) == ("::1", 1)
-    assert local_host_port(_load(WEB_LISTEN="192.0.2.1:1", **PROXIES).web) == ("192.0.2.1", 1)
+    assert local_host_port(load(WEB_LISTEN="0.0.0.0:1", **PROXIES).web) == ("127.0.0.1", 1)
+    assert local_host_port(load(WEB_LISTEN="[::]:1", **PROXIES).web) == ("::1", 1)
+    assert local_host_port(load(WEB_LISTEN="192.0.2.1:1", **PROXIES).web) == ("192.0.2.1", 1)
 
 
 def test_whose_certificate() -> None:
     """Its own, or that of the HEP sockets; browsers are never asked for one."""
     hep = {"TLS_CERTIFICATE": "/h.pem", "TLS_KEY": "/h.key", "TLS_CLIENT_CA": "/ca.pem"}
-    shared, own = _load(**hep), _load(**hep, **TLS)
+    shared, own = load(**hep), load(**hep, **TLS)
     found = certificate_of(shared.web, shared.tls)
     assert (found.certificate, found.key, found.client_ca) == ("/h.pem", "/h.key", "")
     found = certificate_of(own.web, own.tls)

@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Hashing: its parameters, and how much of it happens at a time."""
+"""Hashing: its parameters, and what may become a password."""
 
 from __future__ import annotations
-
-import asyncio
-import threading
 
 import pytest
 
 from webapi.access import passwords
 from webapi.access.passwords import Passwords
-from webapi.errors import ApiError
 
 
 async def test_the_parameters_are_in_the_hash() -> None:
@@ -30,51 +26,6 @@ async def test_what_is_no_hash_is_never_right(stored: str) -> None:
     subject = Passwords()
     assert await subject.verify(stored, stored) is False
     assert await subject.verify(None, "x") is False
-    subject.close()
-
-
-async def test_so_many_at_once_so_many_wait_and_no_more() -> None:
-    """An attacker gets two threads and no memory beyond theirs, and the loop goes on meanwhile."""
-    subject = Passwords(at_once=2, waiting=3)
-    running, most, goes_on = 0, 0, threading.Event()
-    lock = threading.Lock()
-
-    def work() -> bool:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        goes_on.wait()
-        with lock:
-            running -= 1
-        return True
-
-    tasks = [asyncio.create_task(subject._run(work)) for _ in range(5)]
-    await asyncio.sleep(0)
-    with pytest.raises(ApiError) as refused:
-        await subject._run(work)
-    assert (refused.value.status, refused.value.code) == (503, "busy")
-    goes_on.set()
-    assert await asyncio.gather(*tasks) == [True] * 5
-    assert most == 2
-    assert await subject._run(work)
-    subject.close()
-
-
-async def test_a_client_who_goes_away_gives_no_room_early() -> None:
-    """The hash is made all the same: its place is taken until then."""
-    subject = Passwords(at_once=1, waiting=0)
-    goes_on = threading.Event()
-    task = asyncio.create_task(subject._run(goes_on.wait))
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    with pytest.raises(ApiError):
-        await subject._run(goes_on.wait)
-    goes_on.set()
-    await asyncio.to_thread(subject._threads.submit(int).result)
-    assert await subject._run(goes_on.wait)
     subject.close()
 
 

@@ -46,6 +46,9 @@ def test_only_sign_in_and_share_links_need_nothing() -> None:
     assert [route for route in ROUTES if NEEDS[route] is Need.NOTHING] == [
         ("GET", "/api/v1/shared/{token}"),
         ("GET", "/api/v1/shared/{token}/export.pcap"),
+        ("GET", "/api/v1/sign-in"),
+        ("GET", "/api/v1/oauth2/{provider}"),
+        ("GET", "/api/v1/oauth2/{provider}/callback"),
         ("POST", "/api/v1/sign-in"),
     ]
 

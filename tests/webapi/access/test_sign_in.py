@@ -153,9 +153,9 @@ async def test_hashes_wait_for_each_other_and_not_without_end(site: Site) -> Non
     """Two at once, sixteen wait, one more is turned away: memory and processors are bounded."""
     gate = site.client.app[GATE] if site.client.app else None
     assert gate
-    gate.passwords._room = 0
+    gate.passwords._threads.room = 0
     assert _code(await site.person().sign_in("user")) == (503, "busy")
-    gate.passwords._room = 1
+    gate.passwords._threads.room = 1
     assert (await site.person().sign_in("user")).status == 200
 
 
