@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""homer-app's webapp_config.json → settings. Every option is mapped here, or named with the reason
+why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from collector.import_config.document import Document
+from collector.import_config.imported import Imported
+from collector.settings.endpoint import parse_host_port
+
+STOCK_SECRETS: Final = frozenset(
+    (
+        *("homer_password", "homerSeven", "sipcapture", "readonlypassword"),
+        *("admin", "password", "influx_password", "influx_pass", "prom_pass", "loki_pass"),
+        *("167f0db2-f83e-4baa-9736-d56064a5b415", "jkwh027yasj", "ABCDEFGHKLMN"),
+    )
+)
+"""What its packages, images and seed rows come with, and everybody knows."""
+
+_LOG: Final = "messages go to stderr; the service manager keeps them"
+_FILES: Final = "no files of the HOMER UI are served; the pages are our own"
+_SWAGGER: Final = "the description of the API is always served"
+_INFLUX: Final = "there is no InfluxDB client; the database keeps figures per minute"
+_ISOLATION: Final = (
+    "there is no SQL that is added to the searches of a group. Whoever had it sees everything "
+    "here: do not give them an account"
+)
+_SIGN_IN: Final = "see docs/access.md for what of it can be set"
+
+UNMAPPED: Final[Mapping[str, str]] = {
+    "database_config": (
+        "users, aliases and dashboards are in the one database; `python -m webapi import-homer` "
+        "reads them from this one"
+    ),
+    "hep_relay": "there is no WebSocket that sends HEP on; relay.targets sends on what is captured",
+    "influxdb_config": _INFLUX,
+    "http_settings.root": _FILES,
+    "http_settings.enable": "there is always a listener; tls_listen is the other one",
+    "http_settings.path": "everything is below /; a reverse proxy can put it elsewhere",
+    "http_settings.api_prefix": "everything is below /; a reverse proxy can put it elsewhere",
+    "http_settings.apply_prefix_to_index": _FILES,
+    "http_settings.gzip": "had no effect",
+    "http_settings.gzip_static": _FILES,
+    "http_settings.debug": "bodies are never logged: they hold passwords",
+    "https_settings.use_mozilla_profile": "ciphers are those of OpenSSL's configuration",
+    "http_client": "no requests go to HEPSUB agents",
+    "transaction_settings": (
+        "what is captured twice is told apart when it is stored: filter.duplicate_window"
+    ),
+    "api_settings.enable_token_access": "API tokens are always accepted, within their scopes",
+    "group_settings": _ISOLATION,
+    "system_settings": _LOG,
+    "auth_settings.jwt_secret": "is not taken over: whoever is signed in signs in again",
+    "auth_settings.user_groups": "the roles are admin, support and user",
+    "auth_settings.gravatar": "no avatar is fetched from other hosts",
+    "auth_settings.gravatar_url": "no avatar is fetched from other hosts",
+    "swagger": _SWAGGER,
+    "decoder_shark.param": "a message is decoded without further parameters",
+    "decoder_shark.protocols": "messages of every kind can be decoded",
+    "decoder_shark.uid": "nothing runs as root",
+    "decoder_shark.gid": "nothing runs as root",
+    "decoder_shark.enable": "files are imported without tshark",
+    "decoder_shark.import_node": "imported messages have web.import_capture_id",
+}
+"""Option or section → why it has no equivalent, or none is needed."""
+
+_DATABASE: Final = "database_data"
+_NODE_KEYS: Final = ("user", "pass", "name", "host", "port", "sslmode", "usessl")
+_FILES_OF_TLS: Final = ("sslrootcert", "sslcert", "sslkey")
+_LOCAL: Final = "127.0.0.1"
+_ANYWHERE: Final = "0.0.0.0"  # noqa: S104 (what an empty host meant there)
+_MINUTE: Final = 60.0
+_LONGEST_SESSION: Final = 365 * 86_400.0
+
+
+def read(text: str, name: str) -> Imported:
+    """Import the text of a webapp_config.json. Raises SettingsError when it is no such file."""
+    document = Document(text, name)
+    result = Imported(name)
+    for part in _PARTS:
+        part(document, result)
+    _tell_of_others(document, result)
+    return result
+
+
+def secret(result: Imported, option: str, value: str) -> str:
+    """The value, or nothing when it is one that everybody knows."""
+    if value not in STOCK_SECRETS:
+        return value
+    result.remark(
+        option,
+        "is the well-known one that HOMER comes with: it is left out. Choose another, there and "
+        "here",
+    )
+    return ""
+
+
+def _database(document: Document, result: Imported) -> None:
+    nodes = [
+        child for child in document.children(_DATABASE) if document.is_section(f"{_DATABASE}.{child}")
+    ]
+    if not nodes and not document.is_section(_DATABASE):
+        return
+    chosen = f"{_DATABASE}.{nodes[0]}" if nodes else _DATABASE
+    for other in nodes[1:]:
+        where = f"{_DATABASE}.{other}"
+        host = document.text(f"{where}.host")
+        for option in document.children(where):
+            document.words(f"{where}.{option}")
+        result.remark(
+            where,
+            f"a web API searches one database: {chosen} is taken. Let all capture nodes write to "
+            f"it, or run another web API for {host or other}",
+        )
+    _dsn(document, result, chosen)
+
+
+def _dsn(document: Document, result: Imported, at: str) -> None:
+    password = secret(result, f"{at}.pass", document.text(f"{at}.pass"))
+    usessl = document.flag(f"{at}.usessl")
+    sslmode = document.text(f"{at}.sslmode") or ("require" if usessl else "disable")
+    parts = {
+        "host": document.text(f"{at}.host") or "localhost",
+        "port": document.text(f"{at}.port"),
+        "dbname": document.text(f"{at}.name"),
+        "user": document.text(f"{at}.user"),
+        "password": password,
+        "sslmode": sslmode,
+        # homer-app looks at these with verify-full only.
+        **{key: document.text(f"{at}.{key}") for key in _FILES_OF_TLS if sslmode == "verify-full"},
+    }
+    options = document.text(f"{at}.custom_cli")
+    if options:
+        try:
+            parts = conninfo_to_dict(options) | parts
+        except ProgrammingError:
+            result.remark(f"{at}.custom_cli", "is no list of libpq keywords")
+    given = {key: value for key, value in parts.items() if value}
+    result.set("database.dsn", make_conninfo("", **given), at)
+    for option, text in (
+        ("node", "a node is the one that captured: node.name"),
+        ("keepalive", "connections are checked before each use"),
+        *((name, "counts with sslmode verify-full only") for name in _FILES_OF_TLS),
+    ):
+        if f"{at}.{option}" in document and option not in given:
+            document.text(f"{at}.{option}") if option != "keepalive" else document.flag(
+                f"{at}.{option}"
+            )
+            result.remark(f"{at}.{option}", text)
+    result.remark(
+        at,
+        "this is the role that owns the tables and writes. `python -m collector create-db` makes a "
+        "role that may only read, for database.reader_dsn, and our tables beside hep_proto_*, which "
+        "stay as they are",
+    )
+
+
+def _http(document: Document, result: Imported) -> None:
+    tls = _https(document, result)
+    if not ("http_settings.host" in document or "http_settings.port" in document):
+        return
+    origin = "http_settings.host, http_settings.port"
+    host = document.text("http_settings.host") or _ANYWHERE
+    port = document.text("http_settings.port", "80")
+    address = _address(host, port)
+    if address is None:
+        result.remark(origin, f"{host}:{port} is not an address and a port: set web.listen")
+        return
+    if not _is_loopback(address):
+        instead = f"{_LOCAL}:{port}"
+        result.remark(
+            origin,
+            f"without TLS everybody on the way can read passwords: {instead} instead of {address}. "
+            + (
+                "Clients use web.tls_listen"
+                if tls
+                else "Give clients web.tls_listen with a certificate, or a proxy that is named in "
+                "web.reverse_proxies"
+            ),
+        )
+        address = instead
+    result.set("web.listen", address, origin)
+
+
+def _https(document: Document, result: Imported) -> bool:
+    host = document.text("https_settings.host") or _ANYWHERE
+    port = document.text("https_settings.port", "443")
+    files = {name: document.text(f"https_settings.{option}") for option, name in _CERTIFICATE}
+    version = document.text("https_settings.min_tls_version")
+    if not document.flag("https_settings.enable"):
+        if document.is_section("https_settings"):
+            result.remark("https_settings", "is off (https_settings.enable)")
+        return False
+    address = _address(host, port)
+    if address is None or not all(files.values()):
+        wanted = "an address, a port, a certificate and a key"
+        result.remark("https_settings", f"set web.tls_listen by hand: it needs {wanted}")
+        return False
+    origin = "https_settings.enable, https_settings.host, https_settings.port"
+    result.set("web.tls_listen", address, origin)
+    for option, name in _CERTIFICATE:
+        result.set(f"web.{name}", files[name], f"https_settings.{option}")
+    if version == "1.3":
+        result.set("tls.min_version", version, "https_settings.min_tls_version")
+        result.remark("https_settings.min_tls_version", "counts for HEP over TLS, too")
+    elif version:
+        result.remark("https_settings.min_tls_version", "1.2 is the lowest version")
+    result.remark(
+        "https_settings", "the names that browsers use, like sip.example.com, belong in web.hosts"
+    )
+    return True
+
+
+_CERTIFICATE: Final = (("cert", "certificate"), ("key", "key"))
+
+
+def _tshark(document: Document, result: Imported) -> None:
+    if "decoder_shark.active" not in document and "decoder_shark.bin" not in document:
+        return
+    program = document.text("decoder_shark.bin", "/usr/bin/tshark")
+    active = document.flag("decoder_shark.active")
+    result.set("web.tshark", program if active else "", "decoder_shark.active, decoder_shark.bin")
+
+
+def _sessions(document: Document, result: Imported) -> None:
+    minutes = document.whole("auth_settings.token_expire")
+    if minutes:
+        lifetime = min(max(minutes * _MINUTE, _MINUTE), _LONGEST_SESSION)
+        result.set("web.session_lifetime", lifetime, "auth_settings.token_expire")
+    kind = document.text("auth_settings.type", "internal")
+    if kind == "internal":
+        result.set("web.sign_in", "internal", "auth_settings.type")
+    else:
+        result.remark("auth_settings.type", f"{kind}: {_SIGN_IN}")
+
+
+_PARTS: Final[tuple[Callable[[Document, Imported], None], ...]] = (
+    *(_database, _http, _tshark, _sessions),
+)
+
+
+def _tell_of_others(document: Document, result: Imported) -> None:
+    """Name what no part has asked for: by option, by section, or as unknown."""
+    reasons: dict[str, list[str]] = {}
+    for option, shown in document.left():
+        section = option.partition(".")[0]
+        reason = UNMAPPED.get(option) or UNMAPPED.get(section) or "is no option of homer-app"
+        reasons.setdefault(reason, []).append(shown)
+    for reason, options in reasons.items():
+        result.remark(", ".join(options), reason)
+
+
+def _address(host: str, port: str) -> str | None:
+    """``address:port`` in its usual spelling; None when it is none."""
+    host = _LOCAL if host == "localhost" else host
+    try:
+        found, number = parse_host_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    except ValueError:
+        return None
+    return f"[{found}]:{number}" if ":" in found else f"{found}:{number}"
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith(("127.", "[::1]"))
