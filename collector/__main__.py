@@ -18,7 +18,7 @@ from collector import __version__, doctor, ingest, kamailio_settings, migrate, s
 from collector.causes import CAUSES, causes_markdown
 from collector.correlation.relink import relink
 from collector.errors import KemiscopeError, SettingsError
-from collector.import_config import heplify_server, sipcapture
+from collector.import_config import command as import_config
 from collector.journal.counters import Counters
 from collector.reload import reload
 from collector.retention import report
@@ -56,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     dump.set_defaults(run=_dump_config)
 
     take = commands.add_parser("import-config", help="print settings made from those of another")
-    take.add_argument("file", type=Path, help="heplify-server.toml, or kamailio.cfg (sipcapture)")
-    take.set_defaults(run=_import_config)
+    import_config.add_arguments(take)
+    take.set_defaults(run=import_config.run)
 
     init = commands.add_parser("init-db", help="create or update the database schema")
     init.set_defaults(run=_init_db)
@@ -114,17 +114,6 @@ def _dump_config(options: argparse.Namespace) -> int:
     else:
         text = show.to_toml(settings.load(options.config))
     sys.stdout.write(text)
-    return 0
-
-
-def _import_config(options: argparse.Namespace) -> int:
-    try:
-        text = options.file.read_text()
-    except UnicodeDecodeError as error:
-        message = f"{options.file}: {error}"
-        raise SettingsError(message) from error
-    read = heplify_server.read if options.file.suffix == ".toml" else sipcapture.read
-    sys.stdout.write(read(text, options.file.name).toml())
     return 0
 
 

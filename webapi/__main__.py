@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``python -m webapi``: serve the API, or one request; trace calls, import files, manage users."""
+"""``python -m webapi``: serve the API, or one request; trace calls, import files and settings,
+manage users."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from collector import settings
 from collector.api_token import local_token
 from collector.errors import KemiscopeError, SettingsError
+from collector.import_config import command as import_config
 from collector.settings import Settings
 from webapi.access import command as access
 from webapi.app import create_app
@@ -37,11 +39,16 @@ def main(arguments: list[str] | None = None) -> int:
     access.add_token_arguments(commands.add_parser("token", help="what programs show instead"))
     imports.add_arguments(commands.add_parser("import", help="a capture file to the node"))
     commands.add_parser("openapi", help="print the description of the API")
+    import_config.add_arguments(
+        commands.add_parser("import-config", help="homer-app's settings as ours")
+    )
     options = parser.parse_args(arguments)
     try:
         if options.command == "openapi":
             sys.stdout.write(openapi.page(create_app(Settings())))
             return 0
+        if options.command == "import-config":
+            return import_config.run(options)
         loaded = settings.load(options.config)
         if options.command == "trace":
             return trace.run(loaded, options)

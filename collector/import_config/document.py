@@ -79,6 +79,12 @@ class Document:
             return value
         return tuple(str(value).replace(",", " ").replace('"', " ").split())
 
+    def drop(self, option: str) -> bool:
+        """Whether there is such an option or section; nobody has to look at it any more."""
+        found = [key for key in self._values if key == option or key.startswith(f"{option}.")]
+        self._used.update(found)
+        return bool(found)
+
     def left(self) -> list[tuple[str, str]]:
         """What nobody has asked for: as here, and as in the file."""
         return [(key, self._names[key]) for key in self._values if key not in self._used]

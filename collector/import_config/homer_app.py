@@ -25,12 +25,8 @@ STOCK_SECRETS: Final = frozenset(
 
 _LOG: Final = "messages go to stderr; the service manager keeps them"
 _FILES: Final = "no files of the HOMER UI are served; the pages are our own"
-_SWAGGER: Final = "the description of the API is always served"
-_INFLUX: Final = "there is no InfluxDB client; the database keeps figures per minute"
-_ISOLATION: Final = (
-    "there is no SQL that is added to the searches of a group. Whoever had it sees everything "
-    "here: do not give them an account"
-)
+_SERVICES: Final = "no requests go to it"
+_UNKNOWN: Final = "is no option of homer-app"
 _SIGN_IN: Final = "see docs/access.md for what of it can be set"
 
 UNMAPPED: Final[Mapping[str, str]] = {
@@ -39,7 +35,16 @@ UNMAPPED: Final[Mapping[str, str]] = {
         "reads them from this one"
     ),
     "hep_relay": "there is no WebSocket that sends HEP on; relay.targets sends on what is captured",
-    "influxdb_config": _INFLUX,
+    "influxdb_config": (
+        "there is no InfluxDB client; the database keeps figures per minute: docs/api.md"
+    ),
+    "prometheus_config": _SERVICES,
+    "loki_config": _SERVICES,
+    "grafana_config": _SERVICES,
+    "dashboard_settings": _FILES,
+    "ldap_config": _SIGN_IN,
+    "http_auth": _SIGN_IN,
+    "oauth2": _SIGN_IN,
     "http_settings.root": _FILES,
     "http_settings.enable": "there is always a listener; tls_listen is the other one",
     "http_settings.path": "everything is below /; a reverse proxy can put it elsewhere",
@@ -53,14 +58,19 @@ UNMAPPED: Final[Mapping[str, str]] = {
     "transaction_settings": (
         "what is captured twice is told apart when it is stored: filter.duplicate_window"
     ),
+    "api_settings.add_captid_to_resolve": "aliases do not look at the capture id",
+    "auth_settings.auth_token_header": "a token is shown as Authorization: Bearer",
     "api_settings.enable_token_access": "API tokens are always accepted, within their scopes",
-    "group_settings": _ISOLATION,
+    "group_settings": (
+        "there is no SQL that is added to the searches of a group. Whoever had it sees everything "
+        "here: do not give them an account"
+    ),
     "system_settings": _LOG,
     "auth_settings.jwt_secret": "is not taken over: whoever is signed in signs in again",
     "auth_settings.user_groups": "the roles are admin, support and user",
     "auth_settings.gravatar": "no avatar is fetched from other hosts",
     "auth_settings.gravatar_url": "no avatar is fetched from other hosts",
-    "swagger": _SWAGGER,
+    "swagger": "the description of the API is always served",
     "decoder_shark.param": "a message is decoded without further parameters",
     "decoder_shark.protocols": "messages of every kind can be decoded",
     "decoder_shark.uid": "nothing runs as root",
@@ -71,8 +81,12 @@ UNMAPPED: Final[Mapping[str, str]] = {
 """Option or section → why it has no equivalent, or none is needed."""
 
 _DATABASE: Final = "database_data"
-_NODE_KEYS: Final = ("user", "pass", "name", "host", "port", "sslmode", "usessl")
-_FILES_OF_TLS: Final = ("sslrootcert", "sslcert", "sslkey")
+_OF_NODE: Final = {
+    "node": "a node is the one that captured: node.name",
+    "keepalive": "connections are checked before each use",
+}
+_TLS_FILES: Final = ("sslrootcert", "sslcert", "sslkey")
+_VERIFY: Final = "counts with sslmode verify-full only"
 _LOCAL: Final = "127.0.0.1"
 _ANYWHERE: Final = "0.0.0.0"  # noqa: S104 (what an empty host meant there)
 _MINUTE: Final = 60.0
@@ -102,17 +116,15 @@ def secret(result: Imported, option: str, value: str) -> str:
 
 
 def _database(document: Document, result: Imported) -> None:
-    nodes = [
-        child for child in document.children(_DATABASE) if document.is_section(f"{_DATABASE}.{child}")
-    ]
+    children = document.children(_DATABASE)
+    nodes = [name for name in children if document.is_section(f"{_DATABASE}.{name}")]
     if not nodes and not document.is_section(_DATABASE):
         return
     chosen = f"{_DATABASE}.{nodes[0]}" if nodes else _DATABASE
     for other in nodes[1:]:
         where = f"{_DATABASE}.{other}"
         host = document.text(f"{where}.host")
-        for option in document.children(where):
-            document.words(f"{where}.{option}")
+        document.drop(where)
         result.remark(
             where,
             f"a web API searches one database: {chosen} is taken. Let all capture nodes write to "
@@ -132,32 +144,26 @@ def _dsn(document: Document, result: Imported, at: str) -> None:
         "user": document.text(f"{at}.user"),
         "password": password,
         "sslmode": sslmode,
-        # homer-app looks at these with verify-full only.
-        **{key: document.text(f"{at}.{key}") for key in _FILES_OF_TLS if sslmode == "verify-full"},
+        **{key: document.text(f"{at}.{key}") for key in _TLS_FILES if sslmode == "verify-full"},
     }
     options = document.text(f"{at}.custom_cli")
     if options:
         try:
-            parts = conninfo_to_dict(options) | parts
+            more = {key: str(value) for key, value in conninfo_to_dict(options).items()}
+            parts = more | parts
         except ProgrammingError:
             result.remark(f"{at}.custom_cli", "is no list of libpq keywords")
     given = {key: value for key, value in parts.items() if value}
     result.set("database.dsn", make_conninfo("", **given), at)
-    for option, text in (
-        ("node", "a node is the one that captured: node.name"),
-        ("keepalive", "connections are checked before each use"),
-        *((name, "counts with sslmode verify-full only") for name in _FILES_OF_TLS),
-    ):
-        if f"{at}.{option}" in document and option not in given:
-            document.text(f"{at}.{option}") if option != "keepalive" else document.flag(
-                f"{at}.{option}"
-            )
-            result.remark(f"{at}.{option}", text)
+    unused = {**_OF_NODE, **dict.fromkeys((key for key in _TLS_FILES if key not in given), _VERIFY)}
+    for option, reason in unused.items():
+        if document.drop(f"{at}.{option}"):
+            result.remark(f"{at}.{option}", reason)
     result.remark(
         at,
-        "this is the role that owns the tables and writes. `python -m collector create-db` makes a "
-        "role that may only read, for database.reader_dsn, and our tables beside hep_proto_*, which "
-        "stay as they are",
+        "this is the role that owns the tables and writes. `python -m collector create-db` makes "
+        "one that may only read, for database.reader_dsn, and tables of our own beside "
+        "hep_proto_*, which stay as they are",
     )
 
 
@@ -246,12 +252,13 @@ _PARTS: Final[tuple[Callable[[Document, Imported], None], ...]] = (
 
 
 def _tell_of_others(document: Document, result: Imported) -> None:
-    """Name what no part has asked for: by option, by section, or as unknown."""
-    reasons: dict[str, list[str]] = {}
+    """Name what no part has asked for: by option, or by section when that is all of it."""
+    reasons: dict[str, dict[str, None]] = {}
     for option, shown in document.left():
         section = option.partition(".")[0]
-        reason = UNMAPPED.get(option) or UNMAPPED.get(section) or "is no option of homer-app"
-        reasons.setdefault(reason, []).append(shown)
+        reason = UNMAPPED.get(option) or UNMAPPED.get(section) or _UNKNOWN
+        whole = option not in UNMAPPED and section in UNMAPPED
+        reasons.setdefault(reason, {})[shown.partition(".")[0] if whole else shown] = None
     for reason, options in reasons.items():
         result.remark(", ".join(options), reason)
 
