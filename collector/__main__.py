@@ -20,6 +20,8 @@ from collector.correlation.relink import relink
 from collector.errors import KemiscopeError, SettingsError
 from collector.import_config import command as import_config
 from collector.journal.counters import Counters
+from collector.provision import command as provision
+from collector.provision.wanted import Wanted
 from collector.reload import reload
 from collector.retention import report
 from collector.selection import Selection
@@ -61,6 +63,14 @@ def _parser() -> argparse.ArgumentParser:
 
     init = commands.add_parser("init-db", help="create or update the database schema")
     init.set_defaults(run=_init_db)
+
+    create = commands.add_parser("create-db", help="create roles, database and schema")
+    provision.add_create_arguments(create)
+    create.set_defaults(run=provision.run_create)
+
+    look = commands.add_parser("check-db", help="what lacks in the database, and who may too much")
+    provision.add_check_arguments(look)
+    look.set_defaults(run=provision.run_check)
 
     store = commands.add_parser("ingest", help="store the journal, outside of Kamailio")
     store.set_defaults(run=_ingest)
@@ -118,20 +128,9 @@ def _dump_config(options: argparse.Namespace) -> int:
 
 
 def _init_db(options: argparse.Namespace) -> int:
-    asyncio.run(_migrate(_with_dsn(options)))
+    database = _with_dsn(options).database
+    asyncio.run(provision.init(Wanted(database.dsn, database.reader_dsn)))
     return 0
-
-
-async def _migrate(loaded: Settings) -> None:
-    async with await AsyncConnection.connect(loaded.database.dsn, autocommit=True) as connection:
-        applied = await migrate.migrate(connection)
-        for migration in applied:
-            sys.stdout.write(f"applied {migration.name}\n")
-        if not applied:
-            sys.stdout.write("the schema is up to date\n")
-        reader = await migrate.grant_reader(connection, loaded.database.reader_dsn)
-        if reader:
-            sys.stdout.write(f"role {reader} may read\n")
 
 
 def _ingest(options: argparse.Namespace) -> int:
