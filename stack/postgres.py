@@ -65,6 +65,11 @@ class Cluster:
         """Its TCP port on 127.0.0.1."""
         return int(self._access()["port"]) if self.exists else self._wanted_port
 
+    @property
+    def pid(self) -> int:
+        """Of the running server."""
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
     def dsn(self, user: str = WRITER) -> str:
         """Connection string for a role, its password included."""
         access = self._access()
