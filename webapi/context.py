@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 from aiohttp import web
-from psycopg import AsyncConnection, OperationalError, errors, sql
+from psycopg import AsyncConnection, Error, OperationalError, errors, sql
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -29,7 +29,7 @@ class Context:
             min_size=0,
             max_size=settings.web.connections,
             open=False,
-            check=AsyncConnectionPool.check_connection,
+            check=self._check,
             timeout=settings.database.connect_timeout,
             reconnect_timeout=settings.database.connect_timeout,
             kwargs={
@@ -41,6 +41,15 @@ class Context:
                 "options": "-c default_transaction_read_only=on -c timezone=UTC",
             },
         )
+
+    async def _check(self, connection: AsyncConnection[DictRow]) -> None:
+        try:
+            await AsyncConnectionPool.check_connection(connection)
+        except Error:
+            # When the database was restarted all are dead; the pool would try one after the other,
+            # longer and longer apart, until connect_timeout is over.
+            await self.pool.check()
+            raise
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
