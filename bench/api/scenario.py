@@ -220,6 +220,9 @@ def _row(result: Result) -> list[str]:
 def _data(result: Result) -> dict[str, Any]:
     answers = result.answers
     return {
+        "api": result.question.api,
+        "question": result.question.name,
+        "users": result.users,
         "requests": len(answers.seconds) + answers.errors.total(),
         "errors": dict(answers.errors),
         "rows": answers.rows,
