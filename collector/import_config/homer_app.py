@@ -10,24 +10,14 @@ from typing import Final
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from collector.import_config import homer_sign_in
 from collector.import_config.document import Document
-from collector.import_config.imported import Imported
+from collector.import_config.imported import Imported, stock_secret
 from collector.settings.endpoint import parse_host_port
-
-STOCK_SECRETS: Final = frozenset(
-    (
-        *("homer_password", "homerSeven", "sipcapture", "readonlypassword"),
-        *("admin", "password", "influx_password", "influx_pass", "prom_pass", "loki_pass"),
-        *("167f0db2-f83e-4baa-9736-d56064a5b415", "jkwh027yasj", "ABCDEFGHKLMN"),
-    )
-)
-"""What its packages, images and seed rows come with, and everybody knows."""
 
 _LOG: Final = "messages go to stderr; the service manager keeps them"
 _FILES: Final = "no files of the HOMER UI are served; the pages are our own"
-_SERVICES: Final = "no requests go to it"
 _UNKNOWN: Final = "is no option of homer-app"
-_SIGN_IN: Final = "see docs/access.md for what of it can be set"
 
 UNMAPPED: Final[Mapping[str, str]] = {
     "database_config": (
@@ -38,13 +28,10 @@ UNMAPPED: Final[Mapping[str, str]] = {
     "influxdb_config": (
         "there is no InfluxDB client; the database keeps figures per minute: docs/api.md"
     ),
-    "prometheus_config": _SERVICES,
-    "loki_config": _SERVICES,
-    "grafana_config": _SERVICES,
-    "dashboard_settings": _FILES,
-    "ldap_config": _SIGN_IN,
-    "http_auth": _SIGN_IN,
-    "oauth2": _SIGN_IN,
+    "prometheus_config.enable": "had no effect",
+    "loki_config": "queries go to query_range; there are no links of its own: links.call",
+    "grafana_config": "clients reach Grafana at its own address, backends.grafana",
+    "dashboard_settings": "dashboards are those that users store",
     "http_settings.root": _FILES,
     "http_settings.enable": "there is always a listener; tls_listen is the other one",
     "http_settings.path": "everything is below /; a reverse proxy can put it elsewhere",
@@ -103,18 +90,6 @@ def read(text: str, name: str) -> Imported:
     return result
 
 
-def secret(result: Imported, option: str, value: str) -> str:
-    """The value, or nothing when it is one that everybody knows."""
-    if value not in STOCK_SECRETS:
-        return value
-    result.remark(
-        option,
-        "is the well-known one that HOMER comes with: it is left out. Choose another, there and "
-        "here",
-    )
-    return ""
-
-
 def _database(document: Document, result: Imported) -> None:
     children = document.children(_DATABASE)
     nodes = [name for name in children if document.is_section(f"{_DATABASE}.{name}")]
@@ -134,7 +109,7 @@ def _database(document: Document, result: Imported) -> None:
 
 
 def _dsn(document: Document, result: Imported, at: str) -> None:
-    password = secret(result, f"{at}.pass", document.text(f"{at}.pass"))
+    password = stock_secret(result, f"{at}.pass", document.text(f"{at}.pass"))
     usessl = document.flag(f"{at}.usessl")
     sslmode = document.text(f"{at}.sslmode") or ("require" if usessl else "disable")
     parts = {
@@ -239,15 +214,40 @@ def _sessions(document: Document, result: Imported) -> None:
     if minutes:
         lifetime = min(max(minutes * _MINUTE, _MINUTE), _LONGEST_SESSION)
         result.set("web.session_lifetime", lifetime, "auth_settings.token_expire")
-    kind = document.text("auth_settings.type", "internal")
-    if kind == "internal":
-        result.set("web.sign_in", "internal", "auth_settings.type")
-    else:
-        result.remark("auth_settings.type", f"{kind}: {_SIGN_IN}")
+
+
+def _services(document: Document, result: Imported) -> None:
+    """Those that HOMER's API passes requests on to."""
+    for name, path in (("prometheus", "api/v1"), ("loki", "loki/api/v1")):
+        section = f"{name}_config"
+        api = document.text(f"{section}.api", path).strip("/")
+        host = document.text(f"{section}.host")
+        user = document.text(f"{section}.user")
+        # loki_config has known both names.
+        password = document.text(f"{section}.password") or document.text(f"{section}.pass")
+        if not host:
+            continue
+        result.set(f"backends.{name}", host.rstrip("/"), f"{section}.host, {section}.api")
+        if user:
+            result.set(f"backends.{name}_user", user, f"{section}.user")
+        if kept := stock_secret(result, f"{section}.pass", password):
+            result.set(f"backends.{name}_password", kept, f"{section}.pass")
+        if api not in (path, "", "api/prom"):
+            result.remark(f"{section}.api", f"the API is expected below {path}")
+    if template := document.text("loki_config.template"):
+        result.set("backends.loki_template", template, "loki_config.template")
+    host = document.text("grafana_config.host", "http://grafana:3000/")
+    token = document.text("grafana_config.token")
+    if document.flag("grafana_config.enable"):
+        result.set("backends.grafana", host.rstrip("/"), "grafana_config.host")
+        kept = stock_secret(result, "grafana_config.token", token)
+        result.set("backends.grafana_token", kept, "grafana_config.token")
+    elif document.drop("grafana_config"):
+        result.remark("grafana_config", "is off (grafana_config.enable)")
 
 
 _PARTS: Final[tuple[Callable[[Document, Imported], None], ...]] = (
-    *(_database, _http, _tshark, _sessions),
+    *(_database, _http, _tshark, _sessions, _services, homer_sign_in.take),
 )
 
 

@@ -16,6 +16,15 @@ from collector.settings.show import masked, toml_value
 _WIDTH: Final = 98
 _LOCAL_UDP: Final = Endpoint(UDP, "127.0.0.1", 9060)
 
+STOCK_SECRETS: Final = frozenset(
+    (
+        *("homer_password", "homerSeven", "sipcapture", "readonlypassword"),
+        *("admin", "password", "influx_password", "influx_pass", "prom_pass", "loki_pass"),
+        *("167f0db2-f83e-4baa-9736-d56064a5b415", "jkwh027yasj", "ABCDEFGHKLMN"),
+    )
+)
+"""What its packages, images and seed rows come with, and everybody knows."""
+
 
 @dataclass(slots=True)
 class Imported:
@@ -97,3 +106,15 @@ class Imported:
                 f"{option}: {text}", _WIDTH, initial_indent="# - ", subsequent_indent="#   "
             )
         return lines
+
+
+def stock_secret(result: Imported, option: str, value: str) -> str:
+    """The value, or nothing when it is one that everybody knows."""
+    if value not in STOCK_SECRETS:
+        return value
+    result.remark(
+        option,
+        "is the well-known one that HOMER comes with: it is left out. Choose another, there and "
+        "here",
+    )
+    return ""

@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from collector.errors import SettingsError
 from collector.import_config import homer_app
 from collector.import_config.document import Document
-from collector.import_config.imported import Imported
+from collector.import_config.imported import STOCK_SECRETS, Imported
 
 NAME = "webapp_config.json"
 FILE = Path(__file__).parents[2] / "data" / NAME
@@ -70,10 +70,19 @@ def test_what_is_taken_over() -> None:
         "web.session_lifetime": 36000.0,
         "web.sign_in": "internal",
         "web.tshark": "/opt/bin/tshark",
+        "backends.prometheus": "http://127.0.0.1:9090",
+        "backends.prometheus_user": "p",
+        "backends.prometheus_password": "prom s3cret",
+        "backends.loki": "http://127.0.0.1:3100",
+        "backends.loki_user": "l",
+        "backends.loki_password": "loki s3cret",
+        "backends.loki_template": '{job="x"} |~ "%callid%"',
+        "backends.grafana": "http://127.0.0.1:3000",
+        "backends.grafana_token": "grafana s3cret",
     }
 
 
-@pytest.mark.parametrize("password", sorted(homer_app.STOCK_SECRETS))
+@pytest.mark.parametrize("password", sorted(STOCK_SECRETS))
 def test_a_well_known_password_is_left_out_and_named(password: str) -> None:
     """The setting comes without it."""
     found = _read({"database_data": {"n": {"user": "u", "pass": password, "host": "h"}}})
