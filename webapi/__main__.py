@@ -18,6 +18,7 @@ from collector.errors import KemiscopeError, SettingsError
 from collector.import_config import command as import_config
 from collector.settings import Settings
 from webapi.access import command as access
+from webapi.access import homer_users
 from webapi.app import create_app
 from webapi.imports import command as imports
 from webapi.listen import serve_until_signal
@@ -39,6 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     access.add_token_arguments(commands.add_parser("token", help="what programs show instead"))
     imports.add_arguments(commands.add_parser("import", help="a capture file to the node"))
     commands.add_parser("openapi", help="print the description of the API")
+    homer_users.add_arguments(
+        commands.add_parser("import-homer", help="homer-app's users, from its database")
+    )
     import_config.add_arguments(
         commands.add_parser("import-config", help="homer-app's settings as ours")
     )
@@ -60,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
                 "KEMISCOPE_DATABASE_READER_DSN"
             )
             raise SettingsError(message)
+        if options.command == "import-homer":
+            return homer_users.run(loaded, options)
         if options.command:
             return access.run(loaded, options)
         if options.get:

@@ -46,7 +46,7 @@ UNMAPPED: Final[Mapping[str, str]] = {
         "what is captured twice is told apart when it is stored: filter.duplicate_window"
     ),
     "api_settings.add_captid_to_resolve": "aliases do not look at the capture id",
-    "auth_settings.auth_token_header": "a token is shown as Authorization: Bearer",
+    "auth_settings.auth_token_header": "it is Auth-Token, or Authorization: Bearer",
     "api_settings.enable_token_access": "API tokens are always accepted, within their scopes",
     "group_settings": (
         "there is no SQL that is added to the searches of a group. Whoever had it sees everything "
