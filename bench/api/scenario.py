@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -20,7 +18,6 @@ from bench.api.touched import Touched, scans, touched
 from bench.report import NONE, Section, Table, number
 from stack.errors import StackError
 from stack.postgres import READER
-from stack.service import ROOT
 from stack.trial import Trial
 
 MESSAGES: Final = 10_000_000
@@ -57,10 +54,7 @@ def run(scratch: Path, *, quick: bool, messages: int = 0) -> Section:
     trial = Trial(scratch, {"web": {"sign_in": "internal"}})
     try:
         trial.start_database()
-        print(f"  storing {count:,} messages …", flush=True)
-        began = time.monotonic()
         end = stored.fill(trial.cluster.dsn(), count)
-        print(f"  stored within {time.monotonic() - began:.0f} s", flush=True)
         token = _token(trial)
         trial.start_webapi()
         # As the role of the service, which may end its own connections.
@@ -126,23 +120,8 @@ def _timed(
 
 def _token(trial: Trial) -> str:
     """Of a user who may read, made as an operator makes one."""
-    _command(trial, "user", "add", _NAME)
-    return _command(trial, "token", "add", _NAME, "--user", _NAME, "--scope", "read")
-
-
-def _command(trial: Trial, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "webapi", *arguments],
-        cwd=ROOT,
-        env=trial.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        message = f"python -m webapi {' '.join(arguments)}: {done.stderr.strip()}"
-        raise StackError(message)
-    return done.stdout.strip()
+    trial.webapi_command("user", "add", _NAME)
+    return trial.webapi_command("token", "add", _NAME, "--user", _NAME, "--scope", "read")
 
 
 def _sample(connection: psycopg.Connection[Any]) -> list[Leg]:

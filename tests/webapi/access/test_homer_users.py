@@ -54,8 +54,9 @@ def test_users_are_taken_over_without_their_passwords(
             "SELECT username, role, email, full_name, enabled, must_change_password FROM web_user"
             " ORDER BY id"
         ).fetchall()
-        hashes = dict(connection.execute("SELECT username, password_hash FROM web_user").fetchall())
+        rows = connection.execute("SELECT username, password_hash FROM web_user").fetchall()
         logged = connection.execute("SELECT subject FROM audit_log ORDER BY id").fetchall()
+    hashes: dict[str, str] = dict(rows)
     assert found == [
         ("admin", "admin", "root@localhost", "Homer Admin", True, True),
         ("anna", "user", "anna@example.com", "Anna", True, True),
