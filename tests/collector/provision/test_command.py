@@ -177,6 +177,23 @@ def test_the_admin_may_not(run: Run, server: Server) -> None:
     assert "written" in out
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_admins_password(
+    run: Run, server: Server, monkeypatch: pytest.MonkeyPatch, *, asked: bool
+) -> None:
+    """It is asked for, or comes from the environment: no command line needs it."""
+    parts = conninfo_to_dict(server.dsn)
+    password = parts.pop("password")
+    if asked:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+        monkeypatch.setattr("getpass.getpass", lambda _prompt: password)
+    else:
+        monkeypatch.setenv("PGPASSWORD", str(password))
+    dsn = make_conninfo("", **parts)
+    status, _, error = run("create-db", "--admin", dsn, *server.names, "--dry-run")
+    assert (status, error) == (1, "")
+
+
 @pytest.mark.parametrize(
     ("dsn", "reader_dsn", "message"),
     [
