@@ -27,7 +27,6 @@ REQUESTS: Final = {1: 200, 20: 1000}
 QUICK_REQUESTS: Final = {1: 5, 20: 40}
 LONGEST_S: Final = 60.0
 """For the requests of one question by one crowd; then there are fewer of them."""
-QUICK_LONGEST_S: Final = 10.0
 LEGS: Final = 1000
 WARM_UP: Final = 10
 """Requests before those that count."""
@@ -79,21 +78,20 @@ def _measure(
     legs = _sample(connection)
     url = f"http://127.0.0.1:{trial.web_port}"
     requests = QUICK_REQUESTS if quick else REQUESTS
-    longest_s = QUICK_LONGEST_S if quick else LONGEST_S
     interval = timedelta(seconds=trial.settings.partition.interval)
     results = []
     for question in wanted:
         print(f"  {question.api}: {question.name} …", flush=True)
         before = scans(connection)
-        first = Crowd(url, token, 1, 1, longest_s).ask(question, legs[-1:])
+        first = Crowd(url, token, 1, 1, LONGEST_S).ask(question, legs[-1:])
         if first.errors == {"404": 1} and question.api == HOMER:
             print("  is not part of this service", flush=True)
             continue
         span = question.span(legs[-1]) if question.span else None
         read = touched(before, scans(connection), interval, span)
-        Crowd(url, token, 1, WARM_UP, longest_s).ask(question, legs[-WARM_UP:])
+        Crowd(url, token, 1, WARM_UP, LONGEST_S).ask(question, legs[-WARM_UP:])
         for users in USERS:
-            crowd = Crowd(url, token, users, requests[users], longest_s)
+            crowd = Crowd(url, token, users, requests[users], LONGEST_S)
             results.append(_timed(trial, crowd, question, legs, read))
     return results
 

@@ -93,7 +93,7 @@ def test_what_the_agent_captures_is_measured(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(240)
 def test_the_api_is_measured(tmp_path: Path) -> None:
-    """In miniature: all are answered, from partitions of the range that was asked for."""
+    """In miniature: all are answered, searches from partitions of the range they name."""
     section = api.run(tmp_path, quick=True, messages=4000)
     asked = {(one["api"], one["question"]) for one in section.data.values()}
     assert {name for name, _ in asked} >= {"native"}
@@ -103,9 +103,11 @@ def test_the_api_is_measured(tmp_path: Path) -> None:
         assert one["errors"] == {}
         assert 0 < one["p50_s"] <= one["p99_s"] <= one["max_s"]
         assert one["rows"] > 0 or "none" in one["question"]
-    singles = [one["touched"] for one in section.data.values() if one["users"] == 1]
-    assert all(0 < touched["read"] < touched["all"] for touched in singles)
-    assert all(touched["outside"] == () for touched in singles)
+        if one["users"] == 1:
+            touched = one["touched"]
+            assert 0 < touched["read"] < touched["all"]
+            # A call is looked for by its Call-ID, wherever its other legs are.
+            assert touched["outside"] == () or one["question"] == "transaction"
 
 
 def _scratch() -> set[Path]:
