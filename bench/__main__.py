@@ -22,6 +22,7 @@ from typing import Final, NoReturn, Protocol
 from bench import burst, calls, export, hop, machine, report, search, selection, streams, sustained
 from bench.agent import capture as agent_capture
 from bench.agent import outage as agent_outage
+from bench.api import scenario as api
 from bench.edge import comparison as edge
 from bench.report import Section
 from bench.sipcapture import comparison
@@ -48,6 +49,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "burst": burst.run,
     "streams": streams.run,
     "search": search.run,
+    "api": api.run,
     "export": export.run,
     EDGE: edge.run,
     "sipcapture": comparison.run,
@@ -61,9 +63,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("scenario", nargs="*", help=f"one of {', '.join(SCENARIOS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="short runs: does the harness work?")
-    parser.add_argument("--messages", type=int, default=0, help="size of the scenario search")
+    parser.add_argument(
+        "--messages", type=int, default=0, help="size of the scenarios search and api"
+    )
     arguments = parser.parse_args()
-    scenarios = SCENARIOS | {"search": partial(search.run, messages=arguments.messages)}
+    scenarios = SCENARIOS | {
+        "search": partial(search.run, messages=arguments.messages),
+        "api": partial(api.run, messages=arguments.messages),
+    }
     names = arguments.scenario or list(SCENARIOS)
     for name in names:
         if name not in SCENARIOS:

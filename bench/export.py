@@ -46,7 +46,6 @@ def run(scratch: Path, *, quick: bool) -> Section:
     trial = Trial(scratch, {"web": {"max_export_messages": count}})
     try:
         trial.start_database()
-        print(f"  storing {count:,} messages …", flush=True)
         end = stored.fill(trial.cluster.dsn(), count)
         trial.start_webapi()
         _stream(trial, end, "pcap", 1000)  # the first one imports and connects

@@ -66,10 +66,7 @@ def run(scratch: Path, *, quick: bool, messages: int = 0) -> Section:
     trial = Trial(scratch)
     try:
         trial.start_database()
-        print(f"  storing {count:,} messages …", flush=True)
-        began = time.monotonic()
         end = stored.fill(trial.cluster.dsn(), count)
-        print(f"  stored within {time.monotonic() - began:.0f} s", flush=True)
         trial.start_webapi()
         with trial.connect() as connection:
             legs = _sample(connection)

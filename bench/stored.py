@@ -8,6 +8,7 @@ partitions are those of two weeks, as many as a search may have to look at.
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -24,6 +25,8 @@ DAY: Final = timedelta(days=1)
 _OLDER: Final = timedelta(days=13)
 _CHUNKS: Final = 144
 """Stretches of the day that are made one after the other, each in order of time."""
+_TOLD: Final = 10
+"""Times that it says how far it is."""
 CALLERS: Final = 100_000
 CALLEES: Final = 1_000_000
 """Different numbers; they repeat as often as there are legs for it."""
@@ -91,7 +94,12 @@ _LINKS: Final = """
 
 
 def fill(dsn: str, messages: int) -> datetime:
-    """Store so many messages of calls that began within a day; returns when that day ended."""
+    """Store so many messages of calls that began within a day; returns when that day ended.
+
+    Says how far it is.
+    """
+    print(f"  storing {messages:,} messages …", flush=True)
+    began = time.monotonic()
     end = datetime.now(UTC).replace(microsecond=0)
     begin = end - DAY
     asyncio.run(_make_partitions(dsn, begin - _OLDER, end + timedelta(minutes=2)))
@@ -111,8 +119,12 @@ def fill(dsn: str, messages: int) -> datetime:
                 connection.execute(_LEGS.format(caller=_CALLER, callee=_CALLEE), values)
                 for statement in (_CALLS, _MESSAGES, _LINKS):
                     connection.execute(statement)
+            if after * _TOLD // legs > first * _TOLD // legs:
+                spent = time.monotonic() - began
+                print(f"  {after / legs:4.0%} after {spent:.0f} s", flush=True)
         # What autovacuum would have done within the day.
         connection.execute("VACUUM ANALYZE")
+    print(f"  stored within {time.monotonic() - began:.0f} s", flush=True)
     return end
 
 

@@ -91,9 +91,7 @@ class Target(ABC):
 
     def usage(self) -> dict[str, measure.Usage]:
         """Processor time and memory by group."""
-        file = self.cluster.directory / "data" / "postmaster.pid"
-        postgres = measure.tree(int(file.read_text().split()[0]))
-        groups = self.groups() | {"PostgreSQL": postgres}
+        groups = self.groups() | {"PostgreSQL": measure.tree(self.cluster.pid)}
         return {name: measure.usage(pids) for name, pids in groups.items()}
 
     def kernel_drops(self) -> int:

@@ -18,8 +18,10 @@ from collector import __version__, doctor, ingest, kamailio_settings, migrate, s
 from collector.causes import CAUSES, causes_markdown
 from collector.correlation.relink import relink
 from collector.errors import KemiscopeError, SettingsError
-from collector.import_config import heplify_server, sipcapture
+from collector.import_config import command as import_config
 from collector.journal.counters import Counters
+from collector.provision import command as provision
+from collector.provision.wanted import Wanted
 from collector.reload import reload
 from collector.retention import report
 from collector.selection import Selection
@@ -56,11 +58,19 @@ def _parser() -> argparse.ArgumentParser:
     dump.set_defaults(run=_dump_config)
 
     take = commands.add_parser("import-config", help="print settings made from those of another")
-    take.add_argument("file", type=Path, help="heplify-server.toml, or kamailio.cfg (sipcapture)")
-    take.set_defaults(run=_import_config)
+    import_config.add_arguments(take)
+    take.set_defaults(run=import_config.run)
 
     init = commands.add_parser("init-db", help="create or update the database schema")
     init.set_defaults(run=_init_db)
+
+    create = commands.add_parser("create-db", help="create roles, database and schema")
+    provision.add_create_arguments(create)
+    create.set_defaults(run=provision.run_create)
+
+    look = commands.add_parser("check-db", help="what lacks in the database, and who may too much")
+    provision.add_check_arguments(look)
+    look.set_defaults(run=provision.run_check)
 
     store = commands.add_parser("ingest", help="store the journal, outside of Kamailio")
     store.set_defaults(run=_ingest)
@@ -117,32 +127,10 @@ def _dump_config(options: argparse.Namespace) -> int:
     return 0
 
 
-def _import_config(options: argparse.Namespace) -> int:
-    try:
-        text = options.file.read_text()
-    except UnicodeDecodeError as error:
-        message = f"{options.file}: {error}"
-        raise SettingsError(message) from error
-    read = heplify_server.read if options.file.suffix == ".toml" else sipcapture.read
-    sys.stdout.write(read(text, options.file.name).toml())
-    return 0
-
-
 def _init_db(options: argparse.Namespace) -> int:
-    asyncio.run(_migrate(_with_dsn(options)))
+    database = _with_dsn(options).database
+    asyncio.run(provision.init(Wanted(database.dsn, database.reader_dsn)))
     return 0
-
-
-async def _migrate(loaded: Settings) -> None:
-    async with await AsyncConnection.connect(loaded.database.dsn, autocommit=True) as connection:
-        applied = await migrate.migrate(connection)
-        for migration in applied:
-            sys.stdout.write(f"applied {migration.name}\n")
-        if not applied:
-            sys.stdout.write("the schema is up to date\n")
-        reader = await migrate.grant_reader(connection, loaded.database.reader_dsn)
-        if reader:
-            sys.stdout.write(f"role {reader} may read\n")
 
 
 def _ingest(options: argparse.Namespace) -> int:

@@ -137,6 +137,11 @@ async def grant_reader(connection: AsyncConnection[TupleRow], reader_dsn: str) -
     return reader
 
 
+def written_by_reader() -> set[str]:
+    """The tables that the web API's role may write to."""
+    return {statement.partition(" ON ")[2].split()[0] for statement in _READER_WRITES}
+
+
 async def _is_applied(connection: AsyncConnection[TupleRow], migration: Migration) -> bool:
     found = await connection.execute(
         "SELECT sha256 FROM schema_migration WHERE number = %s", (migration.number,)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TO_SECONDS_AND_US: Final = len("1970-01-01T00:00:00.000000")
 _US: Final = timedelta(microseconds=1)
 
 
@@ -27,4 +28,5 @@ def to_us(moment: datetime) -> int:
 
 def to_text(moment: datetime) -> str:
     """ISO 8601 in UTC, always with six digits of µs."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    in_utc = moment.astimezone(UTC) if moment.utcoffset() else moment
+    return f"{in_utc.isoformat(timespec='microseconds')[:_TO_SECONDS_AND_US]}Z"

@@ -108,9 +108,13 @@ class Instance:
 
     def first_user(self) -> str:
         """If nobody can sign in yet, make the user admin; returns what tells the password."""
-        command = [*(sys.executable, "-m", "webapi", "user", "add"), FIRST_USER]
+        role = ("--role", "admin", "--unless-any")
+        return self.webapi_command("user", "add", FIRST_USER, *role)
+
+    def webapi_command(self, *arguments: str) -> str:
+        """What a command of the web API prints. Raises StackError when it fails."""
         done = subprocess.run(
-            [*command, "--role", "admin", "--unless-any"],
+            [sys.executable, "-m", "webapi", *arguments],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
@@ -118,7 +122,7 @@ class Instance:
             check=False,
         )
         if done.returncode:
-            message = f"the user {FIRST_USER} cannot be made: {done.stderr.strip()}"
+            message = f"python -m webapi {' '.join(arguments)}: {done.stderr.strip()}"
             raise StackError(message)
         return done.stdout.strip()
 

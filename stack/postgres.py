@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from collector.provision.create import create
+from collector.provision.wanted import Wanted
 from stack.errors import StackError
 
 MIN_VERSION: Final = 15
@@ -63,6 +64,11 @@ class Cluster:
     def port(self) -> int:
         """Its TCP port on 127.0.0.1."""
         return int(self._access()["port"]) if self.exists else self._wanted_port
+
+    @property
+    def pid(self) -> int:
+        """Of the running server."""
+        return int((self._data / "postmaster.pid").read_text().split()[0])
 
     def dsn(self, user: str = WRITER) -> str:
         """Connection string for a role, its password included."""
@@ -132,28 +138,9 @@ class Cluster:
 
     def create_database(self) -> None:
         """Create the two roles and the database if they are missing."""
-        access = self._access()
         with psycopg.connect(self.dsn(_ADMIN), autocommit=True) as connection:
-            for role in (WRITER, READER):
-                known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
-                if not known.fetchone():
-                    connection.execute(
-                        sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
-                            sql.Identifier(role), sql.Literal(access[role])
-                        )
-                    )
-            connection.execute(
-                sql.SQL("ALTER ROLE {} SET default_transaction_read_only TO on").format(
-                    sql.Identifier(READER)
-                )
-            )
-            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
-            if not known.fetchone():
-                connection.execute(
-                    sql.SQL(
-                        "CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0"
-                    ).format(sql.Identifier(DATABASE), sql.Identifier(WRITER))
-                )
+            for _ in create(connection, Wanted(self.dsn(), self.dsn(READER))):
+                pass
 
     def stop(self, how: signal.Signals = signal.SIGINT, timeout_s: float = 30) -> None:
         """Stop a server that this object started; SIGINT is PostgreSQL's fast shutdown."""

@@ -91,6 +91,15 @@ class Site(NamedTuple):
         return str(answer.json["token"])
 
 
+def verifies(stored: str, password: str) -> bool:
+    """Whether it is the password of this hash."""
+    subject = Passwords()
+    try:
+        return asyncio.run(subject.verify(stored, password))
+    finally:
+        subject.close()
+
+
 OpenSite = Callable[..., Awaitable[Site]]
 
 

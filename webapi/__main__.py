@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``python -m webapi``: serve the API, or one request; trace calls, import files, manage users."""
+"""``python -m webapi``: serve the API, or one request; trace calls, import files and settings,
+manage users."""
 
 from __future__ import annotations
 
@@ -14,8 +15,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from collector import settings
 from collector.api_token import local_token
 from collector.errors import KemiscopeError, SettingsError
+from collector.import_config import command as import_config
 from collector.settings import Settings
 from webapi.access import command as access
+from webapi.access import homer_users
 from webapi.app import create_app
 from webapi.imports import command as imports
 from webapi.listen import serve_until_signal
@@ -37,11 +40,19 @@ def main(arguments: list[str] | None = None) -> int:
     access.add_token_arguments(commands.add_parser("token", help="what programs show instead"))
     imports.add_arguments(commands.add_parser("import", help="a capture file to the node"))
     commands.add_parser("openapi", help="print the description of the API")
+    homer_users.add_arguments(
+        commands.add_parser("import-homer", help="homer-app's users, from its database")
+    )
+    import_config.add_arguments(
+        commands.add_parser("import-config", help="homer-app's settings as ours")
+    )
     options = parser.parse_args(arguments)
     try:
         if options.command == "openapi":
             sys.stdout.write(openapi.page(create_app(Settings())))
             return 0
+        if options.command == "import-config":
+            return import_config.run(options)
         loaded = settings.load(options.config)
         if options.command == "trace":
             return trace.run(loaded, options)
@@ -53,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
                 "KEMISCOPE_DATABASE_READER_DSN"
             )
             raise SettingsError(message)
+        if options.command == "import-homer":
+            return homer_users.run(loaded, options)
         if options.command:
             return access.run(loaded, options)
         if options.get:

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
-from psycopg import AsyncConnection, OperationalError, errors, sql
+from psycopg import AsyncConnection, Error, OperationalError, errors, sql
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -29,7 +30,7 @@ class Context:
             min_size=0,
             max_size=settings.web.connections,
             open=False,
-            check=AsyncConnectionPool.check_connection,
+            check=self._check,
             timeout=settings.database.connect_timeout,
             reconnect_timeout=settings.database.connect_timeout,
             kwargs={
@@ -41,6 +42,15 @@ class Context:
                 "options": "-c default_transaction_read_only=on -c timezone=UTC",
             },
         )
+
+    async def _check(self, connection: AsyncConnection[DictRow]) -> None:
+        try:
+            await AsyncConnectionPool.check_connection(connection)
+        except Error:
+            # When the database was restarted all are dead; the pool would try one after the other,
+            # longer and longer apart, until connect_timeout is over.
+            await self.pool.check()
+            raise
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
@@ -112,18 +122,37 @@ async def fetch(
     a few rows of them. None leaves it to psycopg and PostgreSQL.
     """
     plans = sql.SQL("force_generic_plan" if prepare else "auto")
+    # A page takes milliseconds, compiling its plan half a second.
+    limits = sql.SQL("{}; SET LOCAL plan_cache_mode TO {}; SET LOCAL jit TO off").format(
+        _limit(timeout_s), plans
+    )
     try:
-        async with connection.transaction(), connection.cursor() as cursor:
-            await cursor.execute(
-                # A page takes milliseconds, compiling its plan half a second.
-                sql.SQL("{}; SET LOCAL plan_cache_mode TO {}; SET LOCAL jit TO off").format(
-                    _limit(timeout_s), plans
-                )
-            )
+        async with _limited(connection, limits), connection.cursor() as cursor:
             await cursor.execute(statement, values, prepare=prepare)
             return await cursor.fetchall()
     except errors.QueryCanceled:
         raise _too_slow() from None
+
+
+@asynccontextmanager
+async def _limited(
+    connection: AsyncConnection[DictRow], limits: sql.Composed
+) -> AsyncIterator[None]:
+    """A transaction with these settings, or a part of the one that is open."""
+    if connection.info.transaction_status is not TransactionStatus.IDLE:
+        async with connection.transaction():
+            await connection.execute(limits)
+            yield
+        return
+    # A transaction of psycopg's would begin with a message, and a wait, of its own.
+    await connection.execute(sql.SQL("BEGIN; {}").format(limits))
+    try:
+        yield
+    except BaseException:
+        with suppress(Error):  # of a connection that is gone, which the pool notices
+            await connection.rollback()
+        raise
+    await connection.commit()
 
 
 def _limit(timeout_s: float) -> sql.Composed:

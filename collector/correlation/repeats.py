@@ -20,6 +20,9 @@ def repeats(seen: bytes) -> tuple[int, int]:
     that are no whole entry count for nothing.
     """
     whole = len(seen) - len(seen) % ENTRY_BYTES
+    identities = {seen[at : at + ENTRY_BYTES - _NODE_BYTES] for at in range(0, whole, ENTRY_BYTES)}
+    if len(identities) * ENTRY_BYTES == whole:
+        return 0, 0
     entries = Counter(seen[at : at + ENTRY_BYTES] for at in range(0, whole, ENTRY_BYTES))
     nodes: Counter[bytes] = Counter()
     most: dict[bytes, int] = {}

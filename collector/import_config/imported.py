@@ -11,10 +11,19 @@ from typing import Any, Final
 from collector.settings.endpoint import UDP, Endpoint, parse_endpoint
 from collector.settings.model import describe
 from collector.settings.quantity import readable
-from collector.settings.show import toml_value
+from collector.settings.show import masked, toml_value
 
 _WIDTH: Final = 98
 _LOCAL_UDP: Final = Endpoint(UDP, "127.0.0.1", 9060)
+
+STOCK_SECRETS: Final = frozenset(
+    (
+        *("homer_password", "homerSeven", "sipcapture", "readonlypassword"),
+        *("admin", "password", "influx_password", "influx_pass", "prom_pass", "loki_pass"),
+        *("167f0db2-f83e-4baa-9736-d56064a5b415", "jkwh027yasj", "ABCDEFGHKLMN"),
+    )
+)
+"""What its packages, images and seed rows come with, and everybody knows."""
 
 
 @dataclass(slots=True)
@@ -51,24 +60,61 @@ class Imported:
         if taken:
             self.set("hep.listen", tuple(dict.fromkeys(map(str, taken))), origin)
 
-    def toml(self) -> str:
-        """A settings file; what equals the default is left out."""
+    def toml(self, *, secrets: bool = True) -> str:
+        """A settings file; what equals the default is left out.
+
+        Without ``secrets`` a line that has one is a comment, without its value.
+        """
         lines = [f"# Made from {self.source}. kemiscope.sample.toml explains every setting."]
-        section = ""
+        for section, found in self.sections(secrets=secrets).items():
+            lines += ["", f"[{section}]", *found]
+        return "\n".join([*lines, *self._told()]) + "\n"
+
+    def sections(self, *, secrets: bool = True) -> dict[str, list[str]]:
+        """The lines of each section, with the old option above each setting."""
+        found: dict[str, list[str]] = {}
         for setting in describe():
             value = self.values.get(setting.key, setting.default)
             if setting.key not in self.values or value == setting.default:
                 continue
-            if setting.section != section:
-                section = setting.section
-                lines += ["", f"[{section}]"]
-            lines.append(f"# {self.origins[setting.key]}")
-            shown = toml_value(readable(value, setting.unit))
-            lines.append(f"{setting.name} = {shown}")
-        if self.remarks:
-            lines += ["", "# Not, or not exactly, taken over:"]
-            for option, text in self.remarks:
-                lines += textwrap.wrap(
-                    f"{option}: {text}", _WIDTH, initial_indent="# - ", subsequent_indent="#   "
-                )
-        return "\n".join(lines) + "\n"
+            line = f"{setting.name} = {toml_value(readable(value, setting.unit))}"
+            if setting.secret and not secrets:
+                line = f"# {setting.name} = {toml_value(masked(value, setting))}"
+            found.setdefault(setting.section, []).extend((f"# {self.origins[setting.key]}", line))
+        return found
+
+    def report(self) -> str:
+        """What became of every option, for people."""
+        taken = [
+            f"{self.origins[setting.key]} -> {setting.key}"
+            for setting in describe()
+            if setting.key in self.values
+        ]
+        return "\n".join([*taken, *self._told()]) + "\n"
+
+    def leave(self, present: Iterable[str], where: str) -> None:
+        """Take nothing over that is already set, in ``where``."""
+        for key in present:
+            if key in self.values:
+                del self.values[key]
+                self.remark(self.origins.pop(key), f"{key} is already set in {where}: it stays")
+
+    def _told(self) -> list[str]:
+        lines = ["", "# Not, or not exactly, taken over:"] if self.remarks else []
+        for option, text in self.remarks:
+            lines += textwrap.wrap(
+                f"{option}: {text}", _WIDTH, initial_indent="# - ", subsequent_indent="#   "
+            )
+        return lines
+
+
+def stock_secret(result: Imported, option: str, value: str) -> str:
+    """The value, or nothing when it is one that everybody knows."""
+    if value not in STOCK_SECRETS:
+        return value
+    result.remark(
+        option,
+        "is the well-known one that HOMER comes with: it is left out. Choose another, there and "
+        "here",
+    )
+    return ""

@@ -44,7 +44,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
 
     Raises SettingsError with every mistake found, one per line.
     """
-    path = path or _find(environ)
+    path = find(path, environ)
     document = _read(path) if path else {}
     errors: list[str] = []
     values: dict[str, dict[str, Any]] = {}
@@ -71,6 +71,13 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     return _with_absolute_paths(settings, path.parent if path else Path())
 
 
+def find(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The settings file: ``path``, or the one that ``load`` takes without it; None if none."""
+    if path or CONFIG_VARIABLE in environ:
+        return path or Path(environ[CONFIG_VARIABLE])
+    return next((path for path in CONFIG_PATHS if path.exists()), None)
+
+
 def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
     for setting in describe():
         section = getattr(settings, setting.section)
@@ -80,12 +87,6 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
             section = msgspec.structs.replace(section, **absolute)
             settings = msgspec.structs.replace(settings, **{setting.section: section})
     return settings
-
-
-def _find(environ: Mapping[str, str]) -> Path | None:
-    if CONFIG_VARIABLE in environ:
-        return Path(environ[CONFIG_VARIABLE])
-    return next((path for path in CONFIG_PATHS if path.exists()), None)
 
 
 def _read(path: Path) -> dict[str, Any]:

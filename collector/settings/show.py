@@ -43,7 +43,11 @@ _WIDTH: Final = 100
 
 def shown(settings: Settings, setting: Setting) -> Any:
     """A setting's value as it may be shown: the passwords in a DSN are masked."""
-    value = getattr(getattr(settings, setting.section), setting.name)
+    return masked(getattr(getattr(settings, setting.section), setting.name), setting)
+
+
+def masked(value: Any, setting: Setting) -> Any:
+    """A value of a setting as it may be shown."""
     if not setting.secret or not value:
         return value
     if isinstance(value, tuple):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.agent import capture
+from bench.api import scenario as api
 from bench.edge import comparison
 from bench.edge.slice import KEMI, NATIVE
 from bench.edge.variant import BARE, HOOKS, NO_HOOKS, NO_RULE, OWN, TWO_COLLECTORS
@@ -88,6 +89,25 @@ def test_what_the_agent_captures_is_measured(tmp_path: Path) -> None:
         assert not row["lost"]
     (played,) = [row["flood"] for row in rows if row["flood"]]
     assert played["sent"] == capture.FLOOD_RATE * capture.QUICK_SECONDS
+
+
+@pytest.mark.timeout(240)
+def test_the_api_is_measured(tmp_path: Path) -> None:
+    """In miniature: all are answered, searches from partitions of the range they name."""
+    section = api.run(tmp_path, quick=True, messages=4000)
+    asked = {(one["api"], one["question"]) for one in section.data.values()}
+    assert {name for name, _ in asked} >= {"native"}
+    assert len(section.data) == len(asked) * len(api.USERS)
+    for one in section.data.values():
+        assert one["requests"] == api.QUICK_REQUESTS[one["users"]]
+        assert one["errors"] == {}
+        assert 0 < one["p50_s"] <= one["p99_s"] <= one["max_s"]
+        assert one["rows"] > 0 or "none" in one["question"]
+        if one["users"] == 1:
+            touched = one["touched"]
+            assert 0 < touched["read"] < touched["all"]
+            # A call is looked for by its Call-ID, wherever its other legs are.
+            assert touched["outside"] == () or one["question"] == "transaction"
 
 
 def _scratch() -> set[Path]:

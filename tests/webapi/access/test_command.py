@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import re
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import psycopg
 import pytest
 
 from collector.api_token import LENGTH, local_name
+from tests.fix_access import verifies
 from tests.fix_database import Database
 from webapi.__main__ import main
 
@@ -51,7 +51,7 @@ def test_the_first_user(run: Run, database: Database) -> None:
     )
     assert (role, must) == ("admin", False)
     assert found[1] not in stored
-    assert _verifies(stored, found[1])
+    assert verifies(stored, found[1])
     assert run("user", "add", "ADMIN")[0] == 1
 
 
@@ -69,7 +69,7 @@ def test_users(run: Run, database: Database, monkeypatch: pytest.MonkeyPatch) ->
     status, out, _ = run("user", "reset-password", "anna")
     assert (status, out[:20]) == (0, "user anna, password ")
     ((stored,),) = _rows(database, b"SELECT password_hash FROM web_user WHERE username = 'anna'")
-    assert _verifies(stored, out.split()[-1])
+    assert verifies(stored, out.split()[-1])
     log = _rows(database, b"SELECT username, address, action, subject FROM audit_log ORDER BY id")
     assert log == [
         (local_name(), None, action, subject)
@@ -119,13 +119,3 @@ def test_the_last_administrator_stays(run: Run) -> None:
     run("user", "add", "root", "--role", "admin")
     status, _, error = run("user", "disable", "root")
     assert (status, "role admin" in error) == (1, True)
-
-
-def _verifies(stored: str, password: str) -> bool:
-    from webapi.access.passwords import Passwords  # noqa: PLC0415 (only here)
-
-    subject = Passwords()
-    try:
-        return asyncio.run(subject.verify(stored, password))
-    finally:
-        subject.close()
