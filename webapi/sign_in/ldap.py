@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, Self
 
 import ldap3
-from ldap3.core.exceptions import LDAPException
+from ldap3.core.exceptions import LDAPException, LDAPSASLPrepError
 from ldap3.utils.conv import escape_filter_chars
 from ldap3.utils.dn import escape_rdn
 
@@ -225,8 +225,12 @@ class _Connection:
         """Whether the directory agrees. Raises _ServerError when it says nothing of that."""
         self._connection.user, self._connection.password = dn, password
         self._connection.authentication = ldap3.SIMPLE
-        if self._connection.bind(read_server_info=False):
-            return True
+        try:
+            if self._connection.bind(read_server_info=False):
+                return True
+        except LDAPSASLPrepError:
+            # With characters that no password has (RFC 4513 §5.1.3, RFC 4013 §2.3), or with none.
+            return False
         self._result("bind")
         return False
 

@@ -82,6 +82,16 @@ async def test_an_empty_password_is_never_right(slapd: Slapd) -> None:
         assert await _check(slapd, "", LDAP_PASSWORD, **changed) is None
 
 
+@pytest.mark.parametrize(
+    "password",
+    ["\0", f"{LDAP_PASSWORD}\0", "\a", "\u00ad", "\u200b", "schön", "\ufeff", "x" * 20_000],
+)
+async def test_any_password_is_wrong_and_no_fault(slapd: Slapd, password: str) -> None:
+    """Characters that RFC 4013 forbids or takes away as well: nothing is empty then."""
+    for changed in ({}, {"USER_DN": f"uid=%s,{PEOPLE}"}):
+        assert await _check(slapd, "anna", password, **changed) is None
+
+
 INJECTIONS = ["*", "ann*", "anna)(uid=*", "*)(objectClass=*", "anna\0", "\\61nna", "a*a", "(", ")"]
 
 
