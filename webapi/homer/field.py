@@ -86,6 +86,8 @@ class Profile:
     fields: tuple[Field, ...]
     payload: str = "raw"
     """The column of ``source`` that has the packet."""
+    beside: tuple[str, ...] = ()
+    """Further columns of ``source`` that answers are made of; they may be null."""
 
     @property
     def key(self) -> str:
@@ -100,13 +102,14 @@ class Profile:
     @property
     def columns(self) -> tuple[str, ...]:
         """Of the relation, but ``raw``."""
-        return (*_FIXED, *(one.key for one in self.fields if one.expression))
+        named = (one.key for one in self.fields if one.expression)
+        return (*_FIXED, *self.beside, *named)
 
     @property
     def relation(self) -> sql.Composed:
         """The table with HOMER's names; PostgreSQL reads it as the table itself."""
         listed = [
-            *(sql.Identifier(name) for name in _FIXED),
+            *map(sql.Identifier, (*_FIXED, *self.beside)),
             sql.SQL("{} AS raw").format(sql.Identifier(self.payload)),
             *(
                 sql.SQL("{} AS {}").format(sql.SQL(one.expression), sql.Identifier(one.key))
@@ -162,7 +165,7 @@ def _protocol(type_: str, transport: str) -> tuple[Field, ...]:
             "timeUseconds",
             "Usecond time",
             INTEGER,
-            "extract(microseconds FROM ts)::integer % 1000000",
+            "mod(extract(microseconds FROM ts)::integer, 1000000)",
         ),
         one("payloadType", "Payload type", INTEGER, type_),
         one(
@@ -316,13 +319,18 @@ def _events(type_: int) -> sql.Composed:
 
 
 def _sip_profile(kind: Kind, name: str, methods: tuple[str, ...]) -> Profile:
-    return Profile(
-        TYPE_SIP, name, "SIP", sql.Identifier(f"sip_message_{kind.label}"), _sip(methods)
-    )
+    table = sql.Identifier(f"sip_message_{kind.label}")
+    return Profile(TYPE_SIP, name, "SIP", table, _sip(methods), beside=("headers",))
 
 
-def _other(hepid: int, alias: str, source: sql.Composed, proto: str) -> Profile:
-    return Profile(hepid, "default", alias, source, _of_report(f"'{proto}'"), "payload")
+def _of_quality(hepid: int, alias: str, proto: str, *types: int) -> Profile:
+    fields = _of_report(f"'{proto}'")
+    return Profile(hepid, "default", alias, _reports(*types), fields, "payload", FIGURES)
+
+
+def _of_event(hepid: int, alias: str) -> Profile:
+    fields = _of_report(f"'{alias.lower()}'")
+    return Profile(hepid, "default", alias, _events(hepid), fields, "payload")
 
 
 PROFILES: Final[Mapping[str, Profile]] = {
@@ -331,14 +339,14 @@ PROFILES: Final[Mapping[str, Profile]] = {
         _sip_profile(Kind.CALL, "call", _METHODS),
         _sip_profile(Kind.REGISTRATION, "registration", _OTHER_METHODS),
         _sip_profile(Kind.OTHER, "default", _OTHER_METHODS),
-        _other(TYPE_RTCP, "RTCP", _reports(TYPE_RTCP), "rtcp"),
-        _other(34, "RTP", _reports(34), "rtpagent"),
+        _of_quality(TYPE_RTCP, "RTCP", "rtcp", TYPE_RTCP),
+        _of_quality(34, "RTP", "rtpagent", 34),
         # HOMER files every report that is not RTCP here.
-        _other(35, "RTP", _reports(*sorted(TYPES_QUALITY - {TYPE_RTCP})), "report"),
-        _other(TYPE_DNS, "DNS", _events(TYPE_DNS), "dns"),
-        _other(TYPE_ISUP, "ISUP", _events(TYPE_ISUP), "isup"),
-        _other(TYPE_CDR, "CDR", _events(TYPE_CDR), "cdr"),
-        _other(TYPE_LOG, "LOG", _events(TYPE_LOG), "log"),
+        _of_quality(35, "RTP", "report", *sorted(TYPES_QUALITY - {TYPE_RTCP})),
+        _of_event(TYPE_DNS, "DNS"),
+        _of_event(TYPE_ISUP, "ISUP"),
+        _of_event(TYPE_CDR, "CDR"),
+        _of_event(TYPE_LOG, "LOG"),
     )
 }
 """By key, in the order in which they are offered."""
