@@ -111,6 +111,8 @@ NEEDS: Final[Mapping[tuple[str, str], Scope | Need]] = {
     ("DELETE", "/api/v1/users/{id}"): Scope.ADMIN,
     ("GET", "/api/v1/audit"): Scope.ADMIN,
     ("GET", "/metrics"): Need.SCRAPE,
+    ("GET", "/api/v3/database/node/list"): Scope.READ,
+    ("GET", "/api/v3/modules/status"): Scope.READ,
 }
 """Method and path of every route. One that is not here is refused."""
 WITH_OLD_PASSWORD: Final = frozenset(
