@@ -26,7 +26,7 @@ MESSAGES: Final[Mapping[str, str]] = {
 }
 """HOMER's words for our codes. Its user interface knows them."""
 NOT_ADMIN: Final = "This API requires admin access."
-OF_TOKEN: Final = " The AuthToken in use!"
+IN_USE: Final = " The AuthToken in use!"
 BAD_BODY: Final = "request format is not correct"
 _BAD_BODY: Final = frozenset({"bad_json", "not_json"})
 _AS_400: Final = frozenset({404, 409, 415, 422})
@@ -59,7 +59,7 @@ def failure(request: web.Request, error: ApiError) -> web.Response:
     elif error.code in MESSAGES:
         shown = {"message": MESSAGES[error.code]}
     elif error.code == "not_allowed" and _need(request) is Scope.ADMIN:
-        addition = "" if principal_of(request).in_person else OF_TOKEN
+        addition = "" if principal_of(request).in_person else IN_USE
         shown = {"message": NOT_ADMIN + addition}
     else:
         if error.status in _AS_400:
