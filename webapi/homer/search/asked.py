@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from aiohttp import web
@@ -21,7 +21,10 @@ from webapi.parameters import EARLIEST, LATEST
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MAX_IDS: Final = 100
 """Call-IDs or ids of messages in one request."""
-_MAX_WHITELIST: Final = 100
+MAX_TEXT: Final = 4000
+"""Characters of a value."""
+MAX_WHITELIST: Final = 100
+"""Addresses that may be left out."""
 _MAX_DIGITS: Final = 18
 
 
@@ -33,7 +36,7 @@ class _Range(msgspec.Struct):
 
 
 class _Location(msgspec.Struct):
-    node: list[str] | str | None = None
+    node: Any = None
 
 
 class _Param(msgspec.Struct):
@@ -41,7 +44,7 @@ class _Param(msgspec.Struct):
     limit: int | str | None = None
     orlogic: bool | None = None
     location: _Location | None = None
-    whitelist: list[str] | None = None
+    whitelist: Annotated[list[str], msgspec.Meta(max_length=MAX_WHITELIST)] | None = None
 
 
 class _Body(msgspec.Struct):
@@ -130,14 +133,22 @@ def parse(body: Mapping[str, Any]) -> Asked:
         None if param.limit in (None, "") else number("param.limit", str(param.limit)),
         bool(param.orlogic),
         _is_here(param.location),
-        tuple(map(_network, (param.whitelist or [])[: _MAX_WHITELIST + 1])),
+        tuple(map(_network, param.whitelist or ())),
     )
 
 
 def _is_here(location: _Location | None) -> bool:
-    nodes = location.node if location else None
-    listed = [nodes] if isinstance(nodes, str) else nodes or []
-    return not any(listed) or DATABASE_NODE in map(str.lower, listed)
+    nodes = list(_texts(location.node if location else None))
+    return not nodes or DATABASE_NODE in map(str.lower, nodes)
+
+
+def _texts(value: object, depth: int = 3) -> Iterator[str]:
+    """Text in lists: as a row says its node, and as a form does."""
+    if isinstance(value, str) and value:
+        yield value
+    elif isinstance(value, list) and depth:
+        for one in value:
+            yield from _texts(one, depth - 1)
 
 
 def _moment(name: str, milliseconds: float) -> datetime:
@@ -171,6 +182,3 @@ def check_text(name: str, text: str) -> None:
         raise bad_parameter(name, "has control characters")
     if len(text) > MAX_TEXT:
         raise bad_parameter(name, f"is longer than {MAX_TEXT} characters")
-
-
-MAX_TEXT: Final = 4000

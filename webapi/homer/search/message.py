@@ -92,7 +92,8 @@ async def _decoded(request: web.Request, row: Mapping[str, Any]) -> dict[str, An
     """Packets of tshark as its JSON has them. Raises ApiError when it fails."""
     message = {
         **{name: row[name] for name in ("ts", "src_ip", "dst_ip", "raw", "transport")},
-        **{"src_port": row["srcPort"], "dst_port": row["dstPort"]},
+        "src_port": row["srcPort"],
+        "dst_port": row["dstPort"],
     }
     file = Pcap()
     capture = file.begin() + file.rows([message])

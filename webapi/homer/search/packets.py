@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any, Final, NamedTuple
 
@@ -40,13 +41,7 @@ _UNKNOWN: Final = IPv4Address(0)
 
 
 def newest(
-    profile: Profile,
-    asked: Asked,
-    conditions: Sequence[Condition],
-    limit: int,
-    *,
-    payload: bool,
-    by_call_id: bool = False,
+    profile: Profile, asked: Asked, conditions: Sequence[Condition], limit: int, *, payload: bool
 ) -> Search:
     """The last ``limit`` packets of the time range."""
     return Search(
@@ -59,14 +54,17 @@ def newest(
         limit=limit,
         cursor=None,
         payload=payload,
-        sliced=not by_call_id,
-        indexed=by_call_id,
+        sliced=True,
+        indexed=False,
     )
 
 
-def of_call_ids(call_ids: Iterable[str]) -> Condition:
-    """Packets with one of these Call-IDs, for which there is an index."""
-    return _OF_CALL_IDS, [list(call_ids)]
+def of_calls(profile: Profile, asked: Asked, call_ids: Iterable[str], limit: int) -> Search:
+    """The first ``limit`` packets of these Call-IDs in the time range, for which there is an
+    index, but for those of addresses that are left out."""
+    of_ids: Condition = (_OF_CALL_IDS, [list(call_ids)])
+    wanted = newest(profile, asked, [of_ids, *but(asked.but)], limit, payload=True)
+    return replace(wanted, descending=False, sliced=False, indexed=True)
 
 
 def but(networks: Sequence[Network]) -> list[Condition]:
@@ -84,7 +82,7 @@ async def read(
 ) -> tuple[list[DictRow], bool]:
     """The rows in the order of capture, and whether the whole range was searched."""
     page: Page = await search.run(connection, wanted, context.settings.web.query_timeout)
-    return page.rows[::-1], page.complete
+    return page.rows[::-1] if wanted.descending else page.rows, page.complete
 
 
 def show(profile: Profile, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,11 +56,11 @@ async def show_quality(request: web.Request) -> web.Response:
 async def _read(
     context: Context, connection: AsyncConnection[DictRow], wanted: Asked, profile: Profile
 ) -> list[DictRow]:
-    conditions = [packets.of_call_ids(wanted.call_ids())]
+    search = packets.of_calls(
+        profile, wanted, wanted.call_ids(), context.settings.web.max_call_messages
+    )
     if not wanted.is_here:
         return []
-    most = context.settings.web.max_call_messages
-    search = packets.newest(profile, wanted, conditions, most, payload=True, by_call_id=True)
     found, _ = await packets.read(context, connection, search)
     return found
 
