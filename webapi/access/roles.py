@@ -113,6 +113,23 @@ NEEDS: Final[Mapping[tuple[str, str], Scope | Need]] = {
     ("GET", "/metrics"): Need.SCRAPE,
     ("GET", "/api/v3/database/node/list"): Scope.READ,
     ("GET", "/api/v3/modules/status"): Scope.READ,
+    ("GET", "/api/v3/smart/search/tag/{hepid}/{profile}"): Scope.READ,
+    ("POST", "/api/v3/search/call/data"): Scope.READ,
+    ("POST", "/api/v3/search/call/message"): Scope.READ,
+    ("POST", "/api/v3/search/call/decode/message"): Scope.READ,
+    ("POST", "/api/v3/call/transaction"): Scope.READ,
+    ("POST", "/api/v3/call/report/log"): Scope.READ,
+    ("POST", "/api/v3/call/report/qos"): Scope.READ,
+    ("POST", "/api/v3/export/call/messages/pcap"): Scope.EXPORT,
+    ("POST", "/api/v3/export/call/messages/text"): Scope.EXPORT,
+    ("POST", "/api/v3/import/data/pcap"): Scope.TRACE,
+    ("POST", "/api/v3/import/data/pcap/now"): Scope.TRACE,
+    ("GET", "/api/v3/statistic/_db"): Scope.READ,
+    ("GET", "/api/v3/statistic/_measurements/{database}"): Scope.READ,
+    ("POST", "/api/v3/statistic/data"): Scope.READ,
+    ("POST", "/api/v3/statistic/_retentions"): Scope.READ,
+    ("POST", "/api/v3/statistic/_metrics"): Scope.READ,
+    ("POST", "/api/v3/statistic/_tags"): Scope.READ,
 }
 """Method and path of every route. One that is not here is refused."""
 WITH_OLD_PASSWORD: Final = frozenset(

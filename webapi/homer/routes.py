@@ -6,11 +6,13 @@ from __future__ import annotations
 from typing import Final
 
 from webapi.homer import modules
+from webapi.homer.search import routes as search
 
 ROUTES: Final = (
+    *search.ROUTES,
     ("/api/v3/database/node/list", modules.list_nodes),
     ("/api/v3/modules/status", modules.show_modules),
 )
 """What can be asked, with GET."""
-CHANGES: Final = ()
+CHANGES: Final = (*search.CHANGES,)
 """What is asked or changed with another method."""
