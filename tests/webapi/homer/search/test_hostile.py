@@ -100,7 +100,8 @@ class Searching:
                 Names(profile, ("X-Tenant",)), elements, any_of=any_of, smart=smart.parse
             )
         except ApiError as error:
-            assert error.status == 400
+            if error.status != 400:
+                raise
             return None
         search = packets.newest(profile, wanted, conditions, 1000, payload=True)
         rows, complete = self._run(packets.read(self.context, self._connection, search))
@@ -185,7 +186,8 @@ def _parses(names: Names, text: str) -> bool:
     try:
         smart.parse(names, text)
     except ApiError as error:
-        assert error.status == 400
+        if error.status != 400:
+            raise
         return False
     return True
 
@@ -212,4 +214,5 @@ def test_no_body_makes_a_request_fail_otherwise_than_with_400(body: Any) -> None
     try:
         asked.parse(body if isinstance(body, dict) else {"param": body})
     except ApiError as error:
-        assert error.status == 400
+        if error.status != 400:
+            raise
