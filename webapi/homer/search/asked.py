@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -28,11 +28,21 @@ MAX_WHITELIST: Final = 100
 _MAX_DIGITS: Final = 18
 
 
-class _Range(msgspec.Struct):
+_Body = TypeVar("_Body")
+
+
+class Range(msgspec.Struct):
     """Milliseconds since 1970, both ends included."""
 
     begin: float = msgspec.field(name="from")
     end: float = msgspec.field(name="to")
+
+    def span(self) -> tuple[datetime, datetime]:
+        """Begin and end, which is not part of it. Raises ApiError."""
+        begin, end = _moment("from", self.begin), _moment("to", self.end)
+        if begin > end:
+            raise bad_parameter("timestamp.from", "must be before timestamp.to")
+        return begin, end + timedelta(milliseconds=1)
 
 
 class _Location(msgspec.Struct):
@@ -47,8 +57,8 @@ class _Param(msgspec.Struct):
     whitelist: Annotated[list[str], msgspec.Meta(max_length=MAX_WHITELIST)] | None = None
 
 
-class _Body(msgspec.Struct):
-    timestamp: _Range
+class _Envelope(msgspec.Struct):
+    timestamp: Range
     param: _Param
 
 
@@ -111,13 +121,8 @@ async def read(request: web.Request) -> Asked:
 
 def parse(body: Mapping[str, Any]) -> Asked:
     """The same of a body that was read."""
-    try:
-        found = msgspec.convert(body, _Body)
-    except msgspec.ValidationError as error:
-        raise ApiError(400, "bad_request", f"request format is not correct: {error}") from None
-    begin, end = _moment("from", found.timestamp.begin), _moment("to", found.timestamp.end)
-    if begin > end:
-        raise bad_parameter("timestamp.from", "must be before timestamp.to")
+    found = convert(body, _Envelope)
+    begin, end = found.timestamp.span()
     param = found.param
     for key in param.search:
         if key not in PROFILES:
@@ -128,13 +133,21 @@ def parse(body: Mapping[str, Any]) -> Asked:
         raise bad_parameter("param.search", f"needs one of {', '.join(PROFILES)}")
     return Asked(
         begin,
-        end + timedelta(milliseconds=1),
+        end,
         param.search,
         None if param.limit in (None, "") else number("param.limit", str(param.limit)),
         bool(param.orlogic),
         _is_here(param.location),
         tuple(map(_network, param.whitelist or ())),
     )
+
+
+def convert(body: Mapping[str, Any], kind: type[_Body]) -> _Body:
+    """The body as this type. Raises ApiError 400."""
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        raise ApiError(400, "bad_request", f"request format is not correct: {error}") from None
 
 
 def _is_here(location: _Location | None) -> bool:

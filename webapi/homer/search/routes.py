@@ -18,7 +18,7 @@ from webapi.homer.search import (
 ROUTES: Final = (
     ("/api/v3/smart/search/tag/{hepid}/{profile}", results.suggest_fields),
     ("/api/v3/statistic/_db", statistic.list_databases),
-    ("/api/v3/statistic/_measurements/{database}", statistic.refuse),
+    ("/api/v3/statistic/_measurements/{database}", statistic.list_measurements),
 )
 """What can be asked, with GET."""
 CHANGES: Final = (
@@ -32,9 +32,9 @@ CHANGES: Final = (
     ("POST", "/api/v3/export/call/messages/text", export.export_text),
     ("POST", "/api/v3/import/data/pcap", imports.import_pcap),
     ("POST", "/api/v3/import/data/pcap/now", imports.import_pcap_now),
-    ("POST", "/api/v3/statistic/data", statistic.refuse),
-    ("POST", "/api/v3/statistic/_retentions", statistic.refuse),
-    ("POST", "/api/v3/statistic/_metrics", statistic.refuse),
-    ("POST", "/api/v3/statistic/_tags", statistic.refuse),
+    ("POST", "/api/v3/statistic/data", statistic.show_figures),
+    ("POST", "/api/v3/statistic/_retentions", statistic.list_retentions),
+    ("POST", "/api/v3/statistic/_metrics", statistic.list_fields),
+    ("POST", "/api/v3/statistic/_tags", statistic.list_tags),
 )
 """What is asked with POST, as HOMER does it, and imports."""

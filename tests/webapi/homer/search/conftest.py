@@ -12,8 +12,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 from psycopg import AsyncConnection
 
+from collector import statistics
 from collector.hep import TYPE_LOG, TYPE_RTCP
 from collector.moment import to_us
+from collector.peers import Peers
 from tests import flow, quality_json
 from tests.fix_api import Answer, load_settings, store
 from tests.fix_calls import Ingests
@@ -83,6 +85,7 @@ async def _fill(database: Database) -> None:
         await ingests.close()
     async with await AsyncConnection.connect(database.dsn, autocommit=True) as connection:
         await store(connection, list(_others()))
+        await statistics.count(connection, CALL.begins, Peers([]))
         await connection.execute(
             'UPDATE sip_message_other SET headers = \'{"X-Tenant": "7"}\'::jsonb'
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``POST /api/v3/call/report/log`` and ``…/qos``, and what answers for InfluxDB."""
+"""``POST /api/v3/call/report/log`` and ``…/qos``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from tests import quality_json
-from tests.webapi.homer.search.conftest import HOST, LOG_LINE, A, B, Homer
+from tests.webapi.homer.search.conftest import LOG_LINE, A, B, Homer
 
 OF_A = {"1_call": {"callid": [A]}}
 
@@ -59,11 +59,3 @@ async def test_what_is_wrong_is_refused(homer: Homer, path: str) -> None:
     away = await homer.ask(path, OF_A, location={"node": ["elsewhere"]})
     assert away.status == 201
     assert LOG_LINE[:10].decode() not in str(away.json)
-
-
-async def test_there_is_no_influxdb(homer: Homer) -> None:
-    """No databases to choose from, and a clear word for those who ask further."""
-    answer = await homer.client.get("/api/v3/statistic/_db", headers=HOST)
-    assert (answer.status, await answer.json()) == (201, {"status": "ok", "total": 0, "data": []})
-    refused = await homer.post("statistic/data", {})
-    assert (refused.status, refused.json["message"]) == (400, "Influxdb service is not enabled")
