@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -60,14 +59,9 @@ async def _export(
             wanted, call_ids = await call.whole(context, connection, wanted)
     else:
         call_ids = []
-    search = search_of(call_ids, context.settings.web.max_call_messages)
+    most = context.settings.web.max_call_messages
     export = Export(
-        replace(
-            search,
-            begin=wanted.begin,
-            end=wanted.end,
-            conditions=[*search.conditions, *packets.but(wanted.but)],
-        ),
+        search_of(call_ids, most, (wanted.begin, wanted.end), packets.but(wanted.but)),
         form,
         f"export-{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}",
         suffix,

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any, Final, NamedTuple
 
@@ -44,27 +43,24 @@ def newest(
     profile: Profile, asked: Asked, conditions: Sequence[Condition], limit: int, *, payload: bool
 ) -> Search:
     """The last ``limit`` packets of the time range."""
-    return Search(
+    return Search.by_time(
         _SUBJECTS[profile.key],
-        asked.begin,
-        asked.end,
+        (asked.begin, asked.end),
         list(conditions),
-        sort="ts",
-        descending=True,
-        limit=limit,
-        cursor=None,
+        limit,
+        newest=True,
+        by_index=False,
         payload=payload,
-        sliced=True,
-        indexed=False,
     )
 
 
 def of_calls(profile: Profile, asked: Asked, call_ids: Iterable[str], limit: int) -> Search:
-    """The first ``limit`` packets of these Call-IDs in the time range, for which there is an
-    index, but for those of addresses that are left out."""
-    of_ids: Condition = (_OF_CALL_IDS, [list(call_ids)])
-    wanted = newest(profile, asked, [of_ids, *but(asked.but)], limit, payload=True)
-    return replace(wanted, descending=False, sliced=False, indexed=True)
+    """The first ``limit`` packets of these Call-IDs in the time range, but for those of addresses
+    that are left out."""
+    conditions: list[Condition] = [(_OF_CALL_IDS, [list(call_ids)]), *but(asked.but)]
+    span = (asked.begin, asked.end)
+    subject = _SUBJECTS[profile.key]
+    return Search.by_time(subject, span, conditions, limit, newest=False, by_index=True)
 
 
 def but(networks: Sequence[Network]) -> list[Condition]:

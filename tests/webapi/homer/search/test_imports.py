@@ -14,7 +14,6 @@ from aiohttp.web import Application, Request
 
 from collector.api_token import local_token
 from tests import capture_files
-from tests.fix_agent import StartServer
 from tests.fix_api import Answer, load_settings
 from tests.fix_database import Database
 from tests.receivers import StreamReceiver
@@ -25,14 +24,6 @@ from webapi.app import create_app
 
 HOUR_US = 3_600_000_000
 Client = TestClient[Request, Application]
-
-
-@pytest.fixture
-def node(start_server: StartServer) -> StreamReceiver:
-    """Takes HEP over TCP and keeps it."""
-    server = start_server("tcp")
-    assert isinstance(server, StreamReceiver)
-    return server
 
 
 @pytest.fixture
