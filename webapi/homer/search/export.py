@@ -11,6 +11,9 @@ from aiohttp import web
 from psycopg.rows import DictRow
 
 from collector.moment import to_text
+from webapi.access import audit
+from webapi.access.audit import Action
+from webapi.access.principal import author_of
 from webapi.context import CONTEXT
 from webapi.export.form import Form
 from webapi.export.handlers import search_of
@@ -59,6 +62,10 @@ async def _export(
             wanted, call_ids = await call.whole(context, connection, wanted)
     else:
         call_ids = []
+    # The gate has written down that there is an export; the path does not say of what.
+    async with context.change() as connection:
+        detail = {"call_ids": call_ids}
+        await audit.write(connection, author_of(request), Action.EXPORTED, request.path, detail)
     most = context.settings.web.max_call_messages
     export = Export(
         search_of(call_ids, most, (wanted.begin, wanted.end), packets.but(wanted.but)),

@@ -57,7 +57,8 @@ async def search_data(request: web.Request) -> web.Response:
                 complete = complete and all_searched
                 found += [(packets.micro_ts(row), _show(profile, row, names)) for row in rows]
     found.sort(key=itemgetter(0))
-    data = [row for _, row in found]
+    most = max(search.limit for search in searches)
+    data = [row for _, row in found[-most:]] if most else []
     keys = packets.keys_of(data)
     return answer.json({"total": len(data), "keys": keys, "data": data, "complete": complete}, 201)
 

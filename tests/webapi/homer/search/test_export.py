@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import pytest
+from psycopg import AsyncConnection
 
-from tests.webapi.homer.search.conftest import CALL, HOST, RANGE, START, A, Homer
+from tests.fix_database import Database
+from tests.webapi.homer.search.conftest import CALL, HOST, RANGE, START, A, B, Homer
 
 BEGINNING = {"from": (START - 1) * 1000, "to": (START + 1) * 1000}
 """A time range that the calls go beyond."""
@@ -39,3 +41,12 @@ async def test_export_has_all_legs(
     )
     assert CALL.messages[0].sip not in left_out.json
     assert CALL.messages[2].sip in left_out.json
+
+
+async def test_the_audit_log_says_what_was_exported(homer: Homer, captured: Database) -> None:
+    """The path alone does not."""
+    await homer.ask("export/call/messages/text", {"1_call": {"callid": [A]}})
+    async with await AsyncConnection.connect(captured.dsn) as connection:
+        query = "SELECT subject, detail FROM audit_log ORDER BY id DESC LIMIT 1"
+        row = await (await connection.execute(query)).fetchone()
+    assert row == ("/api/v3/export/call/messages/text", {"call_ids": [A, B]})
