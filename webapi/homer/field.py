@@ -290,8 +290,9 @@ _PACKET: Final = (
     "payload",
 )
 FIGURES: Final = (
-    *("ssrc", "source_ssrc", "packets", "octets", "packets_lost", "fraction_lost", "jitter"),
-    *("jitter_ms", "max_jitter_ms", "delta_ms", "mos", "r_factor", "direction"),
+    *("packet_type", "ssrc", "source_ssrc", "packets", "octets", "packets_lost"),
+    *("fraction_lost", "highest_seq", "jitter", "jitter_ms", "max_jitter_ms", "delta_ms", "lsr"),
+    *("dlsr", "mos", "r_factor", "direction"),
 )
 """Columns of ``rtcp_report`` that answers may show."""
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests import quality_json
 from tests.webapi.homer.search.conftest import LOG_LINE, A, B, Homer
+from webapi.homer.field import FIGURES, PROFILES
+from webapi.homer.search.report import drawable
 
 OF_A = {"1_call": {"callid": [A]}}
 
@@ -59,3 +61,42 @@ async def test_what_is_wrong_is_refused(homer: Homer, path: str) -> None:
     away = await homer.ask(path, OF_A, location={"node": ["elsewhere"]})
     assert away.status == 201
     assert LOG_LINE[:10].decode() not in str(away.json)
+
+
+_COLUMNS: dict[str, Any] = dict.fromkeys(FIGURES)
+
+
+@pytest.mark.parametrize(
+    ("payload", "drawn"),
+    [
+        (quality_json.ASTERISK_RR, quality_json.ASTERISK_RR),
+        *((payload, None) for payload in (quality_json.CAPTAGENT_SR, b"\x80\xc8", b"[1]", b"")),
+    ],
+)
+def test_charts_get_json_of_every_rtcp_packet(payload: bytes, drawn: bytes | None) -> None:
+    """As it came, or made of what was read of it."""
+    read = {"packet_type": 200, "packets": 500, "octets": 80000, "jitter": 4, "fraction_lost": 0.25}
+    row = {**_COLUMNS, **read, "packets_lost": -1}
+    raw = drawable(PROFILES["5_default"], row, payload.decode(errors="replace"))
+    if drawn is not None:
+        assert raw.encode() == drawn
+        return
+    found = orjson.loads(raw)
+    assert found["type"] == 200
+    assert found["sender_information"] == {"packets": 500, "octets": 80000}
+    assert found["report_blocks"] == [{"ia_jitter": 4, "packets_lost": -1, "fraction_lost": 64}]
+
+
+@pytest.mark.parametrize("payload", [quality_json.HORACLIFIX, quality_json.VQ_TOKENS, b"7"])
+def test_charts_get_figures_of_every_report_of_rtp(payload: bytes) -> None:
+    """Under the names that they read, whatever the source calls them."""
+    row = {**_COLUMNS, "packets": 90, "packets_lost": 10, "mos": 4.5, "jitter_ms": 3.0}
+    found = orjson.loads(drawable(PROFILES["35_default"], row, payload.decode()))
+    assert found == {
+        "TYPE": "REPORT",
+        "TOTAL_PK": 90,
+        "EXPECTED_PK": 100,
+        "PACKET_LOSS": 10,
+        "MOS": 4.5,
+        "JITTER": 3.0,
+    }
