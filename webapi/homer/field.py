@@ -191,7 +191,6 @@ _SMART_INPUT: Final = Field(
     hints={
         "form_type": "smart-input",
         "form_api": "/smart/search/tag/:hepid/:hepprofile",
-        "form_default": [],
     },
 )
 _NODE: Final = Field(

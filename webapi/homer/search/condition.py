@@ -27,10 +27,15 @@ SMART_INPUT: Final = "smartinput"
 MAX_ELEMENTS: Final = 50
 """Conditions of one search, and values of one list."""
 COMPARISONS: Final = ("=", "!=", "<", "<=", ">", ">=", "LIKE", "NOT LIKE")
+_SIGNS: Final[Mapping[str, str]] = {sign: sign.replace("!=", "<>") for sign in COMPARISONS[:6]}
 _NOT: Final = "!="
 _OR: Final = "||"
 _EMPTY: Final = ("isEmpty", "isNull")
 _DATA: Final = "data_header."
+_OURS: Final = ("id", "create_date")
+"""Fields of every profile that are no text."""
+_SAYABLE: Final = re.compile(r"[A-Za-z_][\w-]*\Z", re.ASCII)
+"""Headers for which HOMER has names of fields, with ``_`` in the place of ``-``."""
 _TRAILING_ESCAPE: Final = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
 
 
@@ -40,7 +45,9 @@ class Names:
     def __init__(self, profile: Profile, custom_headers: Sequence[str]) -> None:
         self.profile = profile
         headers = (entry.partition(":")[0].strip() for entry in custom_headers)
-        self._headers = {_plain(name): name for name in headers} if profile.is_sip else {}
+        self._headers = {
+            _plain(name): name for name in headers if profile.is_sip and _SAYABLE.match(name)
+        }
 
     def column(self, name: str) -> tuple[Field | None, sql.Composable]:
         """What the profile knows as ``name``, and SQL for it. Raises ApiError for any other."""
@@ -55,9 +62,6 @@ class Names:
             return None, sql.Identifier("ts" if name == "create_date" else name)
         message = f"there is no such field in {self.profile.key}"
         raise bad_parameter(name[:60], message)
-
-
-_OURS: Final = ("id", "create_date")
 
 
 def _plain(header: str) -> str:
@@ -157,9 +161,6 @@ def compared(
     elif field and field.type == INTEGER:
         bound = number(name, value)
     return sql.SQL(form).format(column), [bound]
-
-
-_SIGNS: Final[Mapping[str, str]] = {sign: sign.replace("!=", "<>") for sign in COMPARISONS[:6]}
 
 
 def _instant(name: str, value: str) -> datetime:

@@ -11,7 +11,6 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 from psycopg import sql
-from psycopg.rows import DictRow
 
 from webapi.context import CONTEXT
 from webapi.decode import TSHARK, decode_as
@@ -19,9 +18,10 @@ from webapi.errors import ApiError
 from webapi.export.pcap import Pcap
 from webapi.filters import Condition
 from webapi.homer import answer
-from webapi.homer.field import ID_MASK, Profile
+from webapi.homer.field import ID_MASK
 from webapi.homer.search import asked, packets
 from webapi.homer.search.asked import MAX_IDS, Asked
+from webapi.homer.search.packets import Packet
 
 _OF_IDS: Final = sql.SQL("id & %s = ANY(%s)")
 _ISUP: Final = re.compile(
@@ -34,7 +34,7 @@ _CALL: Final = "1_call"
 async def show_message(request: web.Request) -> web.Response:
     """The packets with these ids, with their text."""
     wanted = await asked.read(request)
-    found = [_show(profile, row) for profile, row in await _find(request, wanted)]
+    found = [_show(packet) for packet in await _find(request, wanted)]
     body = {"total": len(found), "keys": packets.keys_of(found), "data": found}
     return answer.json(body, 201)
 
@@ -47,13 +47,13 @@ async def decode_message(request: web.Request) -> web.Response:
     return answer.json({"total": len(data), "data": data}, 201)
 
 
-async def _find(request: web.Request, wanted: Asked) -> list[tuple[Profile, DictRow]]:
+async def _find(request: web.Request, wanted: Asked) -> list[Packet]:
     conditions: list[Condition] = [
         (_OF_IDS, [ID_MASK, [number & ID_MASK for number in wanted.ids()]])
     ]
     limit = min(MAX_IDS, max(1, wanted.limit or MAX_IDS))
     context = request.app[CONTEXT]
-    found = []
+    found: list[Packet] = []
     if wanted.is_here:
         async with context.connection() as connection:
             for profile in wanted.profiles:
@@ -62,11 +62,12 @@ async def _find(request: web.Request, wanted: Asked) -> list[tuple[Profile, Dict
                 if not complete:
                     message = "the query took longer than web.query_timeout; narrow the time range"
                     raise ApiError(503, "query_timeout", message)
-                found += [(profile, row) for row in rows]
+                found += [Packet(profile, row) for row in rows]
     return found
 
 
-def _show(profile: Profile, row: DictRow) -> dict[str, Any]:
+def _show(packet: Packet) -> dict[str, Any]:
+    profile, row = packet
     found = packets.show(profile, row)
     del found["node"], found["dbnode"]
     raw = with_isup_as_hex(row["raw"]) if profile.key == _CALL else row["raw"]

@@ -99,6 +99,18 @@ def show(profile: Profile, row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+class Packet(NamedTuple):
+    """A row, and where it is from."""
+
+    profile: Profile
+    row: DictRow
+
+
+def by_time(found: Iterable[Packet]) -> list[Packet]:
+    """In the order of capture."""
+    return sorted(found, key=lambda packet: (packet.row["ts"], packet.row["id"]))
+
+
 class Host(NamedTuple):
     """One end of a packet."""
 

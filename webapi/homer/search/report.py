@@ -55,7 +55,7 @@ async def show_logs(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     async with context.connection() as connection:
         found = await _read(context, connection, wanted, _LOG)
-    return answer.json(_table(_LOG, found), 201)
+    return await asyncio.to_thread(lambda: answer.json(_table(_LOG, found), 201))
 
 
 async def show_quality(request: web.Request) -> web.Response:

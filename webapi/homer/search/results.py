@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
+import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -16,6 +17,7 @@ from webapi.homer.field import PROFILES, Profile, short_name
 from webapi.homer.search import asked, packets, smart
 from webapi.homer.search.asked import Asked
 from webapi.homer.search.condition import Names, of_elements, texts
+from webapi.homer.search.packets import Packet
 from webapi.names.aliases import ALIASES
 from webapi.names.resolver import Resolver
 from webapi.parameters import single
@@ -45,20 +47,25 @@ async def search_data(request: web.Request) -> web.Response:
         )
         for profile in wanted.profiles
     ]
-    found: list[tuple[float, dict[str, Any]]] = []
+    found: list[Packet] = []
     complete = True
+    names = await request.app[ALIASES].resolver()
     if wanted.is_here:
-        names = await request.app[ALIASES].resolver()
         async with context.connection() as connection:
             for profile, search in zip(wanted.profiles, searches, strict=True):
                 if not search.limit:
                     continue
                 rows, all_searched = await packets.read(context, connection, search)
                 complete = complete and all_searched
-                found += [(packets.micro_ts(row), _show(profile, row, names)) for row in rows]
-    found.sort(key=itemgetter(0))
+                found += [Packet(profile, row) for row in rows]
     most = max(search.limit for search in searches)
-    data = [row for _, row in found[-most:]] if most else []
+    found = packets.by_time(found)[-most:] if most else []
+    # Of thousands of rows; other requests are answered meanwhile.
+    return await asyncio.to_thread(_table, found, names, complete)
+
+
+def _table(found: Sequence[Packet], names: Resolver, complete: bool) -> web.Response:
+    data = [_show(packet, names) for packet in found]
     keys = packets.keys_of(data)
     return answer.json({"total": len(data), "keys": keys, "data": data, "complete": complete}, 201)
 
@@ -73,7 +80,8 @@ def _limit(wanted: Asked, profile: Profile) -> int:
     return max(0, DEFAULT_LIMIT if wanted.limit is None else wanted.limit)
 
 
-def _show(profile: Profile, row: dict[str, Any], names: Resolver) -> dict[str, Any]:
+def _show(packet: Packet, names: Resolver) -> dict[str, Any]:
+    profile, row = packet
     found = packets.show(profile, row)
     found["table"] = f"hep_proto_{profile.key}"
     found["create_date"] = packets.create_date(row)

@@ -5,18 +5,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from aiohttp import web
-from psycopg.rows import DictRow
 
 from collector.hep import TYPE_LOG, TYPE_RTCP
 from webapi.context import CONTEXT
 from webapi.homer import answer
-from webapi.homer.field import PROFILES, TYPE_CDR, TYPE_ISUP, Profile
+from webapi.homer.field import PROFILES, TYPE_CDR, TYPE_ISUP
 from webapi.homer.search import asked, call, packets
 from webapi.homer.search.asked import Asked
-from webapi.homer.search.packets import Host
+from webapi.homer.search.packets import Host, Packet
 from webapi.names.aliases import ALIASES
 from webapi.names.resolver import Resolver
 
@@ -36,13 +35,6 @@ _GENERIC: Final = ("Generic", "generic")
 _COLOUR: Final = "blue"
 _BEGINNING: Final = 50
 """Characters of a packet beside its arrow."""
-
-
-class Packet(NamedTuple):
-    """One packet of a call."""
-
-    profile: Profile
-    row: DictRow
 
 
 async def show_transaction(request: web.Request) -> web.Response:
@@ -69,8 +61,7 @@ async def _read(request: web.Request, wanted: Asked) -> tuple[list[Packet], bool
             search = packets.of_calls(profile, wanted, call_ids, most + 1)
             rows, _ = await packets.read(context, connection, search)
             found += [Packet(profile, row) for row in rows]
-    found.sort(key=lambda packet: (packet.row["ts"], packet.row["id"]))
-    return found[:most], len(found) <= most
+    return packets.by_time(found)[:most], len(found) <= most
 
 
 def _show(found: Sequence[Packet], names: Resolver, complete: bool) -> web.Response:
