@@ -22,7 +22,9 @@ from webapi.errors import ApiError
 from webapi.export import handlers as export
 from webapi.export.stream import EXPORTS, Exports
 from webapi.homer import answer as homer_answer
+from webapi.homer import backends
 from webapi.homer import routes as homer
+from webapi.homer.backends import BACKENDS, Backends
 from webapi.imports import handlers as imports
 from webapi.imports.handlers import RUNNING
 from webapi.live import handlers as live
@@ -142,6 +144,7 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     app[TRACING] = Tracing(app[CONTEXT])
     app[EXPORTS] = Exports(settings.web.exports)
     app[RUNNING] = set()
+    app[BACKENDS] = Backends(settings.backends)
     app[LIVE] = Live(app[CONTEXT], app[ALIASES])
     app[DESCRIPTION] = Description(app)
     app[TSHARK] = Tshark(settings.web.tshark, settings.web.tshark_timeout)
@@ -149,6 +152,7 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     app.on_shutdown.append(live.end)
     app.cleanup_ctx.append(_database)
     app.cleanup_ctx.append(gate.keep)
+    app.cleanup_ctx.append(backends.keep)
     app.cleanup_ctx.append(backend.keep)
     app.cleanup_ctx.append(flow.keep)
     if watch_proxies:

@@ -22,7 +22,7 @@ from webapi.errors import ApiError
 
 _SCRAPER: Final = Principal("metrics", scopes=frozenset({Scope.READ}))
 _CSRF: Final = "X-CSRF-Token"
-_AUTH_TOKEN: Final = "Auth-Token"
+_HOMERS_HEADER: Final = "Auth-Token"
 """In which HOMER's clients send an API token."""
 _INSTEAD: Final = {Need.IN_PERSON: Scope.ADMIN, Need.SCRAPE: Scope.READ}
 """The right that is as good."""
@@ -48,8 +48,8 @@ class Gate:
             return NOBODY
         if "Authorization" in request.headers:
             return await self._bearer(request, client, need)
-        if _AUTH_TOKEN in request.headers:
-            given = request.headers[_AUTH_TOKEN].strip()
+        if _HOMERS_HEADER in request.headers:
+            given = request.headers[_HOMERS_HEADER].strip()
             return _known(await tokens.find(self._context, given, client.address))
         is_free = need is not Need.SCRAPE or not self._settings.metrics_token
         if need is Need.SCRAPE and client.here and is_free:

@@ -66,8 +66,10 @@ def guid(request: web.Request) -> UUID:
 
 
 def check_no_link(request: web.Request) -> None:
-    """Raise ApiError 403 when a browser may have come by a link: some of HOMER's GETs change things,
-    and those need a header, not a cookie."""
+    """Raise ApiError 403 when a browser may have come by a link.
+
+    Some of HOMER's GETs change things: those need a header, which no link has.
+    """
     if not ("Authorization" in request.headers or "Auth-Token" in request.headers):
         message = "this changes something: send the header Authorization, not a cookie"
         raise ApiError(403, "session_required", message)

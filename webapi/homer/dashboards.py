@@ -33,8 +33,7 @@ async def list_dashboards(request: web.Request) -> web.Response:
     principal = principal_of(request)
     found = await user_setting.dashboards(request.app[CONTEXT], principal.user_id)
     shown = {
-        name: _entry(name, data, principal.username)
-        for name, data in stock.dashboards().items()
+        name: _entry(name, data, principal.username) for name, data in stock.dashboards().items()
     }
     # One's own come first there and count most.
     for row in reversed(found):

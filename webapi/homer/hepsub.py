@@ -29,9 +29,7 @@ _QUESTION: Final = {
 QUESTIONS: Final = Mappings(
     "hepsub",
     [
-        built_in(
-            *("hepsub", 1, profile), {"hep_alias": "SIP", "version": 1, "mapping": _QUESTION}
-        )
+        built_in(*("hepsub", 1, profile), {"hep_alias": "SIP", "version": 1, "mapping": _QUESTION})
         for profile in ("default", "call", "registration")
     ],
 )

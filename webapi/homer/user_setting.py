@@ -84,11 +84,11 @@ async def add(connection: AsyncConnection[DictRow], values: Mapping[str, Any]) -
         message = f"a user has at most {MOST} settings and dashboards; delete one first"
         raise ApiError(409, "too_many_settings", message)
     try:
-        row = await (await connection.execute(_INSERT, values)).fetchone()
+        cursor = await connection.execute(_INSERT, values)
     except errors.UniqueViolation:
         raise _exists() from None
-    assert row is not None
-    return str(row["guid"])
+    (added,) = await cursor.fetchall()
+    return str(added["guid"])
 
 
 async def change(connection: AsyncConnection[DictRow], values: Mapping[str, Any]) -> None:

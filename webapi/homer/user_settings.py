@@ -88,9 +88,7 @@ async def _reachable(request: web.Request) -> DictRow:
     return row
 
 
-async def _values(
-    request: web.Request, given: Mapping[str, Any], user_id: int
-) -> dict[str, Any]:
+async def _values(request: web.Request, given: Mapping[str, Any], user_id: int) -> dict[str, Any]:
     """Columns. Only an administrator says whose it is."""
     if given.get("username") and Scope.ADMIN in principal_of(request).scopes:
         name = fields.text(given, "username", users.MAX_NAME)

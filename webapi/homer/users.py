@@ -32,9 +32,7 @@ ADMINS: Final = ("usergroup", "enabled")
 _MAX_TEXT: Final = 200
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\Z")
 
-DEPARTMENTS: Final = sql.SQL(
-    "SELECT user_id, department FROM homer_user WHERE user_id = ANY(%s)"
-)
+DEPARTMENTS: Final = sql.SQL("SELECT user_id, department FROM homer_user WHERE user_id = ANY(%s)")
 _SET_DEPARTMENT: Final = sql.SQL(
     "INSERT INTO homer_user (user_id, department) VALUES (%s, %s)"
     " ON CONFLICT (user_id) DO UPDATE SET department = excluded.department"

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Requests to Prometheus, Loki and Grafana: to the configured base and below it, nowhere else.
+
+No redirect is followed, no proxy of the environment is used, and an answer is JSON of a bounded
+size. What a client says stands in the query, percent-encoded, or in a path as a checked word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+from aiohttp import BasicAuth, ClientError, ClientSession, DummyCookieJar, web
+from yarl import URL
+
+from collector.log import LOGGER, one_line
+from collector.settings.backends import Backends as Settings
+from webapi.change import JSON
+from webapi.errors import ApiError
+
+PROMETHEUS: Final = "Prometheus"
+LOKI: Final = "Loki"
+GRAFANA: Final = "Grafana"
+AGENT: Final = "the agent"
+WORD: Final = re.compile(r"[A-Za-z0-9_:-]{1,128}\Z")
+"""What may stand in a path: no dots, no slashes, no percent signs."""
+_REDIRECT: Final = range(300, 400)
+_SHOWN: Final = 200
+
+Query = Sequence[tuple[str, str]]
+
+
+class RefusedError(ApiError):
+    """The other side has answered with an error."""
+
+    def __init__(self, name: str, status: int, body: bytes) -> None:
+        text = one_line(body[:_SHOWN].decode(errors="replace"))
+        super().__init__(400, "backend_refused", f"{name} says {status}: {text}")
+        self.answered = status
+
+
+class Backends:
+    """Of one application."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._bases = {
+            PROMETHEUS: settings.prometheus,
+            LOKI: settings.loki,
+            GRAFANA: settings.grafana,
+        }
+        self._session: ClientSession | None = None
+
+    def is_there(self, name: str) -> bool:
+        """Whether it is configured."""
+        return bool(self._bases[name])
+
+    async def get(self, name: str, path: Sequence[str], query: Query = ()) -> Any:
+        """What it answers at this path below its base, as JSON.
+
+        Raises ApiError 400 without such a service, for a path of other words and when it refuses,
+        and 502 when it cannot be reached, takes too long, or answers with something else.
+        """
+        body = await self._ask(name, self._url(name, path), query)
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise ApiError(502, "backend_failed", f"{name} does not answer with JSON") from None
+
+    async def ask_agent(self, place: str, path: str, question: bytes) -> bytes:
+        """What the agent at ``place`` answers to this JSON; ``place`` is scheme, host and port.
+
+        Raises ApiError 400 unless it is one of ``backends.agents``, and 502 as ``get``.
+        """
+        if place not in self._settings.agents:
+            message = f"{place} is none of backends.agents, so it is not asked"
+            raise ApiError(400, "no_backend", message)
+        return await self._ask(AGENT, URL(place).with_path(path), (), question)
+
+    async def _ask(self, name: str, url: URL, query: Query, question: bytes | None = None) -> bytes:
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                status, body = await self._fetch(name, url, query, question)
+        except TimeoutError:
+            message = f"{name} took longer than {self._settings.timeout:g} s (backends.timeout)"
+            raise ApiError(502, "backend_failed", message) from None
+        except (ClientError, OSError, ValueError) as error:
+            LOGGER.warning("%s: %s", name, one_line(str(error) or type(error).__name__))
+            raise ApiError(502, "backend_failed", f"{name} cannot be reached") from None
+        if status in _REDIRECT:
+            raise ApiError(502, "backend_failed", f"{name} answers with a redirect ({status})")
+        if status != web.HTTPOk.status_code:
+            raise RefusedError(name, status, body)
+        return body
+
+    async def close(self) -> None:
+        """End the connections."""
+        if self._session:
+            await self._session.close()
+
+    def _url(self, name: str, path: Sequence[str]) -> URL:
+        base = self._bases[name]
+        if not base:
+            verb = "configured" if name == GRAFANA else "enabled"
+            raise ApiError(400, "no_backend", f"{name} service is not {verb}")
+        for part in path:
+            if not WORD.match(part):
+                raise ApiError(400, "bad_parameter", "only letters, digits, _ - and : in a path")
+        return URL(base.rstrip("/") + "/" + "/".join(path))
+
+    async def _fetch(
+        self, name: str, url: URL, query: Query, question: bytes | None
+    ) -> tuple[int, bytes]:
+        if self._session is None:
+            self._session = ClientSession(cookie_jar=DummyCookieJar(), trust_env=False)
+        async with self._session.request(
+            "GET" if question is None else "POST",
+            url,
+            params=list(query),
+            data=question,
+            headers=self._headers(name),
+            auth=self._auth(name),
+            allow_redirects=False,
+        ) as answer:
+            body = bytearray()
+            async for chunk in answer.content.iter_any():
+                body += chunk
+                if len(body) > self._settings.max_bytes:
+                    most = self._settings.max_bytes
+                    message = f"{name} answers with more than {most} bytes (backends.max_bytes)"
+                    raise ApiError(502, "backend_failed", message)
+            return answer.status, bytes(body)
+
+    def _auth(self, name: str) -> BasicAuth | None:
+        settings = self._settings
+        known = {
+            PROMETHEUS: (settings.prometheus_user, settings.prometheus_password),
+            LOKI: (settings.loki_user, settings.loki_password),
+        }
+        user, password = known.get(name, ("", ""))
+        return BasicAuth(user, password, "utf-8") if user else None
+
+    def _headers(self, name: str) -> Mapping[str, str]:
+        token = self._settings.grafana_token
+        if name == AGENT:
+            return {"Content-Type": JSON}
+        return {"Authorization": f"Bearer {token}"} if name == GRAFANA and token else {}
+
+
+def data_of(found: Any) -> list[Any]:
+    """The list ``data`` of an answer of Prometheus or Loki; empty for anything else."""
+    data = found.get("data") if isinstance(found, dict) else None
+    return data if isinstance(data, list) else []
+
+
+BACKENDS: Final = web.AppKey("backends", Backends)
+
+
+async def keep(app: web.Application) -> AsyncIterator[None]:
+    """For ``cleanup_ctx``."""
+    yield
+    await app[BACKENDS].close()
