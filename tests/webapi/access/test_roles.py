@@ -69,7 +69,9 @@ def test_only_sign_in_and_share_links_need_nothing() -> None:
         ("GET", "/api/v1/sign-in"),
         ("GET", "/api/v1/oauth2/{provider}"),
         ("GET", "/api/v1/oauth2/{provider}/callback"),
+        ("GET", "/api/v3/auth/type/list"),
         ("POST", "/api/v1/sign-in"),
+        ("POST", "/api/v3/auth"),
     ]
 
 
