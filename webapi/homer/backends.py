@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
-from aiohttp import BasicAuth, ClientError, ClientSession, DummyCookieJar, web
+from aiohttp import ClientError, ClientSession, DummyCookieJar, encode_basic_auth, web
 from yarl import URL
 
 from collector.log import LOGGER, one_line
@@ -122,7 +122,6 @@ class Backends:
             params=list(query),
             data=question,
             headers=self._headers(name),
-            auth=self._auth(name),
             allow_redirects=False,
         ) as answer:
             body = bytearray()
@@ -134,20 +133,18 @@ class Backends:
                     raise ApiError(502, "backend_failed", message)
             return answer.status, bytes(body)
 
-    def _auth(self, name: str) -> BasicAuth | None:
-        settings = self._settings
-        known = {
-            PROMETHEUS: (settings.prometheus_user, settings.prometheus_password),
-            LOKI: (settings.loki_user, settings.loki_password),
-        }
-        user, password = known.get(name, ("", ""))
-        return BasicAuth(user, password, "utf-8") if user else None
-
     def _headers(self, name: str) -> Mapping[str, str]:
-        token = self._settings.grafana_token
+        settings = self._settings
         if name == AGENT:
             return {"Content-Type": JSON}
-        return {"Authorization": f"Bearer {token}"} if name == GRAFANA and token else {}
+        if name == GRAFANA:
+            token = settings.grafana_token
+            return {"Authorization": f"Bearer {token}"} if token else {}
+        user, password = {
+            PROMETHEUS: (settings.prometheus_user, settings.prometheus_password),
+            LOKI: (settings.loki_user, settings.loki_password),
+        }[name]
+        return {"Authorization": encode_basic_auth(user, password)} if user else {}
 
 
 def data_of(found: Any) -> list[Any]:

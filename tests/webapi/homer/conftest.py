@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from ipaddress import ip_address
 from typing import Any
 
@@ -102,7 +102,7 @@ class Homer:
 
 
 @pytest.fixture(scope="module")
-def peopled(shared_database: Database, password_hash: str) -> Iterator[Database]:
+def peopled(shared_database: Database, password_hash: str) -> Database:
     """The module's database with the users."""
     with psycopg.connect(shared_database.dsn, autocommit=True) as connection:
         for role in Role:
@@ -111,7 +111,7 @@ def peopled(shared_database: Database, password_hash: str) -> Iterator[Database]
                 " VALUES (%s, %s, %s, %s, %s)",
                 (role, password_hash, role, f"{role}@example.com", f"{role.title()} O'Hara"),
             )
-    yield shared_database
+    return shared_database
 
 
 @pytest.fixture

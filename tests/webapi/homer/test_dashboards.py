@@ -17,8 +17,8 @@ STORED = {"total": 3, **OK}
 STOCK = ["home", "registration", "smartsearch"]
 
 
-def _board(name: str, **more: Any) -> dict[str, Any]:
-    return {"id": name, "name": name.upper(), "param": name, "type": 1, "weight": 10, **more}
+def _board(id_: str, **more: Any) -> dict[str, Any]:
+    return {"id": id_, "name": id_.upper(), "param": id_, "type": 1, "weight": 10, **more}
 
 
 async def _menu(ui: Ui) -> dict[str, dict[str, Any]]:
