@@ -119,7 +119,7 @@ async def test_names_and_series_of_prometheus(reader: Ui, other: Other) -> None:
     assert answer == (201, [shown])
     assert other.paths == [
         "/prom/api/v1/label/__name__/values",
-        "/prom/api/v1/series?match[]=up",
+        "/prom/api/v1/series?match%5B%5D=up",
     ]
     assert await reader.post("prometheus/data", {}) == (201, {})
 
