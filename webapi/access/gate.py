@@ -59,7 +59,7 @@ class Gate:
             principal = await sessions.find(self._context, secret)
             if principal:
                 if request.method not in SAFE:
-                    _check_csrf(request, secret)
+                    check_csrf(request, secret)
                 return principal
             if not self.is_off:
                 raise ApiError(401, "session_over", "the session is over: sign in again")
@@ -114,7 +114,8 @@ def check(principal: Principal, need: Scope | Need) -> None:
     raise ApiError(403, "not_allowed", message)
 
 
-def _check_csrf(request: web.Request, secret: str) -> None:
+def check_csrf(request: web.Request, secret: str) -> None:
+    """Raise ApiError 403 unless the request has the CSRF token of the session with this secret."""
     given = request.headers.get(_CSRF, "")
     expected = sessions.csrf_token(secret)
     if not hmac.compare_digest(given.encode(errors="replace"), expected.encode()):

@@ -13,6 +13,8 @@ from psycopg.types.json import Jsonb
 
 from webapi import change
 from webapi.access import fields
+from webapi.access.gate import check_csrf
+from webapi.access.principal import principal_of
 from webapi.errors import ApiError
 
 MAX_DOCUMENT: Final = 256 << 10
@@ -68,11 +70,10 @@ def guid(request: web.Request) -> UUID:
 def check_no_link(request: web.Request) -> None:
     """Raise ApiError 403 when a browser may have come by a link.
 
-    Some of HOMER's GETs change things: those need a header, which no link has.
+    Some of HOMER's GETs change things. With a cookie they need the CSRF token as changes do.
     """
     if not ("Authorization" in request.headers or "Auth-Token" in request.headers):
-        message = "this changes something: send the header Authorization, not a cookie"
-        raise ApiError(403, "session_required", message)
+        check_csrf(request, principal_of(request).secret)
 
 
 def unknown() -> ApiError:
