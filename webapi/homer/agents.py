@@ -24,7 +24,7 @@ from webapi.access.principal import author_of
 from webapi.context import CONTEXT
 from webapi.errors import ApiError
 from webapi.homer import answer, body
-from webapi.homer.backends import BACKENDS
+from webapi.homer.backends import BACKENDS, document
 from webapi.homer.hepsub import QUESTIONS
 from webapi.homer.span import span_of
 
@@ -125,10 +125,7 @@ async def ask_agent(request: web.Request) -> web.Response:
         disposition = f"attachment; filename=export-{row['uuid']}.pcap"
         headers = {"Content-Disposition": disposition}
         return web.Response(body=found, content_type="application/octet-stream", headers=headers)
-    try:
-        data = orjson.loads(found)
-    except orjson.JSONDecodeError:
-        raise ApiError(502, "backend_failed", "the agent does not answer with JSON") from None
+    data = document("the agent", found)
     shown = {"message": "request answer", "node": row["node"], "uuid": row["uuid"], "data": data}
     return answer.json(shown)
 

@@ -1,33 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Requests to Prometheus, Loki and Grafana: to the configured base and below it, nowhere else.
 
-No redirect is followed, no proxy of the environment is used, and an answer is JSON of a bounded
-size. What a client says stands in the query, percent-encoded, or in a path as a checked word.
+No redirect is followed, no proxy of the environment is used, and an answer has a bounded size. What
+a client says stands in the query, percent-encoded, or in a path as a checked word.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
-from aiohttp import ClientError, ClientSession, DummyCookieJar, encode_basic_auth, web
+from aiohttp import encode_basic_auth, web
 from yarl import URL
 
 from collector.log import LOGGER, one_line
 from collector.settings.backends import Backends as Settings
 from webapi.change import JSON
 from webapi.errors import ApiError
+from webapi.sign_in.fetch import Fetcher, FetchError
 
 PROMETHEUS: Final = "Prometheus"
 LOKI: Final = "Loki"
 GRAFANA: Final = "Grafana"
-AGENT: Final = "the agent"
 WORD: Final = re.compile(r"[A-Za-z0-9_:-]{1,128}\Z")
 """What may stand in a path: no dots, no slashes, no percent signs."""
-_REDIRECT: Final = range(300, 400)
+_AGENT: Final = "the agent"
 _SHOWN: Final = 200
 
 Query = Sequence[tuple[str, str]]
@@ -52,7 +51,7 @@ class Backends:
             LOKI: settings.loki,
             GRAFANA: settings.grafana,
         }
-        self._session: ClientSession | None = None
+        self._fetcher = Fetcher(settings.timeout, most=settings.max_bytes)
 
     def is_there(self, name: str) -> bool:
         """Whether it is configured."""
@@ -64,11 +63,14 @@ class Backends:
         Raises ApiError 400 without such a service, for a path of other words and when it refuses,
         and 502 when it cannot be reached, takes too long, or answers with something else.
         """
-        body = await self._ask(name, self._url(name, path), query)
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError:
-            raise ApiError(502, "backend_failed", f"{name} does not answer with JSON") from None
+        base = self._bases[name]
+        if not base:
+            verb = "configured" if name == GRAFANA else "enabled"
+            raise ApiError(400, "no_backend", f"{name} service is not {verb}")
+        if not all(map(WORD.match, path)):
+            raise ApiError(400, "bad_parameter", "only letters, digits, _ - and : in a path")
+        url = URL(base.rstrip("/") + "/" + "/".join(path))
+        return document(name, await self._ask(name, "GET", url, params=list(query)))
 
     async def ask_agent(self, place: str, path: str, question: bytes) -> bytes:
         """What the agent at ``place`` answers to this JSON; ``place`` is scheme, host and port.
@@ -78,64 +80,30 @@ class Backends:
         if place not in self._settings.agents:
             message = f"{place} is none of backends.agents, so it is not asked"
             raise ApiError(400, "no_backend", message)
-        return await self._ask(AGENT, URL(place).with_path(path), (), question)
+        return await self._ask(_AGENT, "POST", URL(place).with_path(path), data=question)
 
-    async def _ask(self, name: str, url: URL, query: Query, question: bytes | None = None) -> bytes:
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._fetcher.close()
+
+    async def _ask(self, name: str, method: str, url: URL, **options: Any) -> bytes:
         try:
-            async with asyncio.timeout(self._settings.timeout):
-                status, body = await self._fetch(name, url, query, question)
-        except TimeoutError:
-            message = f"{name} took longer than {self._settings.timeout:g} s (backends.timeout)"
-            raise ApiError(502, "backend_failed", message) from None
-        except (ClientError, OSError, ValueError) as error:
-            LOGGER.warning("%s: %s", name, one_line(str(error) or type(error).__name__))
-            raise ApiError(502, "backend_failed", f"{name} cannot be reached") from None
-        if status in _REDIRECT:
+            status, body = await self._fetcher.fetch(
+                method, url, headers=self._headers(name), **options
+            )
+        except FetchError as error:
+            LOGGER.warning("%s: %s", name, one_line(str(error)))
+            message = f"{name} does not answer as it should; the log has more"
+            raise ApiError(502, "backend_failed", message) from error
+        if 300 <= status < 400:
             raise ApiError(502, "backend_failed", f"{name} answers with a redirect ({status})")
         if status != web.HTTPOk.status_code:
             raise RefusedError(name, status, body)
         return body
 
-    async def close(self) -> None:
-        """End the connections."""
-        if self._session:
-            await self._session.close()
-
-    def _url(self, name: str, path: Sequence[str]) -> URL:
-        base = self._bases[name]
-        if not base:
-            verb = "configured" if name == GRAFANA else "enabled"
-            raise ApiError(400, "no_backend", f"{name} service is not {verb}")
-        for part in path:
-            if not WORD.match(part):
-                raise ApiError(400, "bad_parameter", "only letters, digits, _ - and : in a path")
-        return URL(base.rstrip("/") + "/" + "/".join(path))
-
-    async def _fetch(
-        self, name: str, url: URL, query: Query, question: bytes | None
-    ) -> tuple[int, bytes]:
-        if self._session is None:
-            self._session = ClientSession(cookie_jar=DummyCookieJar(), trust_env=False)
-        async with self._session.request(
-            "GET" if question is None else "POST",
-            url,
-            params=list(query),
-            data=question,
-            headers=self._headers(name),
-            allow_redirects=False,
-        ) as answer:
-            body = bytearray()
-            async for chunk in answer.content.iter_any():
-                body += chunk
-                if len(body) > self._settings.max_bytes:
-                    most = self._settings.max_bytes
-                    message = f"{name} answers with more than {most} bytes (backends.max_bytes)"
-                    raise ApiError(502, "backend_failed", message)
-            return answer.status, bytes(body)
-
     def _headers(self, name: str) -> Mapping[str, str]:
         settings = self._settings
-        if name == AGENT:
+        if name == _AGENT:
             return {"Content-Type": JSON}
         if name == GRAFANA:
             token = settings.grafana_token
@@ -145,6 +113,14 @@ class Backends:
             LOKI: (settings.loki_user, settings.loki_password),
         }[name]
         return {"Authorization": encode_basic_auth(user, password)} if user else {}
+
+
+def document(name: str, body: bytes) -> Any:
+    """An answer as JSON. Raises ApiError 502."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise ApiError(502, "backend_failed", f"{name} does not answer with JSON") from None
 
 
 def data_of(found: Any) -> list[Any]:

@@ -16,6 +16,7 @@ from webapi.homer import (
     mapping,
     metrics,
     modules,
+    oauth2,
     sign_in,
     tokens,
     user_settings,
@@ -26,6 +27,8 @@ from webapi.homer.search import routes as search
 ROUTES: Final = (
     *search.ROUTES,
     ("/api/v3/auth/type/list", sign_in.list_types),
+    ("/api/v3/oauth2/redirect/{provider}", oauth2.start),
+    (oauth2.CALLBACK, oauth2.come_back),
     ("/api/v3/users", users.list_users),
     # Before the route of one user, whose guid may be anything else.
     ("/api/v3/users/groups", users.list_groups),
@@ -74,6 +77,7 @@ ROUTES: Final = (
 CHANGES: Final = (
     *search.CHANGES,
     ("POST", "/api/v3/auth", sign_in.sign_in),
+    ("POST", "/api/v3/oauth2/token", oauth2.exchange),
     ("POST", "/api/v3/users", users.add_user),
     ("PUT", "/api/v3/users/{guid}", users.change_user),
     ("DELETE", "/api/v3/users/{guid}", users.remove_user),

@@ -32,7 +32,7 @@ async def test_an_alias_from_first_to_last(admin: Ui, user: Ui) -> None:
     """Made, listed, changed, deleted, each with 201."""
     made = await admin.post("alias", {**PBX, "version": 1, "guid": str(uuid4())})
     assert (made.status, made.json["message"]) == (201, "successfully created alias")
-    assert UUID(made.json["data"])
+    assert UUID(made.json["data"]).version == 4
     (row,) = await _all(user)
     assert {name: row[name] for name in PBX} == PBX
     assert (row["guid"], isinstance(row["id"], int)) == (made.json["data"], True)

@@ -20,7 +20,6 @@ from tests.webapi.homer.conftest import Homer, OpenHomer, Ui
 
 SPAN = {"from": 1_700_000_000_000, "to": 1_700_000_600_000}
 MATRIX = {"resultType": "matrix", "result": [{"metric": {}, "values": [[1, "2"]]}]}
-OFF = {"data": {}}
 
 
 class Other:
@@ -215,7 +214,10 @@ async def test_nobody_there(open_homer: OpenHomer) -> None:
     homer = await open_homer(BACKENDS_LOKI="http://127.0.0.1:1", BACKENDS_TIMEOUT="1s")
     ui = await homer.signed_in("user")
     answer = await ui.get("search/remote/label")
-    assert answer == (502, {"data": {}, "message": "Loki cannot be reached"})
+    assert answer == (
+        502,
+        {"data": {}, "message": "Loki does not answer as it should; the log has more"},
+    )
 
 
 async def test_what_an_administrator_stores_is_no_target(linked: Homer, other: Other) -> None:

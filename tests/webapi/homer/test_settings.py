@@ -43,7 +43,7 @@ async def test_the_advanced_settings_that_are_there_from_the_start(user: Ui) -> 
     assert rows["export", "transaction"]["data"]["openwindow"] is False
     for row in rows.values():
         assert set(row) == {"guid", "partid", "category", "param", "data"}
-        assert UUID(row["guid"])
+        assert UUID(row["guid"]).version == 4
 
 
 async def test_an_advanced_setting_from_first_to_last(admin: Ui) -> None:

@@ -45,7 +45,7 @@ async def test_the_answer_to_a_right_password(homer: Homer) -> None:
     assert answer.status == 201
     assert set(answer.json) == {"token", "scope", "user"}
     assert answer.json["user"] == {"admin": True}
-    assert UUID(answer.json["scope"])
+    assert UUID(answer.json["scope"]).version == 8
     assert jwt.get_unverified_header(answer.json["token"])["alg"] == "HS256"
     found = claims(answer.json["token"])
     assert found["username"] == "admin"
