@@ -69,8 +69,6 @@ def test_only_sign_in_and_share_links_need_nothing() -> None:
         ("GET", "/api/v1/shared/{token}"),
         ("GET", "/api/v1/shared/{token}/export.pcap"),
         ("GET", "/api/v1/sign-in"),
-        ("GET", "/api/v1/oauth2/{provider}"),
-        ("GET", "/api/v1/oauth2/{provider}/callback"),
         ("GET", "/api/v3/auth/type/list"),
         ("GET", "/api/v3/oauth2/auth/{provider}"),
         ("GET", "/api/v3/oauth2/redirect/{provider}"),
