@@ -25,6 +25,14 @@ _READER_WRITES: Final = (
     "GRANT INSERT, DELETE, UPDATE (last_used_at, idle_expires_at) ON web_session TO {}",
     "GRANT INSERT, DELETE, UPDATE (last_used_at) ON api_token TO {}",
     "GRANT INSERT ON audit_log TO {}",
+    "GRANT INSERT, DELETE, UPDATE (department) ON homer_user TO {}",
+    "GRANT INSERT, DELETE, UPDATE (partid, category, param, data) ON homer_setting TO {}",
+    (
+        "GRANT INSERT, DELETE, UPDATE (user_id, partid, category, param, data)"
+        " ON homer_user_setting TO {}"
+    ),
+    "GRANT INSERT, DELETE, UPDATE (hepid, profile, document) ON homer_mapping TO {}",
+    "GRANT INSERT, DELETE, UPDATE (expires_at, document) ON homer_agent TO {}",
     (
         "GRANT INSERT, DELETE, UPDATE (name, network, port, capture_node, type, capture_id,"
         " enabled, changed_at) ON alias TO {}"

@@ -140,6 +140,14 @@ def start_server() -> Iterator[StartServer]:
         server.stop()
 
 
+@pytest.fixture
+def node(start_server: StartServer) -> StreamReceiver:
+    """In the place of a capture node: takes HEP over TCP and keeps it."""
+    server = start_server("tcp")
+    assert isinstance(server, StreamReceiver)
+    return server
+
+
 def write_pcap(path: Path, frames: Iterable[bytes], *, step_us: int = 1000) -> Path:
     """A capture file of Ethernet frames, so many µs apart."""
     with path.open("wb") as file:

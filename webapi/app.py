@@ -21,6 +21,10 @@ from webapi.decode import TSHARK
 from webapi.errors import ApiError
 from webapi.export import handlers as export
 from webapi.export.stream import EXPORTS, Exports
+from webapi.homer import answer as homer_answer
+from webapi.homer import backends
+from webapi.homer import routes as homer
+from webapi.homer.backends import BACKENDS, Backends
 from webapi.imports import handlers as imports
 from webapi.imports.handlers import RUNNING
 from webapi.live import handlers as live
@@ -140,6 +144,7 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     app[TRACING] = Tracing(app[CONTEXT])
     app[EXPORTS] = Exports(settings.web.exports)
     app[RUNNING] = set()
+    app[BACKENDS] = Backends(settings.backends)
     app[LIVE] = Live(app[CONTEXT], app[ALIASES])
     app[DESCRIPTION] = Description(app)
     app[TSHARK] = Tshark(settings.web.tshark, settings.web.tshark_timeout)
@@ -147,13 +152,15 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     app.on_shutdown.append(live.end)
     app.cleanup_ctx.append(_database)
     app.cleanup_ctx.append(gate.keep)
+    app.cleanup_ctx.append(backends.keep)
     app.cleanup_ctx.append(backend.keep)
     app.cleanup_ctx.append(flow.keep)
     if watch_proxies:
         app.cleanup_ctx.append(watch)
-    for path, handler in ROUTES:
+    routes, changes = (homer.ROUTES, homer.CHANGES) if settings.web.homer else ((), ())
+    for path, handler in (*ROUTES, *routes):
         app.router.add_get(path, handler)
-    for method, path, handler in CHANGES:
+    for method, path, handler in (*CHANGES, *changes):
         app.router.add_route(method, path, handler)
     return app
 
@@ -166,22 +173,30 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
 
 @web.middleware
 async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Every error in the one JSON shape."""
+    """Every error in the one JSON shape, or in HOMER's."""
     response: web.StreamResponse
     try:
         response = await handler(request)
     except ApiError as error:
-        response = error.response()
+        response = _shaped(request, error)
     except web.HTTPException as error:
         code = (error.reason or "error").lower().replace(" ", "_")
         message = f"{request.method} {request.path} is not part of this API"
-        response = ApiError(error.status, code, message).response()
+        response = _shaped(request, ApiError(error.status, code, message))
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
     except Exception:  # noqa: BLE001 (the client must get the one shape, the log the trace)
         LOGGER.exception("%s %s", request.method, masked(request.path))
-        response = ApiError(500, "internal", "a fault in the service; its log has more").response()
+        message = "a fault in the service; its log has more"
+        response = _shaped(request, ApiError(500, "internal", message))
     return response
+
+
+def _shaped(request: web.Request, error: ApiError) -> web.Response:
+    is_homer = request.app[CONTEXT].settings.web.homer
+    if is_homer and request.path.startswith(homer_answer.PREFIX):
+        return homer_answer.failure(request, error)
+    return error.response()
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:

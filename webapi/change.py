@@ -41,11 +41,11 @@ def parse_json(body: bytes) -> Any:
         raise ApiError(400, "bad_json", f"the body is not JSON: {error}") from None
 
 
-async def read_object(request: web.Request) -> dict[str, Any]:
-    """The body, a JSON object. Raises ApiError 400, 408, 413 or 415."""
+async def read_object(request: web.Request, most: int = MAX_BODY) -> dict[str, Any]:
+    """The body, a JSON object, ``most`` bytes at most. Raises ApiError 400, 408, 413 or 415."""
     if request.content_type != JSON:
         raise ApiError(415, "not_json", f"needs the header Content-Type: {JSON}")
-    found = parse_json(await read_body(request))
+    found = parse_json(await read_body(request, most))
     if not isinstance(found, dict):
         raise ApiError(400, "bad_json", "the body is not a JSON object")
     return found

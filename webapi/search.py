@@ -123,6 +123,33 @@ class Search:
             ),
         )
 
+    @classmethod
+    def by_time(
+        cls,
+        subject: Subject,
+        span: tuple[datetime, datetime],
+        found: list[Condition],
+        limit: int,
+        *,
+        newest: bool,
+        by_index: bool,
+        payload: bool = True,
+    ) -> Search:
+        """The first or the newest rows within ``span``. ``by_index``: the conditions have an index
+        that finds rows in all times."""
+        return cls(
+            subject,
+            *span,
+            found,
+            subject.time,
+            newest,
+            limit,
+            cursor=None,
+            payload=payload,
+            sliced=not by_index,
+            indexed=by_index,
+        )
+
     @property
     def sort_text(self) -> str:
         """The parameter's value."""

@@ -50,6 +50,8 @@ REGISTRATIONS: Final = {
     "successes": f"{_REGISTER} AND status_class = 2",
     "failures": f"{_REGISTER} AND status_class BETWEEN 3 AND 6",
 }
+"""Counts of messages, and which they are."""
+_SUMS: Final = sql.SQL("sum(messages)::bigint AS messages, sum(octets)::bigint AS octets")
 _GAUGES: Final = {
     "attempts": ("attempts", "Legs", 1),
     "answered": ("answered", "Answered", 1),
@@ -156,14 +158,18 @@ async def show_stats(request: web.Request) -> web.Response:
 def _step(parameters: Mapping[str, str], range_s: float) -> int:
     """Seconds, a multiple of a minute."""
     if "step" not in parameters:
-        fitting = (step for step in _STEPS if range_s / step <= _POINTS)
-        return next(fitting, _STEPS[-1])
+        return fitting_step(range_s)
     step = duration("step", parameters["step"])
     if not step or step % _MINUTE:
         raise bad_parameter("step", "must be a multiple of one minute")
     if range_s / step > MAX_POINTS:
         raise bad_parameter("step", f"makes more than {MAX_POINTS} points")
     return int(step)
+
+
+def fitting_step(range_s: float) -> int:
+    """Seconds of a step that makes a good chart of a range; longest a day."""
+    return next((step for step in _STEPS if range_s / step <= _POINTS), _STEPS[-1])
 
 
 def calls_query(by: str, *, stepped: bool) -> sql.Composed:
@@ -201,11 +207,12 @@ def registrations_query(by: tuple[str, ...]) -> sql.Composed:
 
 def messages_query(by: tuple[str, ...]) -> sql.Composed:
     """Messages by method and class of the response."""
-    return _minutes_query(
-        ("time", *by, "method", "status_class"),
-        sql.SQL("sum(messages)::bigint AS messages, sum(octets)::bigint AS octets"),
-        sql.SQL(""),
-    )
+    return _minutes_query(("time", *by, "method", "status_class"), _SUMS, sql.SQL(""))
+
+
+def totals_query() -> sql.Composed:
+    """Messages, all together."""
+    return _minutes_query(("time",), _SUMS, sql.SQL(""))
 
 
 def _minutes_query(

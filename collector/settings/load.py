@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from collector.errors import SettingsError
+from collector.settings.backends import conflicts as backends_conflicts
 from collector.settings.endpoint import ENCRYPTED, UDP, parse_endpoint
 from collector.settings.links import conflicts as links_conflicts
 from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
@@ -151,6 +152,7 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     yield from web_conflicts(settings.web, settings.tls)
     yield from share_conflicts(settings.share)
     yield from links_conflicts(settings.links)
+    yield from backends_conflicts(settings.backends)
     yield from sign_in_conflicts(settings.web.sign_in, settings.ldap, settings.http_auth)
     yield from oauth2_conflicts(settings.oauth2)
     interval = settings.partition.interval

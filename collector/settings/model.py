@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from collector.settings.backends import Backends
 from collector.settings.links import Links
 from collector.settings.oauth2 import OAuth2
 from collector.settings.receiving import HepSettings, Journal, Node, Senders, Tls
@@ -50,6 +51,7 @@ class Settings(Section, frozen=True):
     ldap: Ldap = Ldap()
     http_auth: HttpAuth = HttpAuth()
     oauth2: OAuth2 = OAuth2()
+    backends: Backends = Backends()
     trace: Trace = Trace()
 
 

@@ -70,6 +70,12 @@ class Web(Section, frozen=True):
             pattern=r"^(internal|ldap|http|off)$",
         ),
     ] = "internal"
+    homer: Annotated[
+        bool,
+        setting(
+            "Whether HOMER's API is served below /api/v3, for its user interface and for scripts."
+        ),
+    ] = True
     session_idle: Annotated[
         float, setting("A session that is not used for so long ends.", unit="s", ge=60, le=30 * DAY)
     ] = 4 * 3600.0

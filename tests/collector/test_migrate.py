@@ -124,6 +124,7 @@ async def test_the_reader_reads_and_does_not_write(database: Database) -> None:
     assert written == {
         *("trace_rule", "web_user", "web_session", "api_token", "audit_log"),
         *("alias", "alias_version", "saved_search", "share_link"),
+        *("homer_user", "homer_setting", "homer_user_setting", "homer_mapping", "homer_agent"),
     }
 
 
@@ -145,6 +146,8 @@ async def test_the_reader_reads_and_does_not_write(database: Database) -> None:
         "UPDATE api_token SET expires_at = now()",
         "UPDATE audit_log SET username = 'x'",
         "DELETE FROM audit_log",
+        "UPDATE web_secret SET secret = sha256('x')",
+        "DELETE FROM web_secret",
         "TRUNCATE audit_log",
         "UPDATE alias SET guid = gen_random_uuid()",
         "DELETE FROM alias_version",

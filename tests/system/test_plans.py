@@ -20,6 +20,8 @@ from tests.plan import HOUR, NOW, Plan, explain, make_day
 from tests.sip_text import packet, request
 from webapi import calls, search
 from webapi.export import handlers
+from webapi.homer.field import PROFILES, Profile
+from webapi.homer.search import asked, packets
 from webapi.search import Cursor, Search
 from webapi.subject import EVENTS, MESSAGES, OF_CALL_ID, REPORTS, Subject
 
@@ -124,6 +126,26 @@ async def test_the_export_of_a_call_uses_the_call_id_index(filled: Connection) -
     for wanted in (first, later):
         statement, values = search.build(wanted, wanted.begin, wanted.end, 500)
         _assert_call_id_index(await explain(filled, statement, values))
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=list(PROFILES))
+async def test_homers_profiles_are_read_as_the_tables_themselves(
+    filled: Connection, profile: Profile
+) -> None:
+    """Their names and expressions hinder neither pruning nor the indexes for time and Call-ID."""
+    end = int(NOW.timestamp() * 1000)
+    span = {"from": end - 7_200_000, "to": end - 1}
+    wanted = asked.parse({"timestamp": span, "param": {"search": {profile.key: {}}}})
+    by_time = packets.newest(profile, wanted, [], 100, payload=True)
+    begin, end_of_slice = next(iter(search.slices(by_time)))
+    plan = await explain(filled, *search.build(by_time, begin, end_of_slice, 100))
+    assert plan.partitions <= {"1100", "default"}
+    assert any("_ts" in name for name in plan.indexes), plan.indexes
+    of_calls = packets.of_calls(profile, wanted, ["3-7@x", "4-7@x"], 100)
+    plan = await explain(filled, *search.build(of_calls, wanted.begin, wanted.end, 100))
+    assert not plan.scans_whole
+    assert plan.partitions <= {"1000", "1100", "default"}
+    assert all(name.endswith("call_id_idx") for name in plan.indexes), plan.indexes
 
 
 def _assert_call_id_index(plan: Plan) -> None:

@@ -36,6 +36,9 @@ class Action(StrEnum):
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 (not a password)
     TRACE_RULE_ADDED = "trace_rule_added"
     TRACE_RULE_REMOVED = "trace_rule_removed"
+    SETTING_ADDED = "setting_added"
+    SETTING_CHANGED = "setting_changed"
+    SETTING_REMOVED = "setting_removed"
     EXPORTED = "exported"
     IMPORTED = "imported"
     ALIAS_ADDED = "alias_added"

@@ -10,7 +10,8 @@ from typing import Final
 from aiohttp import web
 
 from collector.settings.web import SIGN_IN_OFF
-from webapi.access import sessions, tokens
+from webapi.access import json_web_token, sessions, tokens
+from webapi.access.json_web_token import JsonWebTokens
 from webapi.access.origin import SAFE, Origins
 from webapi.access.passwords import Passwords
 from webapi.access.principal import NOBODY, Client, Principal
@@ -21,6 +22,8 @@ from webapi.errors import ApiError
 
 _SCRAPER: Final = Principal("metrics", scopes=frozenset({Scope.READ}))
 _CSRF: Final = "X-CSRF-Token"
+_HOMERS_HEADER: Final = "Auth-Token"
+"""In which HOMER's clients send an API token."""
 _INSTEAD: Final = {Need.IN_PERSON: Scope.ADMIN, Need.SCRAPE: Scope.READ}
 """The right that is as good."""
 
@@ -34,6 +37,7 @@ class Gate:
         self.origins = Origins(self._settings.reverse_proxies)
         self.passwords = Passwords()
         self.throttle = Throttle(self._settings)
+        self.json_web_tokens = JsonWebTokens(context)
 
     async def identify(self, request: web.Request, client: Client, need: Scope | Need) -> Principal:
         """Who it is; ``NOBODY`` if it shows nothing.
@@ -44,6 +48,9 @@ class Gate:
             return NOBODY
         if "Authorization" in request.headers:
             return await self._bearer(request, client, need)
+        if _HOMERS_HEADER in request.headers:
+            given = request.headers[_HOMERS_HEADER].strip()
+            return _known(await tokens.find(self._context, given, client.address))
         is_free = need is not Need.SCRAPE or not self._settings.metrics_token
         if need is Need.SCRAPE and client.here and is_free:
             return _SCRAPER
@@ -52,7 +59,7 @@ class Gate:
             principal = await sessions.find(self._context, secret)
             if principal:
                 if request.method not in SAFE:
-                    _check_csrf(request, secret)
+                    check_csrf(request, secret)
                 return principal
             if not self.is_off:
                 raise ApiError(401, "session_over", "the session is over: sign in again")
@@ -74,11 +81,16 @@ class Gate:
             and hmac.compare_digest(token.encode(errors="replace"), expected.encode())
         ):
             return _SCRAPER
-        principal = await tokens.find(self._context, token, client.address) if token else None
-        if principal is None:
-            message = "the API token is unknown, has expired or was revoked"
-            raise ApiError(401, "bad_token", message)
-        return principal
+        if json_web_token.is_one(token):
+            return _known(await self.json_web_tokens.find(token))
+        return _known(await tokens.find(self._context, token, client.address))
+
+
+def _known(principal: Principal | None) -> Principal:
+    if principal is None:
+        message = "the API token is unknown, has expired or was revoked"
+        raise ApiError(401, "bad_token", message)
+    return principal
 
 
 def check(principal: Principal, need: Scope | Need) -> None:
@@ -102,7 +114,8 @@ def check(principal: Principal, need: Scope | Need) -> None:
     raise ApiError(403, "not_allowed", message)
 
 
-def _check_csrf(request: web.Request, secret: str) -> None:
+def check_csrf(request: web.Request, secret: str) -> None:
+    """Raise ApiError 403 unless the request has the CSRF token of the session with this secret."""
     given = request.headers.get(_CSRF, "")
     expected = sessions.csrf_token(secret)
     if not hmac.compare_digest(given.encode(errors="replace"), expected.encode()):

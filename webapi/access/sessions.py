@@ -89,10 +89,18 @@ def csrf_token(token: str) -> str:
 
 
 async def begin(
-    connection: AsyncConnection[DictRow], user_id: int, client: Client, agent: str, settings: Web
+    connection: AsyncConnection[DictRow],
+    user_id: int,
+    client: Client,
+    agent: str,
+    settings: Web,
+    token: str = "",
 ) -> str:
-    """A new session; returns its token. Beyond ``web.sessions_per_user`` the oldest end."""
-    token = secrets.token_urlsafe(_BYTES)
+    """A new session; returns its token. Beyond ``web.sessions_per_user`` the oldest end.
+
+    ``token`` is one that somebody else made, just as hard to guess.
+    """
+    token = token or secrets.token_urlsafe(_BYTES)
     await connection.execute(
         _INSERT,
         (

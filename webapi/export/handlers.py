@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -24,6 +24,7 @@ from webapi.export.pcap import Pcap, PcapNg
 from webapi.export.stream import EXPORTS, Export, send
 from webapi.export.table import Table
 from webapi.export.text import Text
+from webapi.filters import Condition
 from webapi.legs import Legs, find
 from webapi.names.aliases import ALIASES
 from webapi.names.resolver import Resolver
@@ -150,21 +151,15 @@ async def calls_table(request: web.Request) -> web.StreamResponse:
     return await _found(request, CALLS, _TABLE)
 
 
-def search_of(ids: list[str], limit: int) -> Search:
-    """All messages with these Call-IDs, in the order of capture."""
-    return Search(
-        MESSAGES,
-        EARLIEST,
-        LATEST,
-        conditions=[(_OF_CALL, [ids])],
-        sort=MESSAGES.time,
-        descending=False,
-        limit=limit,
-        cursor=None,
-        payload=True,
-        sliced=False,
-        indexed=True,
-    )
+def search_of(
+    ids: list[str],
+    limit: int,
+    span: tuple[datetime, datetime] = (EARLIEST, LATEST),
+    beside: Sequence[Condition] = (),
+) -> Search:
+    """All messages with these Call-IDs, in the order of capture, that fulfil what is ``beside``."""
+    found = [(_OF_CALL, [ids]), *beside]
+    return Search.by_time(MESSAGES, span, found, limit, newest=False, by_index=True)
 
 
 async def _found(request: web.Request, subject: Subject, kind: _Kind) -> web.StreamResponse:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Requests to systems that know people: JSON, of bounded size and time, and no redirects."""
+"""Requests to other systems: answers of bounded size and time, mostly JSON, and no redirects."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 from aiohttp import ClientError, ClientSession, DummyCookieJar, TCPConnector
+from yarl import URL
 
 MAX_ANSWER: Final = 1 << 20
 """Bytes."""
@@ -22,9 +23,12 @@ class FetchError(Exception):
 class Fetcher:
     """Of one system."""
 
-    def __init__(self, timeout_s: float, ca: str = "", *, verify: bool = True) -> None:
-        """Raises OSError when ``ca``, a PEM file, cannot be read."""
+    def __init__(
+        self, timeout_s: float, ca: str = "", *, verify: bool = True, most: int = MAX_ANSWER
+    ) -> None:
+        """Answers have ``most`` bytes. Raises OSError when ``ca``, a PEM file, cannot be read."""
         self._timeout_s = timeout_s
+        self._most = most
         self._tls = ssl.create_default_context(cafile=ca) if ca and verify else verify
         self._session: ClientSession | None = None
 
@@ -45,6 +49,14 @@ class Fetcher:
 
         Raises FetchError without an answer.
         """
+        status, body = await self.fetch(method, url, **options)
+        try:
+            return status, orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return status, None
+
+    async def fetch(self, method: str, url: str | URL, **options: Any) -> tuple[int, bytes]:
+        """Status and body. Raises FetchError as ``ask``."""
         headers = {"Accept": "application/json", **(options.pop("headers", None) or {})}
         try:
             async with (
@@ -56,18 +68,15 @@ class Fetcher:
                 body = bytearray()
                 async for chunk in response.content.iter_any():
                     body += chunk
-                    if len(body) > MAX_ANSWER:
-                        message = f"the answer has more than {MAX_ANSWER} bytes"
+                    if len(body) > self._most:
+                        message = f"the answer has more than {self._most} bytes"
                         raise FetchError(message)
         except TimeoutError:
             message = f"no answer within {self._timeout_s:g} s"
             raise FetchError(message) from None
         except (ClientError, OSError, ValueError) as error:
             raise FetchError(str(error) or type(error).__name__) from error
-        try:
-            return response.status, orjson.loads(bytes(body))
-        except orjson.JSONDecodeError:
-            return response.status, None
+        return response.status, bytes(body)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A receiver of HEP in the place of the capture node, and files for it."""
+"""Imports into a receiver of HEP in the place of the capture node."""
 
 from __future__ import annotations
 
@@ -13,19 +13,10 @@ import pytest
 
 from collector import hep, settings
 from collector.hep import Hep
-from tests.fix_agent import StartServer
 from tests.receivers import StreamReceiver
 from webapi.imports import job, process
 
 RunImport = Callable[..., Awaitable[dict[str, Any]]]
-
-
-@pytest.fixture
-def node(start_server: StartServer) -> StreamReceiver:
-    """Takes HEP over TCP and keeps it."""
-    server = start_server("tcp")
-    assert isinstance(server, StreamReceiver)
-    return server
 
 
 @pytest.fixture

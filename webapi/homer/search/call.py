@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The legs that belong to the Call-IDs of a request, and the time that they took.
+
+HOMER looks for further legs by rules over the packets' fields. Here they are known: the links
+between legs are stored with the calls.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import timedelta
+from operator import itemgetter
+
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+
+from webapi.calls import CALL
+from webapi.context import Context
+from webapi.homer.search.asked import Asked
+from webapi.legs import find
+
+_US = timedelta(microseconds=1)
+
+
+async def whole(
+    context: Context, connection: AsyncConnection[DictRow], asked: Asked
+) -> tuple[Asked, list[str]]:
+    """The Call-IDs of all legs, and the request with its time range widened to all of them.
+
+    A Call-ID of no call, as that of a registration, stands for itself, in the range as asked.
+    """
+    wanted = asked.call_ids()
+    known = dict.fromkeys(wanted)
+    begin, end = asked.begin, asked.end
+    deadline = time.monotonic() + context.settings.web.query_timeout
+    followed: set[str] = set()
+    for call_id in wanted:
+        if call_id in followed or time.monotonic() > deadline:
+            continue
+        rows = await context.query(connection, CALL, (call_id,), prepare=True)
+        met = [row for row in rows if row["started_at"] < asked.end and row["last_at"] >= begin]
+        if not met:
+            continue
+        # One who uses a Call-ID again gets the last of those calls.
+        legs = await find(context, connection, max(met, key=itemgetter("started_at")))
+        followed.update(legs.ids(guessed=False))
+        known |= dict.fromkeys(legs.ids(guessed=False))
+        begin = min(begin, *(row["started_at"] for row in legs.rows))
+        end = max(end, *(row["last_at"] + _US for row in legs.rows))
+    return replace(asked, begin=begin, end=end), list(known)
