@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
+import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 from psycopg import AsyncConnection
@@ -31,6 +33,7 @@ START: Final = to_us(CALL.begins) / 1e6
 """Seconds since 1970."""
 RANGE: Final = {"from": (START - 60) * 1000, "to": (START + 60) * 1000}
 LOG_LINE: Final = b"a line of a log <b>\xff"
+FOLDER: Final = Path(__file__).parent
 HOST: Final = {"Host": "127.0.0.1:9080"}
 
 
@@ -67,9 +70,16 @@ def captured(shared_database: Database) -> Database:
     return shared_database
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a module share a loop, as they share the application."""
+    for item in items:
+        if item.path.parent == FOLDER and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def homer(captured: Database) -> AsyncIterator[Homer]:
-    """Who asks, with few rows in an answer."""
+    """Who asks; the application has no state that tests change."""
     app = create_app(load_settings(captured, SIP_CUSTOM_HEADERS='["X-Tenant"]'))
     async with TestClient(TestServer(app)) as client:
         yield Homer(client)

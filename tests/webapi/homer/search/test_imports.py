@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiohttp import FormData
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
@@ -26,7 +27,7 @@ HOUR_US = 3_600_000_000
 Client = TestClient[Request, Application]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def client(shared_database: Database, node: StreamReceiver) -> AsyncIterator[Client]:
     """HOMER's API with that node, as somebody who may import."""
     loaded = load_settings(

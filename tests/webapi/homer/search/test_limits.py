@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pytest
+import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 from psycopg import AsyncConnection
 
@@ -31,7 +32,7 @@ BODIES: Final[list[Any]] = [
 ]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def small(captured: Database) -> AsyncIterator[Homer]:
     """Who asks where answers have few rows."""
     loaded = load_settings(captured, WEB_MAX_ROWS="2", WEB_MAX_CALL_MESSAGES="3")

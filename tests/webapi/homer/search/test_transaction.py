@@ -19,6 +19,7 @@ from tests.webapi.homer.search.conftest import (
     B,
     Homer,
 )
+from webapi.names.aliases import ALIASES
 
 MESSAGE = {
     **dict.fromkeys(("id", "create_date", "create_ts", "srcPort", "dstPort", "protocol"), int),
@@ -143,11 +144,14 @@ async def test_hosts_have_the_names_of_aliases(homer: Homer, captured: Database)
         await connection.execute(
             "INSERT INTO alias (name, network, port) VALUES ('pbx', '192.0.2.50/32', 5060)"
         )
+        known = homer.client.app[ALIASES]
+        known.changed()
         try:
             data = (await _open(homer, A)).json["data"]
             rows = (await homer.find("1_call", ("sid", A))).json["data"]
         finally:
             await connection.execute("DELETE FROM alias")
+            known.changed()
     assert data["alias"]["192.0.2.50:5060"] == "pbx"
     assert data["alias"]["192.0.2.50:5070"] == "192.0.2.50:5070"
     assert data["calldata"][0]["aliasDst"] == rows[0]["aliasDst"] == "pbx"
