@@ -15,6 +15,8 @@ from tests.fix_api import Get, store
 from tests.fix_database import Database
 from tests.fix_live import Serve, Stream, message
 
+pytestmark = pytest.mark.one_database
+
 Connection = AsyncConnection[TupleRow]
 END = 99
 """CSeq of a message after which no other is expected."""
