@@ -2,6 +2,7 @@
 """Fixtures are named files beside this one."""
 
 pytest_plugins = [
+    "tests.workers",
     "tests.fix_database",
     "tests.fix_journal",
     "tests.fix_mounts",
