@@ -40,6 +40,9 @@ lint: install-dev ## style and types
 fuzz: install-dev ## a million mutated packets and messages through the codecs
 	@$(PYTHON) -m tests.fuzz
 
+audit: install-dev ## known vulnerabilities of what we depend on
+	@$(PYTHON) -m tests.audit
+
 docs: install-dev ## write the pages that are made from the code
 	@$(PYTHON) -m collector dump-config --sample > kemiscope.sample.toml
 	@$(PYTHON) -m collector dump-config --markdown > docs/settings.md
@@ -50,4 +53,4 @@ docs: install-dev ## write the pages that are made from the code
 bench: install-dev ## measure, beside Kamailio's own sipcapture; results in bench/results
 	@$(PYTHON) -m bench
 
-.PHONY: help run stop status demo doctor install install-tools install-dev test lint fuzz docs bench
+.PHONY: help run stop status demo doctor install install-tools install-dev test lint fuzz audit docs bench

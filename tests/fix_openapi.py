@@ -56,6 +56,18 @@ def _validator(method: str, path: str, status: int) -> Draft202012Validator:
     )
 
 
+def sample(schema: Any) -> Any:
+    """A value that the description allows."""
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "oneOf" in schema:
+        return sample(schema["oneOf"][0])
+    if schema["type"] == "array":
+        return [sample(schema["items"])]
+    samples = {"string": "x" * 12, "boolean": True, "integer": 1, "number": 1, "object": {}}
+    return samples[schema["type"]]
+
+
 def fault(request: web.Request, response: web.StreamResponse) -> str:
     """What the description does not say of this answer; empty when it is as it should be."""
     resource = request.match_info.route.resource

@@ -15,7 +15,7 @@ from collector.api_token import SHARE_PREFIX, new_token
 from stack.ports import free_port
 from tests.fix_api import load_settings
 from tests.fix_database import Database
-from webapi.app import ROUTES, create_app
+from webapi.app import CHANGES, ROUTES, create_app
 from webapi.context import CONTEXT
 
 pytestmark = pytest.mark.one_database
@@ -25,21 +25,29 @@ Client = TestClient[Request, Application]
 
 
 def _paths() -> list[str]:
+    return [_path(path) for path, _ in ROUTES]
+
+
+def _path(path: str) -> str:
     values = {"{call_id}": "x@y", "{id}": "1", "{token}": SHARE_PREFIX + "x" * 43}
-    paths = [path for path, _ in ROUTES]
     for name, value in values.items():
-        paths = [path.replace(name, value) for path in paths]
-    return paths
+        path = path.replace(name, value)
+    return path
 
 
-@pytest.mark.parametrize("path", _paths())
-async def test_every_answer_has_the_security_headers(client: Client, path: str) -> None:
-    """No sniffing, no framing, no caching of captured calls."""
-    answer = await client.get(path, headers=HOST)
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Server"] == "kemiscope"  # and no versions
-    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-    assert answer.headers["Cache-Control"] == "no-store"
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"])
+async def test_every_answer_has_the_security_headers(client: Client, method: str) -> None:
+    """No sniffing, no framing, no caching of captured calls, on every path with every method."""
+    for path in {*_paths(), *(_path(path) for _, path, _ in CHANGES), "/nothing"}:
+        async with client.request(method, path, headers=HOST) as answer:
+            headers = answer.headers
+        assert headers["X-Content-Type-Options"] == "nosniff", path
+        assert headers["Server"] == "kemiscope", path  # and no versions
+        policy = headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'"), path
+        assert "frame-ancestors 'none'" in policy, path
+        assert headers["Referrer-Policy"] == "no-referrer", path
+        assert headers["Cache-Control"] == "no-store", path
 
 
 @pytest.mark.parametrize("path", _paths())

@@ -13,17 +13,20 @@ from typing import Final, NamedTuple
 
 import psycopg
 import pytest
+import requests
 from aiohttp import web
 from psycopg import AsyncConnection
 
+from collector.api_token import new_token
 from collector.settings import Settings
 from stack.ports import free_port
 from tests import flow
+from tests.fix_access import PASSWORD
 from tests.fix_api import load_settings, store
 from tests.fix_calls import Ingests
 from tests.fix_database import Database
 from tests.senders import SENDERS
-from webapi.access.roles import Role
+from webapi.access.roles import NEEDS, SCOPES, Need, Role
 from webapi.app import create_app
 from webapi.live import handlers as live
 
@@ -37,6 +40,34 @@ class Served(NamedTuple):
 
     url: str
     database: Database
+
+
+class Asking:
+    """Somebody with a session; another one when it has ended."""
+
+    def __init__(self, served: Served, role: Role) -> None:
+        self._url = served.url
+        self._role = role
+        self._session: requests.Session | None = None
+
+    def session(self) -> requests.Session:
+        """Signed in."""
+        if self._session is None:
+            self._session = requests.Session()
+            who = {"username": self._role.value, "password": PASSWORD}
+            answer = self._session.post(f"{self._url}/api/v1/sign-in", json=who, timeout=30)
+            assert answer.status_code == 200, answer.text
+            self._session.headers["X-CSRF-Token"] = answer.json()["csrf_token"]
+        return self._session
+
+    def may(self, method: str, path: str) -> bool:
+        """Whether the table of rights lets this person do it."""
+        need = NEEDS[method.upper(), path]
+        return isinstance(need, Need) or need in SCOPES[self._role]
+
+    def sign_in_again(self) -> None:
+        """Before the next request."""
+        self._session = None
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +111,10 @@ def served(filled: Database) -> Iterator[Served]:
         WEB_SIGN_IN="internal",
         WEB_SIGN_IN_FAILURES="1000",
         WEB_LISTEN=f"127.0.0.1:{port}",
+        # Nobody is there: rules are made all the same.
+        TRACE_PROXIES=f"edge=http://127.0.0.1:{free_port()}",
+        TRACE_TOKEN=new_token(),
+        TRACE_REQUEST_TIMEOUT="1",
     )
     with pytest.MonkeyPatch.context() as patch, _running(settings, port):
         patch.setattr(live, "LIFETIME_S", 0.0)

@@ -10,7 +10,7 @@ import pytest
 
 from collector.settings import Settings
 from tests.fix_access import Person, Site
-from tests.fix_openapi import description, differences, operations
+from tests.fix_openapi import description, differences, operations, sample
 from webapi.app import create_app
 from webapi.openapi.handlers import routes
 from webapi.openapi.operation import JSON
@@ -68,7 +68,7 @@ async def test_each_field_of_a_body_is_described_and_each_described_one_is_read(
         schema = OPERATIONS[method, path].body[JSON]
         error = await _refused(admin, method, path, {"no_such": 1})
         assert _known(error["message"]) == set(schema["properties"]), (method, path)
-        whole = {name: _sample(field) for name, field in schema["properties"].items()}
+        whole = {name: sample(field) for name, field in schema["properties"].items()}
         for name in schema["required"]:
             fewer = {other: value for other, value in whole.items() if other != name}
             error = await _refused(admin, method, path, fewer)
@@ -80,18 +80,6 @@ async def _refused(person: Person, method: str, path: str, body: Any) -> dict[st
     assert answer.status == 422, (method, path, answer)
     found: dict[str, Any] = answer.json["error"]
     return found
-
-
-def _sample(schema: Any) -> Any:
-    """A value that the description allows."""
-    if "enum" in schema:
-        return schema["enum"][0]
-    if "oneOf" in schema:
-        return _sample(schema["oneOf"][0])
-    if schema["type"] == "array":
-        return [_sample(schema["items"])]
-    samples = {"string": "x" * 12, "boolean": True, "integer": 1, "number": 1, "object": {}}
-    return samples[schema["type"]]
 
 
 async def test_an_answer_that_is_not_as_described_is_found(

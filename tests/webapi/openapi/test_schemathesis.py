@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
-import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
@@ -19,10 +18,9 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
-from tests.fix_access import PASSWORD
 from tests.fix_openapi import description
-from tests.webapi.openapi.conftest import Served
-from webapi.access.roles import NEEDS, SCOPES, Need, Role
+from tests.webapi.openapi.conftest import Asking, Served
+from webapi.access.roles import Role
 
 CHECKS: Final = [
     not_a_server_error,
@@ -56,34 +54,6 @@ _KINDS: Final = [
     # Where nothing can be given, nothing wrong can.
     if mode is GenerationMode.POSITIVE or one.path_parameters or one.query or one.body
 ]
-
-
-class Asking:
-    """Somebody with a session; another one when it has ended."""
-
-    def __init__(self, served: Served, role: Role) -> None:
-        self._url = served.url
-        self._role = role
-        self._session: requests.Session | None = None
-
-    def session(self) -> requests.Session:
-        """Signed in."""
-        if self._session is None:
-            self._session = requests.Session()
-            who = {"username": self._role.value, "password": PASSWORD}
-            answer = self._session.post(f"{self._url}/api/v1/sign-in", json=who, timeout=30)
-            assert answer.status_code == 200, answer.text
-            self._session.headers["X-CSRF-Token"] = answer.json()["csrf_token"]
-        return self._session
-
-    def may(self, method: str, path: str) -> bool:
-        """Whether the table of rights lets this person do it."""
-        need = NEEDS[method.upper(), path]
-        return isinstance(need, Need) or need in SCOPES[self._role]
-
-    def sign_in_again(self) -> None:
-        """Before the next request."""
-        self._session = None
 
 
 @pytest.fixture(scope="module", params=[Role.ADMIN, Role.USER])
