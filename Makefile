@@ -48,7 +48,6 @@ docs: install-dev ## write the pages that are made from the code
 	@$(PYTHON) -m collector dump-config --markdown > docs/settings.md
 	@$(PYTHON) -m collector causes --markdown > docs/causes.md
 	@$(PYTHON) -m agent.flags.markdown > docs/flags.md
-	@$(PYTHON) -m webapi openapi > docs/openapi.json
 
 bench: install-dev ## measure, beside Kamailio's own sipcapture; results in bench/results
 	@$(PYTHON) -m bench

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``GET /api/v1/openapi.json``, and the same as a file of the documentation."""
+"""``GET /api/v1/openapi.json``, and the same as a file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def show_description(request: web.Request) -> web.Response:
 
 
 def page(app: web.Application) -> str:
-    """The same for the documentation."""
+    """The same as a file to read."""
     found = orjson.loads(app[DESCRIPTION].made)
     return orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n"
 
