@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
+from collections import deque
+from typing import Final
 
 from collector.settings.endpoint import Endpoint
 from stack.errors import StackError
+
+_REMEMBERED: Final = 64
+"""Ports that a process holds for itself; whoever asked for earlier ones listens there by now."""
+_reserved: Final[deque[int]] = deque()
 
 
 def is_free(endpoint: Endpoint) -> bool:
@@ -27,7 +34,10 @@ def check_free(endpoint: Endpoint, setting: str) -> None:
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0.1") -> int:
-    """A port that is free at this moment, below the range of outgoing connections."""
+    """A port that is free at this moment, below the range of outgoing connections.
+
+    No other process gets it from here before this one has asked for many more, or has ended.
+    """
     for _ in range(100):
         with socket.socket(socket.AF_INET, kind) as probe:
             probe.bind((host, 0))
@@ -41,11 +51,23 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0
             ):
                 stream.bind((host, candidate))
                 datagram.bind((host, candidate))
+                _reserve(candidate)
         except OSError:
             continue
         return candidate
     message = "no free port was found"
     raise StackError(message)
+
+
+def _reserve(port: int) -> None:
+    """Raise OSError if somebody has it."""
+    # A name in the abstract namespace of unix(7): it leaves no file behind, goes with its process,
+    # and belongs to the network namespace, as the ports do.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as name:
+        name.bind(f"\0kemiscope-port-{port}")
+        _reserved.append(name.detach())
+    if len(_reserved) > _REMEMBERED:
+        os.close(_reserved.popleft())
 
 
 def _bind_error(endpoint: Endpoint) -> OSError | None:

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A real PostgreSQL for tests of single modules: one server, a fresh database for each test."""
+"""A real PostgreSQL for tests of single modules: one server, and a database that has no rows."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Final, NamedTuple
 
 import psycopg
 import pytest
 from psycopg import AsyncConnection, sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from collector import migrate
@@ -20,12 +20,52 @@ from stack.postgres import Cluster
 
 _numbers = itertools.count()
 
+_EMPTY: Final = """
+DO $$
+DECLARE
+    name text;
+    filled boolean;
+BEGIN
+    PERFORM pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid();
+    SET LOCAL session_replication_role TO replica;  -- no triggers: those of foreign keys above all
+    FOR name IN SELECT oid::regclass FROM pg_class
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND oid > {newest}
+    LOOP
+        EXECUTE format('DROP TABLE %s', name);
+    END LOOP;
+    FOR name IN SELECT oid::regclass FROM pg_class
+        WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
+            AND NOT relispartition AND relname <> 'schema_migration'
+    LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s)', name) INTO filled;
+        IF filled THEN
+            EXECUTE format('DELETE FROM %s', name);
+        END IF;
+    END LOOP;
+    FOR name IN SELECT sequencename::regclass FROM pg_sequences
+        WHERE schemaname = 'public' AND last_value IS NOT NULL
+    LOOP
+        EXECUTE format('ALTER SEQUENCE %s RESTART', name);
+    END LOOP;
+END
+$$
+"""
+"""Rows, partitions and numbers as in the template, in a fraction of the time of a new database."""
+
 
 class Database(NamedTuple):
     """One database; ``dsn`` writes, ``reader_dsn`` reads."""
 
     dsn: str
     reader_dsn: str
+
+
+class Emptied(NamedTuple):
+    """A database that is used again."""
+
+    database: Database
+    empty: Callable[[], object]
 
 
 @pytest.fixture(scope="session")
@@ -64,10 +104,32 @@ def empty_database(cluster: Cluster) -> Iterator[Database]:
     yield from _fresh(cluster, "template0")
 
 
+@pytest.fixture(scope="module")
+def emptied_database(cluster: Cluster, shared_database: Database) -> Iterator[Emptied]:
+    """``shared_database``, and how to empty it."""
+    name = conninfo_to_dict(shared_database.dsn)["dbname"]
+    dsn = make_conninfo(cluster.dsn("kemiscope_admin"), dbname=name)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        row = connection.execute("SELECT max(oid) FROM pg_class").fetchone()
+        assert row
+        statement = sql.SQL(_EMPTY).format(newest=sql.Literal(row[0]))
+        yield Emptied(shared_database, lambda: connection.execute(statement))
+
+
 @pytest.fixture
-def database(cluster: Cluster, template: str) -> Iterator[Database]:
-    """A database with the schema of this version."""
-    yield from _fresh(cluster, template)
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database with the schema of this version, without rows.
+
+    It is new, or that of the module where this has the mark ``one_database``: its tests change
+    rows and partitions, and those that change more have the mark ``own_database``.
+    """
+    marks = {mark.name for mark in request.node.iter_markers()}
+    if "one_database" in marks and "own_database" not in marks:
+        emptied: Emptied = request.getfixturevalue("emptied_database")
+        yield emptied.database
+        emptied.empty()
+    else:
+        yield from _fresh(request.getfixturevalue("cluster"), request.getfixturevalue("template"))
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from psycopg.rows import TupleRow
 from tests.call_rows import CALL_START, add_answered, add_call, add_failed
 from tests.fix_api import Get
 
+pytestmark = pytest.mark.one_database
+
 Connection = AsyncConnection[TupleRow]
 FROM, TO = "2026-11-23T09:00:00Z", "2026-11-23T12:00:00Z"
 

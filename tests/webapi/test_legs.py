@@ -19,6 +19,8 @@ from tests.sip_text import packet, request
 from webapi.app import create_app
 from webapi.legs import MAX_GUESSES, MAX_HOPS, MAX_LEGS
 
+pytestmark = pytest.mark.one_database
+
 START = 1_790_000_000.0
 Connection = AsyncConnection[TupleRow]
 

@@ -13,6 +13,8 @@ from tests.fix_api import Get, store
 from tests.quality_json import HORACLIFIX, VQ_TOKENS
 from tests.sip_text import packet
 
+pytestmark = pytest.mark.one_database
+
 START = 1_790_000_000.0
 Connection = AsyncConnection[TupleRow]
 

@@ -16,6 +16,8 @@ from tests.fix_api import Get, load_settings, store
 from tests.fix_database import Database
 from tests.sip_text import packet, request
 
+pytestmark = pytest.mark.one_database
+
 PATH = "/api/v1/messages"
 START = 1_790_000_000.0
 

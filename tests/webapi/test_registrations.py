@@ -12,6 +12,8 @@ from psycopg.rows import TupleRow
 from tests.call_rows import add_registration
 from tests.fix_api import Get
 
+pytestmark = pytest.mark.one_database
+
 Connection = AsyncConnection[TupleRow]
 FROM, TO = "2026-11-23T09:00:00Z", "2026-11-23T12:00:00Z"
 AN_AGE = 10**9

@@ -17,6 +17,8 @@ from tests.fix_api import Answer, Get, store
 from tests.sip_text import packet, request
 from webapi import kpi
 
+pytestmark = pytest.mark.one_database
+
 Connection = AsyncConnection[TupleRow]
 PEERS = Peers(["carrier=203.0.113.0/24", "pbx=198.51.100.2"])
 

@@ -15,6 +15,8 @@ from tests.fix_calls import LATER_US, SECOND_NODE, Ingests, Row, copies, repeats
 from tests.flow import NODE, Flow
 from tests.flow_rows import call_row, registration_row
 
+pytestmark = pytest.mark.one_database
+
 Connection = AsyncConnection[TupleRow]
 NAMES = flow.names()
 REQUEST_MISSING = ("setup-begun-late", "clocks-apart")

@@ -14,6 +14,8 @@ from collector.api_token import digest
 from tests.fix_access import HOST, PASSWORD, OpenSite, Person, Site
 from webapi.access.audit import Action
 
+pytestmark = pytest.mark.one_database
+
 Connection = AsyncConnection[TupleRow]
 NEW = {"username": "Anna.B", "role": "support", "email": "anna@example.com", "full_name": "Anna B"}
 
@@ -308,6 +310,7 @@ async def test_a_name_that_would_do_harm_in_the_log(site: Site) -> None:
     assert [row["username"] for row in log] == [" [31mroot   "]
 
 
+@pytest.mark.own_database
 async def test_an_export_that_cannot_be_written_down_is_not_made(
     site: Site, connection: Connection
 ) -> None:

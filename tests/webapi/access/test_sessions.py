@@ -12,6 +12,8 @@ from psycopg.rows import TupleRow
 from collector.api_token import digest
 from tests.fix_access import OpenSite, Site
 
+pytestmark = pytest.mark.one_database
+
 Connection = AsyncConnection[TupleRow]
 OVER = (401, "session_over")
 

@@ -15,6 +15,8 @@ from tests.fix_access import PASSWORD, OpenSite, Person, Site
 from webapi.access.gate import GATE
 from webapi.access.passwords import Passwords
 
+pytestmark = pytest.mark.one_database
+
 Connection = AsyncConnection[TupleRow]
 WRONG = (401, "wrong_password")
 
@@ -138,6 +140,7 @@ async def test_success_forgets_failures(site: Site) -> None:
         assert (await site.person().sign_in("user")).status == 200
 
 
+@pytest.mark.own_database
 async def test_an_attempt_that_nobody_could_judge_is_not_counted(
     site: Site, connection: Connection
 ) -> None:

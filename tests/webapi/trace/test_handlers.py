@@ -22,6 +22,8 @@ from webapi.app import create_app
 from webapi.change import MAX_BODY
 from webapi.trace.asked import FIELDS
 
+pytestmark = pytest.mark.one_database
+
 ASKED = {"kind": "from_user", "value": "4711", "requested_by": "anna", "reason": "ticket 815"}
 Client = TestClient[Request, Application]
 
@@ -385,6 +387,7 @@ async def test_without_proxies_there_are_no_rules(database: Database, authorizat
         assert (await answer.json())["error"]["code"] == "no_proxies"
 
 
+@pytest.mark.own_database
 async def test_without_the_right_to_write(ask: Ask, connection: AsyncConnection[TupleRow]) -> None:
     """An installation whose schema is older: says which command to run."""
     await connection.execute("REVOKE INSERT ON trace_rule FROM kemiscope_reader")
@@ -393,6 +396,7 @@ async def test_without_the_right_to_write(ask: Ask, connection: AsyncConnection[
     assert "init-db" in answer.json["error"]["message"]
 
 
+@pytest.mark.own_database
 async def test_without_the_table(ask: Ask, connection: AsyncConnection[TupleRow]) -> None:
     """This program is newer than the schema; it recovers by itself when that has changed."""
     await connection.execute("ALTER TABLE trace_rule RENAME TO other")
