@@ -30,7 +30,7 @@ install-dev:
 	@stack/install.sh --dev sip-tester tshark kamailio-postgres-modules kamailio-tls-modules gcc libc6-dev libssl-dev openssl chromium slapd
 
 test: install-dev lint ## all tests
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -n auto
 
 lint: install-dev ## style and types
 	@.venv/bin/ruff check .

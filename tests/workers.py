@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A run in several processes (pytest-xdist): who gets which tests, and when."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import Final
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+
+LOAD: Final = tuple(
+    f"tests/{name}.py"
+    for name in (
+        "system/test_retention",
+        "system/test_outage",
+        "system/test_bench",
+        "system/test_outputs",
+        "agent/sending/test_outage",
+        "system/test_kill",
+        "system/test_calls_kill",
+        "system/test_fuzz",
+        "system/test_hostile",
+        "system/test_admission",
+    )
+)
+"""What sends as fast as this machine can, or counts what its kernel drops: one after the other."""
+
+
+class Scheduler(LoadFileScheduling):
+    """A file is for one process, which makes what the module shares; ``LOAD`` is one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "load" if file in LOAD else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduler:
+    """In the order of the collection."""
+    config.option.loadscopereorder = False
+    return Scheduler(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """For ``-n auto``: one more than processors, because most tests wait most of the time."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: nothing is left for the others to do while they end."""
+    items.sort(key=_urgency)
+
+
+def _urgency(item: pytest.Item) -> int:
+    file = item.nodeid.partition("::")[0]
+    if file in LOAD:
+        return LOAD.index(file)
+    return len(LOAD) + (not file.startswith("tests/system/"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test has logged goes to the process that reports it, as UTF-8."""
+    report = yield
+    report.sections = [
+        (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
+    ]
+    return report
