@@ -26,7 +26,9 @@ LOAD: Final = tuple(
         "system/test_admission",
     )
 )
-"""What sends as fast as this machine can, or counts what its kernel drops: one after the other."""
+"""What loads the machine and asks that it keeps up: one after the other, before all others."""
+_NICE: Final = 10
+"""Of the others: what these need of the processors they get, and the rest is enough for those."""
 
 
 class Scheduler(LoadFileScheduling):
@@ -56,10 +58,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _urgency(item: pytest.Item) -> int:
-    file = item.nodeid.partition("::")[0]
+    file = _file(item)
     if file in LOAD:
         return LOAD.index(file)
     return len(LOAD) + (not file.startswith("tests/system/"))
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """The process that has ``LOAD`` begins with it: nobody has to become less nice again."""
+    if "PYTEST_XDIST_WORKER" in os.environ and _file(item) not in LOAD:
+        os.setpriority(os.PRIO_PROCESS, 0, max(_NICE, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 @pytest.hookimpl(wrapper=True)
