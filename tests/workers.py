@@ -27,8 +27,8 @@ LOAD: Final = tuple(
     )
 )
 """What loads the machine and asks that it keeps up: one after the other, before all others."""
-_NICE: Final = 10
-"""Of the others: what these need of the processors they get, and the rest is enough for those."""
+_NICE: Final = 5
+"""Of the others, so that what loads the machine has three times their share of the processors."""
 
 
 class Scheduler(LoadFileScheduling):

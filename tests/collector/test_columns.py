@@ -9,6 +9,8 @@ import pytest
 from collector.columns import SIP_MESSAGE_TABLES, TABLES, Table
 from tests.fix_database import Database
 
+pytestmark = pytest.mark.one_database
+
 ALL = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 
 

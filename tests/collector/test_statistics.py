@@ -19,6 +19,8 @@ from tests.fix_api import load_settings
 from tests.fix_calls import Ingests
 from tests.fix_database import Database
 
+pytestmark = pytest.mark.one_database
+
 Connection = AsyncConnection[TupleRow]
 NOBODY = Peers(())
 LONG_AGO = timedelta(hours=1)

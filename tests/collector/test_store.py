@@ -21,6 +21,8 @@ from collector.store import Progress, Step, Store
 from tests.fix_api import JOURNAL, OPTIONS, PEER
 from tests.sip_text import packet, request
 
+pytestmark = pytest.mark.one_database
+
 Connection = AsyncConnection[TupleRow]
 SEGMENT = Segment(Path("00/x.seg"), 0, 0, uuid.UUID(int=7))
 
@@ -74,6 +76,7 @@ async def test_the_same_records_cannot_be_stored_twice(connection: Connection) -
     assert await _count(connection, "ingest_counter") == 1
 
 
+@pytest.mark.own_database
 async def test_a_failed_commit_leaves_nothing(connection: Connection) -> None:
     """Rows that PostgreSQL refuses take progress and counters with them."""
     await connection.execute(
@@ -124,6 +127,7 @@ async def test_invented_methods_and_nodes_do_not_grow_the_tables(
     assert await found.fetchall() == [(20, 0)]
 
 
+@pytest.mark.own_database
 async def test_the_probe_row_leaves_no_trace(connection: Connection) -> None:
     """It tells whether PostgreSQL takes ordinary rows, and stores none."""
     writer = Store(JOURNAL, 1)

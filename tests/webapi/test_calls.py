@@ -17,6 +17,8 @@ from tests.fix_database import Database
 from tests.sip_text import packet, request
 from webapi.app import create_app
 
+pytestmark = pytest.mark.one_database
+
 START = 1_790_000_000.0
 HOST = {"Host": "127.0.0.1:9080"}
 

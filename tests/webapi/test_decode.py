@@ -14,6 +14,8 @@ from tests.fix_api import Get, store
 from tests.fix_live import HOST, Serve
 from tests.sip_text import packet, request
 
+pytestmark = pytest.mark.one_database
+
 Connection = AsyncConnection[TupleRow]
 START = 1_790_000_000.0
 

@@ -26,6 +26,8 @@ from tests.fix_database import Database
 from webapi import listen
 from webapi.app import create_app
 
+pytestmark = pytest.mark.one_database
+
 SIGN_IN = "/api/v1/sign-in"
 
 

@@ -11,6 +11,8 @@ from collector.correlation import media
 from collector.correlation.media import Endpoint, Wanted
 from tests.quality_facts import ALICE, ALICE_RTCP, BOB, BOB_RTCP, START, call_facts, write
 
+pytestmark = pytest.mark.one_database
+
 NAT = bytes((203, 0, 113, 9))
 MINUTE = 60_000_000
 BOTH = Endpoint(ALICE, ALICE_RTCP), Endpoint(BOB, BOB_RTCP)

@@ -28,6 +28,8 @@ from tests.quality_facts import (
 )
 from tests.quality_json import RTPAGENT
 
+pytestmark = pytest.mark.one_database
+
 HOUR = datetime.fromtimestamp(START // 3_600_000_000 * 3600, UTC)
 REPORTS = (
     fact(rtcp(packets=500, lost=1, fraction=10, jitter=8)),
@@ -119,6 +121,7 @@ async def test_unknown_addresses_and_ssrcs_are_null_and_one_row(
     assert (row["src_ip"], row["dst_ip"], row["ssrc"], row["reports"]) == (None, None, None, 2)
 
 
+@pytest.mark.own_database
 async def test_a_stream_that_is_refused_is_left_out_alone(
     connection: AsyncConnection[TupleRow],
 ) -> None:

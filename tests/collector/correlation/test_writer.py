@@ -21,6 +21,8 @@ from tests.fix_calls import HALF_HOUR, Ingests, select
 from tests.fix_database import Database
 from tests.flow import Flow, load
 
+pytestmark = pytest.mark.one_database
+
 Connection = AsyncConnection[TupleRow]
 
 SEGMENT = UUID(int=7)
@@ -110,6 +112,7 @@ async def test_a_known_leg_is_told_of_an_earlier_beginning(
     assert row["messages"] == len(flow.messages)
 
 
+@pytest.mark.own_database
 async def test_a_row_that_is_refused_is_left_out_alone(
     ingests: Ingests, connection: Connection
 ) -> None:

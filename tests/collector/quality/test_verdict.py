@@ -45,6 +45,8 @@ from tests.quality_facts import (
 )
 from tests.quality_json import HORACLIFIX, RTPAGENT, VQ_SESSION_REPORT
 
+pytestmark = pytest.mark.one_database
+
 PCMA = codec.find("PCMA")
 
 

@@ -15,6 +15,8 @@ from tests.fix_api import Get, store
 from tests.sip_text import packet, request
 from webapi.export.download import disposition
 
+pytestmark = pytest.mark.one_database
+
 Client = TestClient[Request, Application]
 HOST = {"Host": "127.0.0.1:9080"}
 START = 1_790_000_000.0

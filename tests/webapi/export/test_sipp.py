@@ -25,6 +25,8 @@ from tests.webapi.export.played import Call
 from tests.webapi.export.rows import row
 from webapi.export import sipp
 
+pytestmark = pytest.mark.one_database
+
 Client = TestClient[Request, Application]
 HOST = {"Host": "127.0.0.1:9080"}
 

@@ -26,6 +26,8 @@ from webapi.export import stream
 from webapi.export.stream import EXPORTS
 from webapi.search import Page
 
+pytestmark = pytest.mark.one_database
+
 HOST = {"Host": "127.0.0.1:9080"}
 SPAN = {"from": "2026-11-23T10:00:00Z", "to": "2026-11-23T11:00:00Z"}
 QUERY = "from=2026-11-23T10:00:00Z&to=2026-11-23T11:00:00Z"

@@ -30,6 +30,8 @@ from webapi.app import create_app
 from webapi.context import CONTEXT
 from webapi.imports.handlers import RUNNING
 
+pytestmark = pytest.mark.one_database
+
 PATH: Final = "/api/v1/imports"
 PCAP: Final = "application/vnd.tcpdump.pcap"
 Client = TestClient[Request, Application]

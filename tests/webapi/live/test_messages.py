@@ -16,6 +16,8 @@ from tests.fix_database import Database
 from tests.fix_live import Serve, Stream, message
 from tests.sip_text import DESTINATION, SOURCE
 
+pytestmark = pytest.mark.one_database
+
 Connection = AsyncConnection[TupleRow]
 END = 99
 """CSeq of a message after which no other is expected."""
