@@ -14,14 +14,20 @@ from aiohttp.web import Application, Request
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from collector.settings import Settings
 from tests.fix_api import Answer, load_settings
 from tests.fix_database import Database
-from webapi.access.passwords import Passwords
+from webapi.access.gate import GATE
+from webapi.access.passwords import Cost, Passwords
 from webapi.access.roles import Role
 from webapi.app import create_app
 
 PASSWORD: Final = "correct horse battery"
 HOST: Final = "127.0.0.1:9080"
+CHEAP: Final = Cost(memory_kib=8, passes=1)
+"""The least that argon2id allows; what a hash costs in earnest is shown by test_passwords."""
+CHEAP_FORM: Final = "$argon2id$v=19$m=8,t=1,p=1"
+"""How its hashes begin."""
 Client = TestClient[Request, Application]
 
 
@@ -100,15 +106,24 @@ def verifies(stored: str, password: str) -> bool:
         subject.close()
 
 
+def cheap_app(settings: Settings) -> Application:
+    """One that spends no time on passwords."""
+    app = create_app(settings)
+    gate = app[GATE]
+    gate.passwords.close()
+    gate.passwords = Passwords(cost=CHEAP)
+    return app
+
+
 OpenSite = Callable[..., Awaitable[Site]]
 
 
 @pytest.fixture(scope="session")
 def password_hash() -> str:
-    """Of ``PASSWORD``: made once, because it takes as long as it should."""
+    """Of ``PASSWORD``, for apps of ``cheap_app``."""
 
     async def made() -> str:
-        passwords = Passwords()
+        passwords = Passwords(cost=CHEAP)
         try:
             return await passwords.hash(PASSWORD)
         finally:
@@ -131,7 +146,7 @@ async def open_site(
 
     async def open_one(**environment: str) -> Site:
         settings = load_settings(database, **{"WEB_SIGN_IN": "internal", **environment})
-        client: Client = TestClient(TestServer(create_app(settings)), cookie_jar=DummyCookieJar())
+        client: Client = TestClient(TestServer(cheap_app(settings)), cookie_jar=DummyCookieJar())
         await client.start_server()
         opened.append(client)
         return Site(client, database)

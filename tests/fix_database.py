@@ -36,7 +36,7 @@ BEGIN
     END LOOP;
     FOR name IN SELECT oid::regclass FROM pg_class
         WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
-            AND NOT relispartition AND relname <> 'schema_migration'
+            AND NOT relispartition AND oid <> ALL ({filled})
     LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %s)', name) INTO filled;
         IF filled THEN
@@ -110,9 +110,15 @@ def emptied_database(cluster: Cluster, shared_database: Database) -> Iterator[Em
     name = conninfo_to_dict(shared_database.dsn)["dbname"]
     dsn = make_conninfo(cluster.dsn("kemiscope_admin"), dbname=name)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        row = connection.execute("SELECT max(oid) FROM pg_class").fetchone()
-        assert row
-        statement = sql.SQL(_EMPTY).format(newest=sql.Literal(row[0]))
+        tables = connection.execute(
+            "SELECT oid::bigint, oid::regclass::text FROM pg_class"
+            " WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
+        ).fetchall()
+        statement = sql.SQL(_EMPTY).format(
+            newest=sql.Literal(max(oid for oid, _ in tables)),
+            # By a migration: it stays.
+            filled=sql.Literal([oid for oid, name in tables if _has_rows(connection, name)]),
+        )
         yield Emptied(shared_database, lambda: connection.execute(statement))
 
 
@@ -154,6 +160,11 @@ def _create_database(cluster: Cluster, name: str, template: str) -> None:
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
+
+
+def _has_rows(connection: psycopg.Connection[TupleRow], table: str) -> bool:
+    found = connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(sql.Identifier(table)))
+    return found.fetchone() is not None
 
 
 def _dsns(cluster: Cluster, name: str) -> Database:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import secrets
 import unicodedata
-from typing import Final
+from typing import Final, NamedTuple
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -14,16 +14,23 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from webapi.access.threads import Threads
 from webapi.errors import ApiError
 
-TIME_COST: Final = 3
-"""Passes over the memory."""
-MEMORY_KIB: Final = 64 << 10
-"""With three passes the second recommendation of RFC 9106 §4."""
+
+class Cost(NamedTuple):
+    """What a hash takes."""
+
+    memory_kib: int
+    passes: int
+    """Over the memory."""
+
+
+COST: Final = Cost(64 << 10, 3)
+"""The second recommendation of RFC 9106 §4."""
 PARALLELISM: Final = 1
 """Lanes. One thread a hash: more would only take the cores from others."""
 SALT_BYTES: Final = 16
 HASH_BYTES: Final = 32
 AT_ONCE: Final = 2
-"""Hashes at the same time: so many cores and times ``MEMORY_KIB`` they take at most."""
+"""Hashes at the same time: so many cores and times the memory of ``COST`` they take at most."""
 WAITING: Final = 16
 """More than so many that wait are turned away."""
 SHORTEST: Final = 12
@@ -34,10 +41,13 @@ LONGEST: Final = 256
 class Passwords:
     """Hashes and compares for all requests together."""
 
-    def __init__(self, at_once: int = AT_ONCE, waiting: int = WAITING) -> None:
+    def __init__(
+        self, at_once: int = AT_ONCE, waiting: int = WAITING, *, cost: Cost = COST
+    ) -> None:
         self._hasher = PasswordHasher(
-            TIME_COST, MEMORY_KIB, PARALLELISM, HASH_BYTES, SALT_BYTES, type=Type.ID
+            cost.passes, cost.memory_kib, PARALLELISM, HASH_BYTES, SALT_BYTES, type=Type.ID
         )
+        self._nobodys = _nobodys(cost)
         self._threads = Threads("password", at_once, waiting)
 
     async def hash(self, password: str) -> str:
@@ -52,7 +62,7 @@ class Passwords:
         """
         if len(password) > LONGEST:
             stored, password = None, ""
-        found = await self._threads.run(lambda: self._verify(stored or _NOBODYS, password))
+        found = await self._threads.run(lambda: self._verify(stored or self._nobodys, password))
         return found and stored is not None
 
     def is_outdated(self, stored: str) -> bool:
@@ -95,14 +105,13 @@ def check_new(password: str, username: str, field: str = "password") -> str:
     raise ApiError(422, "bad_password", f"{field}: {message}", field)
 
 
-def _nobodys() -> str:
-    """A hash that no password has, with our parameters: it costs as much to compare with."""
+def _nobodys(cost: Cost) -> str:
+    """A hash that no password has: it costs as much to compare with as others."""
     salt, value = (
         base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode()
         for size in (SALT_BYTES, HASH_BYTES)
     )
-    return f"$argon2id$v=19$m={MEMORY_KIB},t={TIME_COST},p={PARALLELISM}${salt}${value}"
+    return f"$argon2id$v=19$m={cost.memory_kib},t={cost.passes},p={PARALLELISM}${salt}${value}"
 
 
 _MIN_DIFFERENT: Final = 5
-_NOBODYS: Final = _nobodys()

@@ -22,6 +22,8 @@ from webapi.homer.answer import MESSAGES, NOT_ADMIN, PREFIX
 
 pytestmark = pytest.mark.one_database
 
+pytestmark = pytest.mark.one_database
+
 REFUSED: Final = (401, 403)
 ROUTES: Final = sorted(NEEDS)
 CLOSED: Final = [route for route in ROUTES if NEEDS[route] not in (Need.NOTHING, Need.SCRAPE)]

@@ -21,13 +21,12 @@ from collector.api_token import new_token
 from collector.settings import Settings
 from stack.ports import free_port
 from tests import flow
-from tests.fix_access import PASSWORD
+from tests.fix_access import PASSWORD, cheap_app
 from tests.fix_api import load_settings, store
 from tests.fix_calls import Ingests
 from tests.fix_database import Database
 from tests.senders import SENDERS
 from webapi.access.roles import NEEDS, SCOPES, Need, Role
-from webapi.app import create_app
 from webapi.live import handlers as live
 
 FLOWS: Final = ("b2bua-header", "busy", "registration-new", "hold")
@@ -129,7 +128,7 @@ def _running(settings: Settings, port: int) -> Iterator[None]:
     ended = asyncio.Event()
 
     async def serve() -> None:
-        runner = web.AppRunner(create_app(settings), access_log=None)
+        runner = web.AppRunner(cheap_app(settings), access_log=None)
         try:
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", port).start()
