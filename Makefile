@@ -30,7 +30,8 @@ install-dev:
 	@stack/install.sh --dev sip-tester tshark kamailio-postgres-modules kamailio-tls-modules gcc libc6-dev libssl-dev openssl chromium slapd
 
 test: install-dev lint ## all tests
-	@$(PYTHON) -m pytest -n auto
+	@$(PYTHON) -m pytest -n auto -m "not alone"; beside=$$?; \
+	$(PYTHON) -m pytest -m alone && exit $$beside
 
 lint: install-dev ## style and types
 	@.venv/bin/ruff check .

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from stack.service import ROOT
-from tests.workers import LOAD
+from tests.workers import ALONE
 
 
-def test_the_files_that_run_one_after_the_other_are_there() -> None:
+def test_the_files_that_run_alone_are_there() -> None:
     """A file that was renamed would run beside the others and fail now and then."""
-    assert [name for name in LOAD if not (ROOT / name).is_file()] == []
+    assert [name for name in ALONE if not (ROOT / name).is_file()] == []

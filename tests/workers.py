@@ -11,7 +11,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-LOAD: Final = tuple(
+ALONE: Final = tuple(
     f"tests/{name}.py"
     for name in (
         "system/test_retention",
@@ -26,24 +26,14 @@ LOAD: Final = tuple(
         "system/test_admission",
     )
 )
-"""What loads the machine and asks that it keeps up: one after the other, before all others."""
-_NICE: Final = 5
-"""Of the others, so that what loads the machine has three times their share of the processors."""
-
-
-class Scheduler(LoadFileScheduling):
-    """A file is for one process, which makes what the module shares; ``LOAD`` is one file."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
-        return "load" if file in LOAD else file
+"""What loads the machine and asks that it keeps up: marked ``alone``, and run beside nothing."""
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduler:
-    """In the order of the collection."""
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """A file is for one process, which makes what the module shares; in the collection's order."""
     config.option.loadscopereorder = False
-    return Scheduler(config, log)
+    return LoadFileScheduling(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -52,27 +42,17 @@ def pytest_xdist_auto_num_workers() -> int:
     return len(os.sched_getaffinity(0)) + 1
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first: nothing is left for the others to do while they end."""
-    items.sort(key=_urgency)
-
-
-def _urgency(item: pytest.Item) -> int:
-    file = _file(item)
-    if file in LOAD:
-        return LOAD.index(file)
-    return len(LOAD) + (not file.startswith("tests/system/"))
+    for item in items:
+        if _file(item) in ALONE:
+            item.add_marker("alone")
+    items.sort(key=lambda item: not _file(item).startswith("tests/system/"))
 
 
 def _file(item: pytest.Item) -> str:
     return item.nodeid.partition("::")[0]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """The process that has ``LOAD`` begins with it: nobody has to become less nice again."""
-    if "PYTEST_XDIST_WORKER" in os.environ and _file(item) not in LOAD:
-        os.setpriority(os.PRIO_PROCESS, 0, max(_NICE, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 @pytest.hookimpl(wrapper=True)
