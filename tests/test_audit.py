@@ -13,7 +13,7 @@ from tests.audit import audit, installed, read
 
 LICENCES = re.compile(
     r"\b(MIT|MIT-0|BSD|BSD-[23]-Clause|Apache[- ]2\.0|Apache Software|ISC|PSF-2\.0|MPL-2\.0"
-    r"|LGPL-3\.0-only)\b"
+    r"|LGPL-3\.0-only|LGPL v3)\b"
 )
 """Those that a program under the GPL 2 or later may be made with (as GPL 3 for some)."""
 

@@ -33,6 +33,8 @@ from webapi.subject import CALLS, MESSAGES, REGISTRATIONS, REPORTS, Subject
 from webapi.subject import EVENTS as EVENT_ROWS
 from webapi.trace import handlers as trace
 
+ROOTS: Final = ("/api/v1/", "/metrics")
+"""Paths that are described. What HOMER's API is like, HOMER says; pages are for people."""
 TAGS: Final[Mapping[str, str]] = {
     "search": "What was captured, a page at a time",
     "call": "All that is known of one call",

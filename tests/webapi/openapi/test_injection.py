@@ -85,7 +85,12 @@ def log(cluster: Cluster, served: Served) -> Log:
             " $$ BEGIN RAISE LOG 'it was called'; RETURN 'x'; END $$"
         )
     with psycopg.connect(cluster.dsn("kemiscope_admin"), autocommit=True) as connection:
-        for setting, value in (("log_statement", "all"), ("log_parameter_max_length", "0")):
+        for setting, value in (
+            ("log_statement", "all"),
+            ("log_parameter_max_length", "0"),
+            # The details of an error, such as a key that is there already, are values.
+            ("log_error_verbosity", "terse"),
+        ):
             connection.execute(
                 sql.SQL("ALTER DATABASE {} SET {} TO {}").format(
                     *(sql.Identifier(name), sql.Identifier(setting), sql.Literal(value))
