@@ -50,7 +50,11 @@ docs: install-dev ## write the pages that are made from the code
 	@$(PYTHON) -m collector causes --markdown > docs/causes.md
 	@$(PYTHON) -m agent.flags.markdown > docs/flags.md
 
+screenshots: install-dev ## each page, light and dark, into docs/images
+	@stack/install.sh --dev fonts-inter fonts-jetbrains-mono
+	@$(PYTHON) -m tests.screenshots
+
 bench: install-dev ## measure, beside Kamailio's own sipcapture; results in bench/results
 	@$(PYTHON) -m bench
 
-.PHONY: help run stop status demo doctor install install-tools install-dev test lint fuzz audit docs bench
+.PHONY: help run stop status demo doctor install install-tools install-dev test lint fuzz audit docs screenshots bench

@@ -103,6 +103,7 @@ def _status(instance: Instance) -> None:
     settings = instance.settings
     listen = ", ".join(str(parse_endpoint(text)) for text in settings.hep.listen)
     _say("capture", f"HEP on {listen}")
+    _say("pages", f"http://{settings.web.listen}/")
     _say("web API", f"http://{settings.web.listen}/api/v1/messages")
     if settings.web.tls_listen:
         _say("", f"https://{settings.web.tls_listen}/api/v1/messages")

@@ -21,4 +21,5 @@ pytest_plugins = [
     "tests.fix_edge",
     "tests.fix_network",
     "tests.fix_agent",
+    "tests.fix_browser",
 ]

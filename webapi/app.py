@@ -36,6 +36,8 @@ from webapi.names.aliases import ALIASES, Aliases
 from webapi.names.share_handlers import SHARED, Shared
 from webapi.openapi import handlers as openapi
 from webapi.openapi.handlers import DESCRIPTION, Description
+from webapi.pages import failure
+from webapi.pages import handlers as pages
 from webapi.sign_in import backend
 from webapi.sign_in.backend import BACKEND, backend_of
 from webapi.sign_in.oauth2 import flow
@@ -119,6 +121,8 @@ CHANGES: Final = (
 )
 """What can be changed. ``access.roles`` says by whom, of these as of those."""
 
+_CALL_ID: Final = "{call_id:[^/]+}"
+"""By itself a part of a path matches no braces, which a Call-ID may have (RFC 3261 §25.1)."""
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -158,8 +162,8 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
     if watch_proxies:
         app.cleanup_ctx.append(watch)
     routes, changes = (homer.ROUTES, homer.CHANGES) if settings.web.homer else ((), ())
-    for path, handler in (*ROUTES, *routes):
-        app.router.add_get(path, handler)
+    for path, handler in (*ROUTES, *routes, *pages.ROUTES):
+        app.router.add_get(path.replace("{call_id}", _CALL_ID), handler)
     for method, path, handler in (*CHANGES, *changes):
         app.router.add_route(method, path, handler)
     return app
@@ -173,7 +177,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
 
 @web.middleware
 async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Every error in the one JSON shape, or in HOMER's."""
+    """Every error in the one JSON shape, in HOMER's, or as a page for people."""
     response: web.StreamResponse
     try:
         response = await handler(request)
@@ -196,7 +200,7 @@ def _shaped(request: web.Request, error: ApiError) -> web.Response:
     is_homer = request.app[CONTEXT].settings.web.homer
     if is_homer and request.path.startswith(homer_answer.PREFIX):
         return homer_answer.failure(request, error)
-    return error.response()
+    return failure.answer(request, error)
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:

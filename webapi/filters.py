@@ -308,6 +308,7 @@ MESSAGE: Final[Mapping[str, Filter]] = {
     **_COMMON,
     **dict.fromkeys(_EXACT, _EXACT_TEXT),
     **dict.fromkeys(_PATTERN, _PATTERN_TEXT),
+    "number": _any_pattern("from_user", "to_user", "ruri_user"),
     "kind": _one_of(*(kind.label for kind in Kind)),
     "method": _METHODS,
     "status": _STATUSES,

@@ -7,7 +7,9 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
 
 from multidict import MultiMapping
 
@@ -16,6 +18,7 @@ from collector.settings.quantity import parse_quantity
 from collector.settings.section import LONGEST
 from webapi.errors import bad_parameter
 
+UTC_NAME: Final = "UTC"
 MAX_LENGTH: Final = 1000
 _US: Final = timedelta(microseconds=1)
 _MAX_DIGITS: Final = 10
@@ -95,6 +98,19 @@ def moment(name: str, value: str, now: datetime) -> datetime:
     if not EARLIEST <= found <= LATEST:
         raise bad_parameter(name, f"must be in the years {EARLIEST.year} … {LATEST.year - 1}")
     return found
+
+
+def time_zone(name: str, value: str) -> ZoneInfo:
+    """A name of the IANA time zone database."""
+    if value not in _time_zones():
+        raise bad_parameter(name, "must be the name of a time zone like Europe/Berlin, or UTC")
+    return ZoneInfo(value)
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    """Their files are looked at once: that takes a while, and there are no others to be opened."""
+    return frozenset({UTC_NAME, *available_timezones()})
 
 
 def _moment(value: str, now: datetime) -> datetime:

@@ -27,6 +27,11 @@ MOMENT: Final[Schema] = {
     "description": "ISO 8601 (UTC without a zone), seconds since 1970, `now`, or `-15m`.",
     "examples": ["2026-11-23T12:00:00Z", "-15m"],
 }
+TIME_ZONE: Final[Schema] = {
+    **TEXT,
+    "description": "Name of the IANA time zone database; the times of the file are on its clock.",
+    "examples": ["Europe/Berlin"],
+}
 DURATION: Final[Schema] = {
     "type": "string",
     "pattern": r"^[0-9]{1,8}(\.[0-9]{1,6})?(ms|s|m)?$",

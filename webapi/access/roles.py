@@ -207,9 +207,15 @@ NEEDS: Final[Mapping[tuple[str, str], Scope | Need]] = {
     ("POST", "/api/v3/statistic/_retentions"): Scope.READ,
     ("POST", "/api/v3/statistic/_metrics"): Scope.READ,
     ("POST", "/api/v3/statistic/_tags"): Scope.READ,
+    ("GET", "/"): Need.NOTHING,
+    ("GET", "/sign-in"): Need.NOTHING,
+    ("GET", "/password"): Need.SIGNED_IN,
+    ("GET", "/search"): Scope.READ,
+    ("GET", "/calls/{call_id}"): Scope.READ,
+    ("GET", "/assets/{version}/{name}"): Need.NOTHING,
 }
 """Method and path of every route. One that is not here is refused."""
 WITH_OLD_PASSWORD: Final = frozenset(
-    {"/api/v1/sign-in", "/api/v1/sign-out", "/api/v1/me", "/api/v1/me/password"}
+    {"/api/v1/sign-in", "/api/v1/sign-out", "/api/v1/me", "/api/v1/me/password", "/password"}
 )
 """All that is left to a user who must change the password."""

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import orjson
 from aiohttp import hdrs, web
@@ -28,7 +29,7 @@ from webapi.filters import Condition
 from webapi.legs import Legs, find
 from webapi.names.aliases import ALIASES
 from webapi.names.resolver import Resolver
-from webapi.parameters import EARLIEST, LATEST, flag, single
+from webapi.parameters import EARLIEST, LATEST, UTC_NAME, flag, single, time_zone
 from webapi.schema import Parameters
 from webapi.search import Search
 from webapi.subject import CALLS, MESSAGES, Subject
@@ -38,26 +39,32 @@ _OF_CALL: Final = sql.SQL("call_id = ANY(%s)")
 _OF_IDS: Final = sql.SQL("id = ANY(%s)")
 
 
+TIME_ZONE: Final = "time_zone"
+
+
 class _Kind(NamedTuple):
     """A kind of file that rows are streamed into."""
 
     suffix: str
     content_type: str
-    make: Callable[[Subject, bool, Resolver], Form]
-    """Of the subject, and whether the payload was asked for, with the names of hosts."""
+    make: Callable[[Subject, bool, Resolver, ZoneInfo], Form]
+    """Of the subject, and whether the payload was asked for, with the names of hosts, and the time
+    zone of its times."""
     needs_payload: bool = False
 
 
 _PCAP: Final = _Kind("pcap", "application/vnd.tcpdump.pcap", lambda *_: Pcap(), True)
 _PCAPNG: Final = _Kind("pcapng", "application/x-pcapng", lambda *_: PcapNg(), True)
-_TEXT: Final = _Kind("txt", "text/plain", lambda *asked: Text(asked[-1]), True)
+_TEXT: Final = _Kind("txt", "text/plain", lambda *asked: Text(asked[2]), True)
 _LINES: Final = _Kind(
-    "jsonl", "application/x-ndjson", lambda subject, _, names: Lines(subject, names)
+    "jsonl", "application/x-ndjson", lambda subject, _, names, __: Lines(subject, names)
 )
 _TABLE: Final = _Kind(
     "csv",
     "text/csv",
-    lambda subject, payload, names: Table(subject, payload=payload, resolver=names),
+    lambda subject, payload, names, zone: Table(
+        subject, payload=payload, resolver=names, zone=zone
+    ),
 )
 CONTENT_TYPES: Final = {
     kind.suffix: kind.content_type for kind in (_PCAP, _PCAPNG, _TEXT, _LINES, _TABLE)
@@ -162,10 +169,18 @@ def search_of(
     return Search.by_time(MESSAGES, span, found, limit, newest=False, by_index=True)
 
 
+def parameters_of(subject: Subject, suffix: str) -> Parameters:
+    """Those of an export of what a search finds; only tables are for people with a clock."""
+    most = {"limit": schema.up_to("max_export_messages")}
+    zone = {TIME_ZONE: schema.TIME_ZONE} if suffix == _TABLE.suffix else {}
+    return {**subject.parameters, **most, **zone}
+
+
 async def _found(request: web.Request, subject: Subject, kind: _Kind) -> web.StreamResponse:
     """What a search finds, in the order of time unless ``sort`` says otherwise."""
     most = request.app[CONTEXT].settings.web.max_export_messages
-    parameters = dict(single(request.query, subject.parameters))
+    parameters = dict(single(request.query, parameters_of(subject, kind.suffix)))
+    zone = time_zone(TIME_ZONE, parameters.pop(TIME_ZONE, UTC_NAME))
     parameters = {"sort": subject.time, "limit": str(most), **parameters}
     payload = kind.needs_payload
     if subject.payload in parameters:
@@ -176,7 +191,7 @@ async def _found(request: web.Request, subject: Subject, kind: _Kind) -> web.Str
     resolver = await request.app[ALIASES].resolver()
     export = Export(
         wanted,
-        kind.make(subject, payload, resolver),
+        kind.make(subject, payload, resolver, zone),
         f"{subject.name}-{wanted.end:%Y%m%dT%H%M%SZ}",
         kind.suffix,
         kind.content_type,
@@ -207,7 +222,7 @@ async def _send_call(
         wanted.conditions.append((_OF_IDS, [message_ids]))
     export = Export(
         wanted,
-        kind.make(MESSAGES, True, await request.app[ALIASES].resolver()),
+        kind.make(MESSAGES, True, await request.app[ALIASES].resolver(), ZoneInfo(UTC_NAME)),
         ids[0],
         kind.suffix,
         kind.content_type,

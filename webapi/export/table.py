@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 import orjson
@@ -38,8 +39,17 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uf
 class Table:
     """A line of names, then one for each row."""
 
-    def __init__(self, subject: Subject, *, payload: bool, resolver: Resolver = NO_NAMES) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        *,
+        payload: bool,
+        resolver: Resolver = NO_NAMES,
+        zone: tzinfo = UTC,
+    ) -> None:
+        """Times are those of ``zone``: with a Z, or with how far it is ahead of UTC then."""
         self._subject = subject
+        self._zone = zone
         self._resolver = resolver
         self._columns = COLUMNS[subject.name] + (PAYLOAD if payload else ())
 
@@ -50,7 +60,19 @@ class Table:
     def rows(self, found: Sequence[DictRow]) -> bytes:
         """What a row does not have is empty."""
         shown = (self._subject.show(row) | self._resolver.names(row) for row in found)
+        if self._zone.utcoffset(None) != timedelta(0):
+            shown = (self._local(made, row) for made, row in zip(shown, found, strict=True))
         return csv_lines([cell(row.get(name)) for name in self._columns] for row in shown)
+
+    def _local(self, shown: dict[str, Any], row: DictRow) -> dict[str, Any]:
+        moments = {name for name in shown if isinstance(row.get(name), datetime)}
+        moments.update(shown.keys() & {"received_at"})
+        return shown | {
+            name: datetime.fromisoformat(shown[name])
+            .astimezone(self._zone)
+            .isoformat(timespec="microseconds")
+            for name in moments
+        }
 
     def end(self, ending: Ending | None) -> bytes:
         """A line of one cell."""

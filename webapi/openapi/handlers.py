@@ -12,6 +12,7 @@ from aiohttp import web
 
 from webapi.context import CONTEXT
 from webapi.openapi.document import Route, describe
+from webapi.pages import handlers as pages
 from webapi.parameters import single
 
 
@@ -27,6 +28,7 @@ class Description:
         return orjson.dumps(describe(routes(self._app), self._app[CONTEXT].settings))
 
 
+_PAGES: Final = frozenset(handler for _, handler in pages.ROUTES)
 DESCRIPTION: Final = web.AppKey("openapi", Description)
 
 
@@ -44,7 +46,8 @@ def page(app: web.Application) -> str:
 
 
 def routes(app: web.Application) -> Iterator[Route]:
-    """Those that it has, HEAD apart, which is as GET."""
+    """Those that it has for programs, HEAD apart, which is as GET."""
     for route in app.router.routes():
-        if route.resource and route.method != "HEAD":
+        is_page = route.handler in _PAGES
+        if route.resource and route.method != "HEAD" and not is_page:
             yield Route(route.method, route.resource.canonical, route.handler)

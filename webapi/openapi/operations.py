@@ -17,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from webapi import calls, decode, stats
 from webapi.access import administration
 from webapi.export import svg
-from webapi.export.handlers import CONTENT_TYPES, SIPP_PARAMETERS, SIPP_TYPE
+from webapi.export.handlers import CONTENT_TYPES, SIPP_PARAMETERS, SIPP_TYPE, parameters_of
 from webapi.imports import handlers as imports
 from webapi.listing import OWNED_PARAMETERS, PAGE_PARAMETERS
 from webapi.names import alias_handlers, search_handlers
@@ -25,7 +25,7 @@ from webapi.openapi import bodies, names
 from webapi.openapi.answers import listed, page
 from webapi.openapi.operation import EVENTS, Operation, file, json
 from webapi.openapi.shape import INTEGER, STRING, of_type
-from webapi.schema import Parameters, Schema, array, record, ref, up_to
+from webapi.schema import Parameters, Schema, array, record, ref
 from webapi.sign_in.oauth2 import flow
 from webapi.sign_in.oauth2 import handlers as oauth2
 from webapi.sign_in.ways import Way
@@ -59,8 +59,7 @@ def _search(subject: Subject) -> Operation:
 
 
 def _found(subject: Subject, suffix: str) -> Operation:
-    query = {**subject.parameters, "limit": up_to("max_export_messages")}
-    return Operation("export", file(CONTENT_TYPES[suffix]), query)
+    return Operation("export", file(CONTENT_TYPES[suffix]), parameters_of(subject, suffix))
 
 
 def _call_file(content_type: str, query: Parameters = calls.PARAMETERS) -> Operation:

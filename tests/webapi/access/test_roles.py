@@ -66,8 +66,9 @@ def test_every_route_is_in_the_table_and_nothing_else_is(database: Database) -> 
 
 
 def test_only_sign_in_and_share_links_need_nothing() -> None:
-    """All else is for who is known; metrics have a rule of their own."""
+    """And the page for it. All else is for who is known; metrics have a rule of their own."""
     assert [route for route in ROUTES if NEEDS[route] is Need.NOTHING] == [
+        ("GET", "/"),
         ("GET", "/api/v1/oauth2/{provider}"),
         ("GET", "/api/v1/oauth2/{provider}/callback"),
         ("GET", "/api/v1/shared/{token}"),
@@ -76,6 +77,8 @@ def test_only_sign_in_and_share_links_need_nothing() -> None:
         ("GET", "/api/v3/auth/type/list"),
         ("GET", "/api/v3/oauth2/auth/{provider}"),
         ("GET", "/api/v3/oauth2/redirect/{provider}"),
+        ("GET", "/assets/{version}/{name}"),
+        ("GET", "/sign-in"),
         ("POST", "/api/v1/sign-in"),
         ("POST", "/api/v3/auth"),
         ("POST", "/api/v3/oauth2/token"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import datetime
 
 import orjson
 import pytest
@@ -104,3 +105,33 @@ def test_any_text_comes_back(text: str) -> None:
     (line,) = _read(written.decode())
     assert line["reason"] in (text, f"'{text}")
     assert not line["reason"].startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+async def test_times_of_a_table_in_another_zone(
+    client: Client, connection: AsyncConnection[TupleRow]
+) -> None:
+    """With the offset of each moment, so that nothing is ambiguous; the same moments as in UTC."""
+    await add_answered(connection, "a@x", 0)
+    texts = {}
+    for zone in ("UTC", "America/St_Johns"):
+        query = DAY | {"time_zone": zone}
+        answer = await client.get("/api/v1/calls/export.csv", params=query, headers=HOST)
+        (texts[zone],) = _read(await answer.text())
+    assert texts["America/St_Johns"]["started_at"] == "2026-11-23T06:30:00.000000-03:30"
+    assert texts["UTC"]["started_at"] == "2026-11-23T10:00:00.000000Z"
+    for name, text in texts["UTC"].items():
+        other = texts["America/St_Johns"][name]
+        same = text == other or datetime.fromisoformat(text) == datetime.fromisoformat(other)
+        assert same, name
+
+
+@pytest.mark.parametrize(
+    ("file", "zone"),
+    [("csv", "Nowhere/Land"), ("csv", "../../etc/passwd"), ("csv", ""), ("jsonl", "UTC")],
+)
+async def test_what_is_no_time_zone_is_refused(client: Client, file: str, zone: str) -> None:
+    """No file is opened by a name that somebody gives; other files have UTC."""
+    path = f"/api/v1/calls/export.{file}"
+    answer = await client.get(path, params=DAY | {"time_zone": zone}, headers=HOST)
+    assert answer.status == 400
+    assert (await answer.json())["error"]["field"] == "time_zone"

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The routes of the pages."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from webapi.access.principal import NOBODY, principal_of
+from webapi.context import CONTEXT
+from webapi.pages import assets, failure
+from webapi.pages.navigation import HOME
+from webapi.pages.render import page
+from webapi.pages.tab import TABS
+from webapi.pages.target import PARAMETER, target_of
+
+
+async def go_home(_request: web.Request) -> web.Response:
+    """The first page."""
+    return web.Response(status=303, headers={hdrs.LOCATION: HOME})
+
+
+async def show_sign_in(request: web.Request) -> web.Response:
+    """Name and password. Who has a session already is led on by the page itself: a link from
+    elsewhere comes without the cookie (SameSite=Strict), the page's own request has it."""
+    return page("sign_in", NOBODY, target=target_of(request.query.get(PARAMETER, "")))
+
+
+async def show_password(request: web.Request) -> web.Response:
+    """One's own password, to be changed."""
+    target = target_of(request.query.get(PARAMETER, ""))
+    return page("password", principal_of(request), target=target)
+
+
+async def show_search(request: web.Request) -> web.Response:
+    """Calls, messages and registrations."""
+    most = request.app[CONTEXT].settings.web.max_rows
+    return page("search", principal_of(request), tabs=[tab.to_json() for tab in TABS], most=most)
+
+
+async def show_call(request: web.Request) -> web.Response:
+    """One call, all of its legs."""
+    return page("call", principal_of(request), call_id=request.match_info["call_id"])
+
+
+ROUTES: Final = (
+    ("/", go_home),
+    (failure.SIGN_IN, show_sign_in),
+    (failure.PASSWORD, show_password),
+    ("/search", show_search),
+    ("/calls/{call_id}", show_call),
+    (assets.ROUTE, assets.show_asset),
+)
+"""With GET; ``access.roles`` says for whom."""
