@@ -112,12 +112,12 @@ CHANGES: Final = (
     ("POST", "/api/v1/aliases", aliases.add_alias),
     ("POST", "/api/v1/aliases/import", aliases.import_aliases),
     ("PATCH", "/api/v1/aliases/{id}", aliases.change_alias),
+    ("DELETE", "/api/v1/aliases/{id}", aliases.remove_alias),
     ("POST", "/api/v1/saved-searches", searches.add_search),
     ("PATCH", "/api/v1/saved-searches/{id}", searches.change_search),
     ("DELETE", "/api/v1/saved-searches/{id}", searches.remove_search),
     ("POST", "/api/v1/share-links", sharing.add_link),
     ("DELETE", "/api/v1/share-links/{id}", sharing.revoke_link),
-    ("DELETE", "/api/v1/aliases/{id}", aliases.remove_alias),
 )
 """What can be changed. ``access.roles`` says by whom, of these as of those."""
 
