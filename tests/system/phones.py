@@ -66,10 +66,10 @@ class Phones:
         Numbers go to ``callee_port`` plus their last digit.
         """
         port = free_port()
-        run = self._directory / f"proxy-{port}"
+        run = self._directory / str(port)  # short: the sockets in it may have 107 characters
         run.mkdir()
         self._start(
-            run.name,
+            f"proxy-{port}",
             proxy.command(
                 run,
                 proxy.sockets(HOST, port)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -64,15 +65,16 @@ def test_fanout_gives_every_packet_once_and_a_flow_to_one_worker(
     flows = 40
     with hosts.right.inside():
         server = socket.socket(family, socket.SOCK_DGRAM)
-    with server, hosts.left.inside():
+    with server, hosts.left.inside(), ExitStack() as clients:
         server.bind((right, 5060))
         for _ in range(flows):
-            with socket.socket(family, socket.SOCK_DGRAM) as client:
-                client.bind((left, 0))
-                for _ in range(3):
-                    client.sendto(b"x" * 200, (right, 5060))
-                    _, peer = server.recvfrom(1000)
-                    server.sendto(b"y" * 200, peer)
+            # All stay open: a port that comes again would be the same flow.
+            client = clients.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+            client.bind((left, 0))
+            for _ in range(3):
+                client.sendto(b"x" * 200, (right, 5060))
+                _, peer = server.recvfrom(1000)
+                server.sendto(b"y" * 200, peer)
     seen = [process.communicate(timeout=30)[0].splitlines() for process in members]
     assert len(seen[0]) + len(seen[1]) == flows * 6
     assert all(seen), "one worker got everything"

@@ -238,7 +238,7 @@ async def test_a_fault_before_the_first_byte_is_an_error_like_any_other(
             code = (await answer.json())["error"]["code"]
             assert (answer.status, code) == (503, "too_many_exports")
         assert (await client.get(path, headers=HOST)).status == 200
-        assert app[EXPORTS].running == 0
+        await until(lambda: app[EXPORTS].running == 0)
 
 
 async def test_gzip_is_for_those_who_ask(
