@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest_asyncio
 from aiohttp.test_utils import TestServer
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Request, async_playwright
 from psycopg import AsyncConnection
 
@@ -46,11 +47,13 @@ class Window:
         """Open a page of the service."""
         await self.page.goto(f"{self.url}{path}")
 
-    async def sign_in(self, username: str, path: str = "/search") -> None:
+    async def sign_in(
+        self, username: str, path: str = "/search", password: str = PASSWORD
+    ) -> None:
         """By way of the page for it, to where one wanted to go."""
         await self.go(path)
         await self.page.fill("[name=username]", username)
-        await self.page.fill("[name=password]", PASSWORD)
+        await self.page.fill("[name=password]", password)
         await self.page.click("#sign-in button.main")
         await self.page.wait_for_url(lambda url: "/sign-in" not in url)
 
@@ -81,6 +84,16 @@ class Window:
     def _asked(self, request: Request) -> None:
         if request.url.startswith(("http", "ws")):
             self.hosts.add(urlsplit(request.url).netloc)
+
+
+async def serious(window: Window) -> list[tuple[str, str]]:
+    """What axe-core finds that keeps somebody from reading a page: rule, and the first element."""
+    found = (await Axe().run(window.page)).response["violations"]
+    return [
+        (one["id"], one["nodes"][0]["html"][:200])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
 
 
 class PageSite:
@@ -129,16 +142,16 @@ class PageSite:
 
 @asynccontextmanager
 async def serve_pages(
-    browser: Browser, database: Database, password_hash: str
+    browser: Browser, database: Database, password_hash: str, **environment: str
 ) -> AsyncIterator[PageSite]:
-    """A service of its own over a database."""
+    """A service of its own over a database; ``environment`` as for ``load_settings``."""
     async with await AsyncConnection.connect(database.dsn, autocommit=True) as connection:
         for role in Role:
             await connection.execute(
                 "INSERT INTO web_user (username, password_hash, role) VALUES (%s, %s, %s)",
                 (role.value, password_hash, role.value),
             )
-    app = create_app(load_settings(database, WEB_SIGN_IN="internal"))
+    app = create_app(load_settings(database, WEB_SIGN_IN="internal", **environment))
     async with TestServer(app) as server:
         yield PageSite(browser, database, f"http://127.0.0.1:{server.port}")
 

@@ -212,6 +212,12 @@ NEEDS: Final[Mapping[tuple[str, str], Scope | Need]] = {
     ("GET", "/password"): Need.SIGNED_IN,
     ("GET", "/search"): Scope.READ,
     ("GET", "/calls/{call_id}"): Scope.READ,
+    ("GET", "/admin"): Scope.TRACE,
+    ("GET", "/admin/users"): Scope.ADMIN,
+    ("GET", "/admin/tokens"): Scope.TRACE,
+    ("GET", "/admin/aliases"): Scope.TRACE,
+    ("GET", "/admin/trace-rules"): Scope.TRACE,
+    ("GET", "/admin/audit"): Scope.ADMIN,
     ("GET", "/assets/{version}/{name}"): Need.NOTHING,
 }
 """Method and path of every route. One that is not here is refused."""

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from webapi.access.principal import NOBODY, principal_of
 from webapi.context import CONTEXT
-from webapi.pages import assets, failure
+from webapi.pages import admin, assets, failure
 from webapi.pages.navigation import HOME
 from webapi.pages.render import page
 from webapi.pages.tab import TABS
@@ -50,6 +50,7 @@ ROUTES: Final = (
     (failure.PASSWORD, show_password),
     ("/search", show_search),
     ("/calls/{call_id}", show_call),
+    *admin.ROUTES,
     (assets.ROUTE, assets.show_asset),
 )
 """With GET; ``access.roles`` says for whom."""

@@ -19,7 +19,10 @@ class Place(NamedTuple):
     need: Scope = Scope.READ
 
 
-PLACES: Final = (Place("search", "/search", "Search"),)
+PLACES: Final = (
+    Place("search", "/search", "Search"),
+    Place("admin", "/admin", "Admin", Scope.TRACE),
+)
 HOME: Final = PLACES[0].path
 
 

@@ -10,10 +10,9 @@ from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 
 from tests import page_rows
-from tests.fix_browser import SESSION, PageSite, Window
+from tests.fix_browser import SESSION, PageSite, Window, serious
 from tests.flow import Flow, Message
 from tests.flow_sip import Endpoint
 
@@ -130,10 +129,4 @@ async def test_everybody_can_read_it(pages: PageSite, path: str, scheme: str) ->
         await window.page.wait_for_selector("#table tbody tr, #password, #ladder .row")
         if path.startswith("/calls"):
             await window.page.keyboard.press("j")
-        found = (await Axe().run(window.page)).response["violations"]
-        serious = [
-            (one["id"], one["nodes"][0]["html"][:200])
-            for one in found
-            if one["impact"] in ("serious", "critical")
-        ]
-        assert not serious
+        assert not await serious(window)

@@ -34,7 +34,7 @@ export function when(moment) {
     h("span", { class: "faint" }, `.${fraction.slice(0, 3)}`));
 }
 
-const words = (value) => (value === undefined ? null
+export const words = (value) => (value === undefined ? null
   : h("bdi", { title: plain(value, 1000) }, shown(value, LONG)));
 const number = (value) => (value === undefined ? null : count(value));
 const text = (key, label, more = {}) =>

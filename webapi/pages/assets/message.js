@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One message to read: start line, headers, body, and what is different in another one.
 
+import { copyText } from "./clipboard.js";
 import { diff } from "./diff.js";
 import { h, replace } from "./dom.js";
 import { label } from "./ladder.js";
@@ -92,11 +93,4 @@ function compared(old, text) {
   return lines(changes.map(({ line }) => line).join("\n"), changes.map(({ kind }) => kind));
 }
 
-export async function copy(message, told) {
-  try {
-    await navigator.clipboard.writeText(textOf(message));
-    told.textContent = "copied";
-  } catch {
-    told.textContent = "the browser does not allow it";
-  }
-}
+export const copy = (message, told) => copyText(textOf(message), told);
