@@ -47,9 +47,7 @@ class Window:
         """Open a page of the service."""
         await self.page.goto(f"{self.url}{path}")
 
-    async def sign_in(
-        self, username: str, path: str = "/search", password: str = PASSWORD
-    ) -> None:
+    async def sign_in(self, username: str, path: str = "/search", password: str = PASSWORD) -> None:
         """By way of the page for it, to where one wanted to go."""
         await self.go(path)
         await self.page.fill("[name=username]", username)

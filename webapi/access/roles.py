@@ -212,6 +212,8 @@ NEEDS: Final[Mapping[tuple[str, str], Scope | Need]] = {
     ("GET", "/password"): Need.SIGNED_IN,
     ("GET", "/search"): Scope.READ,
     ("GET", "/calls/{call_id}"): Scope.READ,
+    # Without data: the token counts when the page asks the API.
+    ("GET", "/shared/{token}"): Need.NOTHING,
     ("GET", "/admin"): Scope.TRACE,
     ("GET", "/admin/users"): Scope.ADMIN,
     ("GET", "/admin/tokens"): Scope.TRACE,

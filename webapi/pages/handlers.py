@@ -41,7 +41,12 @@ async def show_search(request: web.Request) -> web.Response:
 
 async def show_call(request: web.Request) -> web.Response:
     """One call, all of its legs."""
-    return page("call", principal_of(request), call_id=request.match_info["call_id"])
+    return page("call", principal_of(request), call_id=request.match_info["call_id"], shared="")
+
+
+async def show_shared(request: web.Request) -> web.Response:
+    """The same by way of a share link, for whoever has it; whether it opens the API says."""
+    return page("call", NOBODY, call_id="", shared=request.match_info["token"])
 
 
 ROUTES: Final = (
@@ -50,6 +55,7 @@ ROUTES: Final = (
     (failure.PASSWORD, show_password),
     ("/search", show_search),
     ("/calls/{call_id}", show_call),
+    ("/shared/{token}", show_shared),
     *admin.ROUTES,
     (assets.ROUTE, assets.show_asset),
 )

@@ -3,21 +3,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 from playwright.async_api import Browser
+from psycopg import AsyncConnection
 
+from tests import flow, page_rows
 from tests.fake_control import TOKEN, FakeControl
 from tests.fix_browser import SESSION, PageSite, Window, serious, serve_pages
 from tests.fix_database import Database
+from tests.flow import Flow
 from webapi.pages.admin import HOME, SECTIONS, Section
 
 pytestmark = pytest.mark.asyncio(loop_scope=SESSION)
 PROXY: Final = "edge"
+MARKUP: Final = "<img/src=x/onerror=alert(1)>"
+CALLER: Final = "alice"
+ALIASES: Final = 450
+HEAD: Final = "alias,ip,port,mask,captureID,status"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope=SESSION)
@@ -30,6 +41,14 @@ async def pages(
         settings = {"TRACE_PROXIES": f"{PROXY}={control.url}", "TRACE_TOKEN": TOKEN}
         async with serve_pages(browser, shared_database, password_hash, **settings) as site:
             yield site
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope=SESSION)
+async def call(pages: PageSite) -> Flow:
+    """One that has just been."""
+    found = flow.load("busy", begins=page_rows.now() - timedelta(minutes=10))
+    await page_rows.ingest(pages.database, [found])
+    return found
 
 
 async def _fill(window: Window, button: str, **fields: str) -> None:
@@ -147,6 +166,133 @@ async def test_an_administrator_sees_tokens_of_all(pages: PageSite) -> None:
         await window.page.check("#filters input[type=checkbox]")
         await _do(window, "Revoke", "of-support")
         await _gone(window, "of-support")
+
+
+async def test_an_alias_is_shown_in_the_search(pages: PageSite, call: Flow) -> None:
+    """From its making on; and no longer when it is removed."""
+    async with pages.signed_in("admin", "/admin/aliases") as window:
+        await window.settled()
+        await _fill(window, "Add alias", name=MARKUP, network="nonsense")
+        assert "must be an address or a network" in await _wrong(window, "network")
+        await window.page.fill("dialog [name=network]", call.messages[0].src.ip)
+        await window.page.click("dialog.editor button.main")
+        await _row(window, "<img", "in force")
+        await window.go("/search")
+        await window.settled()
+        assert MARKUP in await window.column("From")
+        await window.go("/admin/aliases")
+        await window.settled()
+        await window.page.click("#table button:text-is('Change')")
+        await window.page.uncheck("dialog [name=enabled]")
+        await window.page.click("dialog.editor button.main")
+        await _row(window, "<img", "off")
+        assert await window.page.locator("#main img").count() == 0
+        await window.page.click("#table button:text-is('Remove')")
+        await window.page.click("dialog.editor button.main")
+        await _gone(window, "<img")
+
+
+async def test_aliases_come_and_go_as_files(pages: PageSite, tmp_path: Path) -> None:
+    """An export is imported again; the filter is over all, not only over those that are shown."""
+    lines = [f"sbc{n},10.0.{n // 250}.{n % 250 + 1},0,32,,true" for n in range(ALIASES)]
+    async with pages.signed_in("admin", "/admin/aliases") as window:
+        await window.settled()
+        for number, content in enumerate((f"{HEAD}\nwrong", "\n".join([HEAD, *lines]))):
+            path = tmp_path / f"{number}.csv"
+            path.write_text(content)
+            if not number:
+                await window.page.click("#tools button:text-is('Import')")
+            await window.page.set_input_files("dialog [name=file]", path)
+            await window.page.click("dialog.editor button.main")
+            if not number:
+                await window.page.wait_for_selector("dialog .notice.bad:not([hidden])")
+        await _row(window, "sbc0")
+        assert await window.page.locator("#table tbody tr").count() < ALIASES
+        await window.page.fill("#filters input", f"sbc{ALIASES - 1}")
+        await _row(window, f"sbc{ALIASES - 1}")
+        assert await window.page.locator("#table tbody tr").count() == 1
+        async with window.page.expect_download() as download:
+            await window.page.click("#tools a:text-is('JSON')")
+        await (await download.value).save_as(tmp_path / "aliases.json")
+        assert len(json.loads((tmp_path / "aliases.json").read_text())["data"]) == ALIASES
+    async with pages.signed_in("support", "/admin/aliases") as window:
+        await _row(window, "sbc0")
+        assert await window.page.locator("#table button, #tools button").count() == 0
+
+
+async def test_a_trace_rule_is_made_and_ended(pages: PageSite, call: Flow) -> None:
+    """From the page of a call: filled in, in force on the proxy, and no longer."""
+    path = f"/calls/{quote(next(iter(call.legs.values())), safe='')}"
+    async with pages.signed_in("support", path) as window:
+        await window.page.click("#trace")
+        assert await window.page.input_value("dialog [name=kind]") == "from_user"
+        assert await window.page.input_value("dialog [name=value]") == CALLER
+        await window.page.fill("dialog [name=reason]", "<u>ticket 815</u>")
+        await window.page.fill("dialog [name=percent]", "300")
+        # The browser knows this rule; that of the API is in the words of the API.
+        await window.page.evaluate("document.querySelector('dialog.editor form').noValidate = true")
+        await window.page.click("dialog.editor button.main")
+        assert "0.01 … 100" in await _wrong(window, "percent")
+        await window.page.fill("dialog [name=percent]", "")
+        await window.page.click("dialog.editor button.main")
+        await _row(window, "<u>ticket 815</u>", f"{PROXY}: in force")
+        await window.page.click("#table button:text-is('End')")
+        await window.page.click("dialog.editor button.main")
+        await _gone(window, "ticket 815")
+        await window.page.select_option("#filters select", "ended")
+        await _row(window, "ticket 815", "removed", "support")
+    async with pages.signed_in("user", path) as window:
+        await window.page.wait_for_selector("#ladder .row")
+        assert await window.page.locator("#trace").count() == 0
+
+
+async def test_a_call_is_shared(pages: PageSite, call: Flow) -> None:
+    """The link is shown once, and opens the call for somebody who has not signed in."""
+    path = f"/calls/{quote(next(iter(call.legs.values())), safe='')}"
+    async with pages.signed_in("user", path) as window:
+        await window.page.wait_for_selector("#ladder .row")
+        await window.page.click("#share")
+        await window.page.fill("dialog [name=duration]", "9999d")
+        await window.page.click("dialog.editor button.main")
+        assert "share.max_lifetime" in await _wrong(window, "duration")
+        await window.page.fill("dialog [name=duration]", "12h")
+        await window.page.check("dialog [name=export]")
+        await window.page.click("dialog.editor button.main")
+        link = await _secret(window)
+    async with pages.window() as other:
+        await other.page.goto(link)
+        await other.page.wait_for_selector("#ladder .row")
+        assert CALLER in await other.text("#headline")
+        assert await other.page.is_hidden("#back")
+        await other.page.click("#exports > summary")
+        async with other.page.expect_download() as download:
+            await other.page.click("#exports a")
+        assert (await download.value).suggested_filename.endswith(".pcap")
+        await other.page.goto(f"{link}x")
+        await other.page.wait_for_selector("#headline:has-text('there is no such link')")
+        assert not other.faults
+
+
+async def test_the_audit_log_is_read(pages: PageSite) -> None:
+    """The newest first, a page at a time, of one user and of one kind."""
+    async with await AsyncConnection.connect(pages.database.dsn, autocommit=True) as connection:
+        await connection.execute(
+            "INSERT INTO audit_log (username, action, subject, detail)"
+            " SELECT 'mallory', 'imported', %s || n, '{\"n\": 1}' FROM generate_series(1, 250) n",
+            (MARKUP,),
+        )
+    async with pages.signed_in("admin", "/admin/audit") as window:
+        await window.settled()
+        await window.page.fill("#filters [name=username]", "mallory")
+        await window.page.select_option("#filters [name=action]", "imported")
+        await window.page.wait_for_selector("#table tbody tr:first-child:has-text('onerror')")
+        assert (await window.column("Of what"))[0] == f"{MARKUP}250"
+        assert set(await window.column("Who")) == {"mallory"}
+        assert await window.page.locator("#table tbody tr").count() == 200
+        await window.page.click("#more")
+        await _row(window, f"{MARKUP}1")
+        assert len(await window.column("Who")) == 250
+        assert await window.page.locator("#main img").count() == 0
 
 
 async def test_who_may_not_sees_and_reaches_nothing(pages: PageSite) -> None:

@@ -20,11 +20,16 @@ export async function get(path, parameters = {}, signal = undefined) {
 }
 
 /** A change, with the token that only our pages know. */
-export async function send(method, path, body = undefined, token = csrf) {
-  const headers = { "X-CSRF-Token": token };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  return ask(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+export async function send(method, path, body = undefined) {
+  const type = body === undefined ? {} : { "Content-Type": "application/json" };
+  return change(method, path, type, body === undefined ? undefined : JSON.stringify(body));
 }
+
+/** The same with a file as it is. */
+export const upload = (path, file, type) => change("POST", path, { "Content-Type": type }, file);
+
+const change = (method, path, headers, body) =>
+  ask(path, { method, headers: { ...headers, "X-CSRF-Token": csrf }, body });
 
 /** Why a stream does not begin, as a Failure; null when it would begin now. */
 export async function refusal(path) {

@@ -5,6 +5,7 @@ import { byId, h, replace } from "./dom.js";
 import { rowsOf, seconds, unfold, us } from "./flow.js";
 import { Ladder } from "./ladder.js";
 import * as pane from "./message.js";
+import { share } from "./share.js";
 import { isTyping } from "./shell.js";
 import { count, endpoint, plain, shown, span } from "./text.js";
 import { full, onChange } from "./zone.js";
@@ -13,8 +14,10 @@ const EXPORTS = {
   pcap: "PCAP", pcapng: "PCAP-NG", txt: "Text", json: "JSON", svg: "Drawing (SVG)",
   "xml?side=caller": "SIPp, caller", "xml?side=callee": "SIPp, callee",
 };
-const callId = byId("main").dataset.callId;
-const path = `/api/v1/calls/${encodeURIComponent(callId)}`;
+const { shared } = byId("main").dataset;
+let { callId } = byId("main").dataset;
+const path = shared ? `/api/v1/shared/${encodeURIComponent(shared)}`
+  : `/api/v1/calls/${encodeURIComponent(callId)}`;
 const element = byId("message");
 const hiddenLegs = new Set();
 
@@ -28,18 +31,28 @@ const ladder = new Ladder(byId("ladder"), (row) => open(row));
 async function load() {
   replace(byId("call-id"), shown(callId));
   byId("back").href = sessionStorage.getItem("kemiscope.search") ?? "/search";
-  showExports();
+  if (!shared) showExports(EXPORTS);
   try {
-    call = await get(path, { legs: "all" });
+    call = shared ? { legs: [], events: [], ...await get(path) } : await get(path, { legs: "all" });
   } catch (error) {
-    replace(byId("headline"), error.status === 404 ? "Nothing has this Call-ID" : error.message);
+    replace(byId("headline"), error.status === 404 && !shared ? "Nothing has this Call-ID" : error.message);
     byId("story").hidden = true;
     return;
   }
+  if (shared) begun();
   show();
   const asked = new URLSearchParams(location.search).get("message");
   const at = asked ? ladder.indexOf(asked) : -1;
   if (at >= 0) ladder.pick(at);
+}
+
+/** What a link shows is known only when it has opened. */
+function begun() {
+  callId = call.call_id;
+  replace(byId("call-id"), shown(callId));
+  byId("exports").hidden = !call.may_export;
+  showExports({ pcap: EXPORTS.pcap });
+  tell(`Shared until ${full(call.expires_at)}.`);
 }
 
 function show() {
@@ -51,6 +64,7 @@ function show() {
   showFacts(row);
   showStory(explanation?.statements ?? []);
   showSwitches();
+  showTools(row);
   if (!call.complete) tell("Only the first messages, as many as web.max_call_messages allows.");
   drawLadder();
 }
@@ -127,9 +141,20 @@ function showSwitches() {
     }), "Retransmissions folded") : null);
 }
 
-function showExports() {
-  replace(byId("exports").querySelector(".panel"), Object.entries(EXPORTS).map(([suffix, text]) => {
-    const query = suffix.startsWith("xml") ? "" : "?legs=all";
+/** What one can do with it, for who may. */
+function showTools(row) {
+  const trace = byId("trace");
+  if (trace && row) {
+    const who = row.from_user ? { kind: "from_user", value: row.from_user } : { kind: "source", value: row.src_ip };
+    trace.href = `/admin/trace-rules?${new URLSearchParams({ ...who, reason: `as in ${callId}`.slice(0, 200) })}`;
+    trace.hidden = false;
+  }
+  if (byId("share")) byId("share").hidden = false;
+}
+
+function showExports(exports) {
+  replace(byId("exports").querySelector(".panel"), Object.entries(exports).map(([suffix, text]) => {
+    const query = shared || suffix.startsWith("xml") ? "" : "?legs=all";
     return h("a", { href: `${path}/export.${suffix}${query}`, download: true }, text);
   }));
 }
@@ -171,7 +196,7 @@ document.addEventListener("keydown", (event) => {
   const keys = {
     j: () => ladder.move(1), ArrowDown: () => ladder.move(1),
     k: () => ladder.move(-1), ArrowUp: () => ladder.move(-1),
-    Escape: close, b: () => byId("back").click(),
+    Escape: close, b: () => shared || byId("back").click(),
     c: () => chosen && pane.copy(chosen.message, element.querySelector("[role=status]")),
   };
   if (!keys[event.key] || !call) return;
@@ -179,6 +204,7 @@ document.addEventListener("keydown", (event) => {
   keys[event.key]();
   if (event.key !== "Escape") event.preventDefault();
 });
+byId("share")?.addEventListener("click", () => share(call));
 onChange(() => {
   if (!call) return;
   show();

@@ -112,9 +112,9 @@ function build(field, value, id) {
   };
 }
 
-const typed = (parse, more = {}) => ({ name, required, maxlength = 250, placeholder, pattern, min, max }, value, attributes) => {
+const typed = (parse, more = {}) => ({ name, required, maxlength = 250, placeholder, min, max, accept }, value, attributes) => {
   const input = h("input", {
-    name, required, maxlength, placeholder, pattern, min, max, value: value ?? "", spellcheck: "false", autocapitalize: "none",
+    name, required, maxlength, placeholder, min, max, accept, value: value ?? "", spellcheck: "false", autocapitalize: "none",
     ...more, ...attributes,
   });
   return { inputs: [input], element: input, read: () => parse(input) };
