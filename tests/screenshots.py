@@ -23,6 +23,7 @@ from tests.fix_access import PASSWORD
 from tests.fix_browser import PageSite, Window, open_browser, serve_pages
 from tests.fix_database import Database
 from webapi.access.passwords import Passwords
+from webapi.pages.admin import SECTIONS
 
 _SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 _CALLS: Final = {
@@ -103,6 +104,10 @@ async def _pages(site: PageSite, scheme: Literal["light", "dark"], folder: Path)
         for name, picture in _CALLS.items():
             await _call(window, name)
             await shoot(window, picture)
+        for section in SECTIONS:
+            await window.go(section.path)
+            await window.settled()
+            await shoot(window, section.name)
     async with site.signed_in("admin", viewport=_PHONE, **look) as window:
         await window.page.wait_for_selector("#table tbody tr")
         await shoot(window, "phone-search")

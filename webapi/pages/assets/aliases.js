@@ -11,15 +11,15 @@ const TYPES = { csv: "text/csv", json: "application/json" };
 const FIELDS = [
   { name: "name", label: "Name", required: true },
   { name: "network", label: "Address or network", required: true, maxlength: 64, help: "192.0.2.7, 192.0.2.0/24, 2001:db8::/32" },
-  { name: "port", label: "Port", kind: "number", min: 0, max: 65535, help: "0: every port" },
+  { name: "port", label: "Port", kind: "number", half: true, min: 0, max: 65535, help: "0: every port" },
+  { name: "type", label: "Type", half: true, maxlength: 64, help: "proxy, carrier, phone" },
   { name: "capture_node", label: "Capture node", maxlength: 64, help: "Only for what this node has captured; empty: every node" },
-  { name: "type", label: "Type", maxlength: 64, help: "What it is: proxy, carrier, phone" },
   { name: "enabled", label: "In force", kind: "check" },
 ];
 const NEW = { port: 0, enabled: true };
 const columns = [
   field("name", "Name", "strong"), field("network", "Network", "mono"),
-  { label: "Port", kind: "number", cell: ({ port }) => (port ? String(port) : "every") },
+  { label: "Port", kind: "number", half: true, cell: ({ port }) => (port ? String(port) : "every") },
   field("capture_node", "Capture node"), field("type", "Type"),
   { label: "State", cell: ({ enabled }) => (enabled ? mark("good", "in force") : mark("none", "off")) },
   { label: "Changed", kind: "mono time", cell: ({ changed_at: at }) => when(at) },

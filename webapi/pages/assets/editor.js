@@ -10,7 +10,8 @@ let number = 0;
 /**
  * Ask for `fields`, begin with `values`, and `send(entered)`; the answer, or null when it was left.
  * A field has a name, a label and a kind: text, number, list, select, check, checks, or file. What
- * is empty and `optional` is not sent. `danger` is for what cannot be undone.
+ * is empty and `optional` is not sent; two that are `half` stand beside each other. `danger` is
+ * for what cannot be undone.
  */
 export function edit({ title, text = null, fields = [], values = {}, verb, danger = false, send }) {
   return new Promise((resolve) => {
@@ -64,10 +65,13 @@ export function reveal({ title, text, label, secret }) {
         h("div", { class: "buttons" }, told,
           h("button", { type: "button", click: () => copyText(shown.value, told) }, "Copy"),
           h("button", { class: "main" }, "Done"))));
-    const forget = () => dialog.close();
+    const forget = () => {
+      shown.value = "";
+      dialog.close();
+    };
     addEventListener("pagehide", forget, { once: true });
     open(dialog, () => {
-      shown.value = "";
+      forget();
       removeEventListener("pagehide", forget);
       resolve();
     });
@@ -91,7 +95,7 @@ const entered = (controls) => Object.fromEntries(controls
 
 /** A field as an element, its value, and what is wrong with it. */
 function build(field, value, id) {
-  const { label, help, kind = "text" } = field;
+  const { label, help, kind = "text", half = false } = field;
   const told = h("span", { class: "wrong", id: `${id}-wrong`, role: "alert" });
   const described = `${id}-wrong${help ? ` ${id}-help` : ""}`;
   const hint = help && h("span", { class: "faint", id: `${id}-help` }, help);
@@ -108,7 +112,7 @@ function build(field, value, id) {
       }
       if (message) inputs[0].focus();
     },
-    element: h(kind === "checks" ? "fieldset" : "div", { class: `field ${kind}` }, name, element, hint, told),
+    element: h(kind === "checks" ? "fieldset" : "div", { class: `field ${kind} ${half ? "half" : ""}` }, name, element, hint, told),
   };
 }
 

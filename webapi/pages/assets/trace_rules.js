@@ -15,10 +15,10 @@ const FIELDS = [
   KIND,
   { name: "value", label: "Value", optional: true, maxlength: 255, help: "User, domain, beginning of the user, address or network, Call-ID; nothing for all" },
   { name: "reason", label: "Reason", required: true, maxlength: 200, help: "Others see it; a ticket, for example" },
-  { name: "duration", label: "For", optional: true, placeholder: "1h", help: "15m, 6h" },
-  { name: "calls", label: "Most calls of a proxy", kind: "number", optional: true, min: 1, placeholder: "100" },
-  { name: "percent", label: "Percent of the calls", kind: "number", optional: true, min: 0.01, max: 100, placeholder: "100" },
-  { name: "methods", label: "First requests", kind: "list", optional: true, placeholder: "INVITE", help: "INVITE, REGISTER; * for all" },
+  { name: "duration", label: "For", half: true, optional: true, placeholder: "1h", help: "15m, 6h" },
+  { name: "calls", label: "Most calls of a proxy", kind: "number", half: true, optional: true, min: 1, placeholder: "100", help: "Then it takes no more" },
+  { name: "percent", label: "Percent of the calls", kind: "number", optional: true, min: 0.01, max: 100, placeholder: "100", half: true, help: "By a hash of the Call-ID" },
+  { name: "methods", label: "First requests", kind: "list", half: true, optional: true, placeholder: "INVITE", help: "INVITE, REGISTER; * for all" },
   { name: "action", label: "Effect", kind: "select", options: options(choices.effects), help: "An exclude wins over every include" },
 ];
 let proxies = [];
@@ -28,7 +28,7 @@ start(async (me, may) => {
     options(choices.states).map(([value, text]) => h("option", { value }, text)));
   const read = pagesOf(PATH, "trace_rules", { parameters: () => ({ state: state.value }), key: "before" });
   const records = new Records({
-    columns, empty: "No rule is in force: the proxies send nothing for one.",
+    columns, empty: "There are none of these.",
     read: async (cursor, limit) => {
       const { rows, found } = await read(cursor, limit);
       showProxies(found);
