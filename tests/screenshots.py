@@ -19,6 +19,7 @@ from stack.ports import free_port
 from stack.postgres import READER, Cluster
 from stack.service import ROOT
 from tests import flow, page_rows
+from tests.fake_control import TOKEN, FakeControl
 from tests.fix_access import PASSWORD
 from tests.fix_browser import PageSite, Window, open_browser, serve_pages
 from tests.fix_database import Database
@@ -66,9 +67,12 @@ async def _take(cluster: Cluster, folder: Path) -> None:
     until = page_rows.now() - timedelta(minutes=2)
     shown = [flow.load(name, 1, until - timedelta(seconds=10)) for name in _CALLS]
     await page_rows.ingest(database, [*page_rows.played(160, until), *shown])
-    async with open_browser() as browser, serve_pages(browser, database, password_hash) as site:
-        for scheme in _SCHEMES:
-            await _pages(site, scheme, folder)
+    control = FakeControl()
+    async with open_browser() as browser, control.server:
+        settings = {"TRACE_PROXIES": f"edge1={control.url}", "TRACE_TOKEN": TOKEN}
+        async with serve_pages(browser, database, password_hash, **settings) as site:
+            for scheme in _SCHEMES:
+                await _pages(site, scheme, folder)
 
 
 async def _pages(site: PageSite, scheme: Literal["light", "dark"], folder: Path) -> None:
@@ -104,6 +108,10 @@ async def _pages(site: PageSite, scheme: Literal["light", "dark"], folder: Path)
         for name, picture in _CALLS.items():
             await _call(window, name)
             await shoot(window, picture)
+        await window.page.click("#trace")
+        await window.page.fill("dialog [name=reason]", "no audio, ticket 815")
+        await shoot(window, "trace-rule")
+        await window.page.click("dialog.editor button.main")
         for section in SECTIONS:
             await window.go(section.path)
             await window.settled()

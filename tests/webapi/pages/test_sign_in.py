@@ -72,7 +72,9 @@ async def test_a_password_that_must_be_changed(pages: PageSite) -> None:
         await window.page.wait_for_url(f"{pages.url}/search?state=busy")
 
 
-@pytest.mark.parametrize("path", ["/search", "/sign-in", "/password", "/calls/a@b", "/shared/x", "/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/search", "/sign-in", "/password", "/calls/a@b", "/shared/x", "/nothing"]
+)
 async def test_every_page_has_the_policy(site: Site, path: str) -> None:
     """Errors as well; what the API answers keeps its own."""
     person = await site.signed_in("user")

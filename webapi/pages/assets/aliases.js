@@ -19,7 +19,7 @@ const FIELDS = [
 const NEW = { port: 0, enabled: true };
 const columns = [
   field("name", "Name", "strong"), field("network", "Network", "mono"),
-  { label: "Port", kind: "number", half: true, cell: ({ port }) => (port ? String(port) : "every") },
+  { label: "Port", kind: "number", cell: ({ port }) => (port ? String(port) : "every") },
   field("capture_node", "Capture node"), field("type", "Type"),
   { label: "State", cell: ({ enabled }) => (enabled ? mark("good", "in force") : mark("none", "off")) },
   { label: "Changed", kind: "mono time", cell: ({ changed_at: at }) => when(at) },
