@@ -78,6 +78,7 @@ def test_only_sign_in_and_share_links_need_nothing() -> None:
         ("GET", "/api/v3/oauth2/auth/{provider}"),
         ("GET", "/api/v3/oauth2/redirect/{provider}"),
         ("GET", "/assets/{version}/{name}"),
+        ("GET", "/shared/{token}"),
         ("GET", "/sign-in"),
         ("POST", "/api/v1/sign-in"),
         ("POST", "/api/v3/auth"),
