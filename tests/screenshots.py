@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import sys
 import tempfile
 from datetime import timedelta
@@ -18,7 +19,7 @@ from collector import migrate
 from stack.ports import free_port
 from stack.postgres import READER, Cluster
 from stack.service import ROOT
-from tests import flow, page_rows
+from tests import flow, page_rows, status_rows
 from tests.fake_control import TOKEN, FakeControl
 from tests.fix_access import PASSWORD
 from tests.fix_browser import PageSite, Window, open_browser, serve_pages
@@ -67,6 +68,8 @@ async def _take(cluster: Cluster, folder: Path) -> None:
     until = page_rows.now() - timedelta(minutes=2)
     shown = [flow.load(name, 1, until - timedelta(seconds=10)) for name in _CALLS]
     await page_rows.ingest(database, [*page_rows.played(160, until), *shown])
+    async with await AsyncConnection.connect(database.dsn, autocommit=True) as connection:
+        await status_rows.fill(connection, until)
     control = FakeControl()
     async with open_browser() as browser, control.server:
         settings = {"TRACE_PROXIES": f"edge1={control.url}", "TRACE_TOKEN": TOKEN}
@@ -116,11 +119,19 @@ async def _pages(site: PageSite, scheme: Literal["light", "dark"], folder: Path)
             await window.go(section.path)
             await window.settled()
             await shoot(window, section.name)
+        await window.go("/status")
+        await _status(window)
+        await shoot(window, "status")
+        await _whole_height(window)
+        await shoot(window, "status-whole")
     async with site.signed_in("admin", viewport=_PHONE, **look) as window:
         await window.page.wait_for_selector("#table tbody tr")
         await shoot(window, "phone-search")
         await _call(window, "fork-serial")
         await shoot(window, "phone-call")
+        await window.go("/status")
+        await _status(window)
+        await shoot(window, "phone-status")
 
 
 async def _call(window: Window, name: str) -> None:
@@ -129,6 +140,18 @@ async def _call(window: Window, name: str) -> None:
     await window.page.wait_for_selector("#ladder .row")
     await window.page.keyboard.press("j")
     await window.page.wait_for_selector("#message pre")
+
+
+async def _status(window: Window) -> None:
+    await window.page.wait_for_selector("#charts .line")
+    await window.page.wait_for_selector("#rules table")
+    # Rates are known from the second answer on.
+    await window.page.locator("#asked", has_text=re.compile(r"^\d")).wait_for()
+
+
+async def _whole_height(window: Window) -> None:
+    height = await window.page.evaluate("document.documentElement.scrollHeight")
+    await window.page.set_viewport_size({"width": 1280, "height": height})
 
 
 if __name__ == "__main__":

@@ -3,12 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from psycopg import sql
+from psycopg import AsyncConnection, sql
+from psycopg.rows import DictRow
 
+from collector.moment import to_text
+from collector.partitions import parse_bound
+from collector.retention import history
+from collector.settings.storing import Retention
+from collector.tables import KINDS, PARTITIONED
 from webapi import rows
 from webapi.context import Context
 
@@ -16,7 +24,7 @@ LAST_DROPS: Final = 20
 
 _STATE: Final = sql.SQL(
     """
-    SELECT DISTINCT ON (journal_id)
+    SELECT DISTINCT ON (journal_id) journal_id,
            capture_node.name AS capture_node, looked_at, octets, octets_limit, disk, disk_used,
            disk_size, disk_limit, findings
       FROM retention_sample
@@ -35,6 +43,19 @@ _LAST: Final = sql.SQL(
      ORDER BY id DESC LIMIT %s
     """
 )
+# Of the catalogue alone: what is being dropped would make others wait for its locks.
+_PARTITIONS: Final = sql.SQL(
+    """
+    SELECT parent.relname AS name, pg_get_expr(child.relpartbound, 0) AS bound,
+           greatest(child.reltuples, pg_stat_get_live_tuples(child.oid), 0)::bigint AS rows
+      FROM pg_inherits
+      JOIN pg_class AS child ON child.oid = inhrelid
+      JOIN pg_class AS parent ON parent.oid = inhparent
+     WHERE parent.relname = ANY(%s) AND parent.relnamespace = 'public'::regnamespace
+    """
+)
+_GROWTH: Final = sql.SQL(history.GROWTH)
+_TABLES: Final = {table.name: table.kind for table in PARTITIONED}
 
 
 async def read(context: Context) -> dict[str, Any]:
@@ -45,7 +66,50 @@ async def read(context: Context) -> dict[str, Any]:
             "dropped": await context.query(connection, _DROPPED),
             "last": await context.query(connection, _LAST, (LAST_DROPS,)),
         }
+        growths = await _read_growths(
+            context, connection, [node["journal_id"] for node in found["nodes"]]
+        )
+    for node in found["nodes"]:
+        node["growth"] = growths[node.pop("journal_id")]
     return {name: [rows.plain(row) for row in listed] for name, listed in found.items()}
+
+
+async def _read_growths(
+    context: Context, connection: AsyncConnection[DictRow], journal_ids: list[UUID]
+) -> Mapping[UUID, dict[str, Any]]:
+    """Bytes per second of each node by name of the span; None where it is not known yet."""
+    found: dict[UUID, dict[str, Any]] = {
+        journal_id: dict.fromkeys(history.SPANS) for journal_id in journal_ids
+    }
+    now = datetime.now(UTC)
+    for name, span in history.SPANS.items():
+        values = history.growth_values(journal_ids, now, span)
+        for row in await context.query(connection, _GROWTH, values):
+            found[row["journal_id"]][name] = history.growth_of(row)._asdict()
+    return found
+
+
+async def read_kinds(context: Context) -> list[dict[str, Any]]:
+    """How much there is of each kind, about, from when on, and how long it is kept."""
+    async with context.connection() as connection:
+        listed = await context.query(connection, _PARTITIONS, (list(_TABLES),))
+    filled = [(_TABLES[row["name"]], row) for row in listed if row["rows"]]
+    return [
+        _kind(kind, [row for of, row in filled if of == kind], context.settings.retention)
+        for kind in KINDS
+    ]
+
+
+def _kind(kind: str, filled: list[dict[str, Any]], kept: Retention) -> dict[str, Any]:
+    spans = filter(None, (parse_bound(row["bound"]) for row in filled))
+    begin = min((span[0] for span in spans), default=None)
+    return {
+        "kind": kind,
+        "partitions": len(filled),
+        "rows": sum(row["rows"] for row in filled),
+        "begin": to_text(begin) if begin else None,
+        "kept_s": getattr(kept, kind),
+    }
 
 
 def metrics(kept: dict[str, Any]) -> Iterable[Metric]:

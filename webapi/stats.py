@@ -137,10 +137,11 @@ async def show_stats(request: web.Request) -> web.Response:
                 calls_query(by, stepped=False),
                 registrations_query(messages_by),
                 messages_query(messages_by),
+                totals_query(),
             )
         ]
     limit = context.settings.web.max_rows
-    calls, totals, registrations, messages = (listed[:limit] for listed in found)
+    calls, totals, registrations, messages, traffic = (listed[:limit] for listed in found)
     return json_response(
         {
             "from": to_text(begin),
@@ -151,6 +152,7 @@ async def show_stats(request: web.Request) -> web.Response:
             "calls": [_calls(row, by) for row in calls],
             "registrations": [_registrations(row) for row in registrations],
             "messages": [_messages(row) for row in messages],
+            "traffic": [rows.plain(row) for row in traffic],
         }
     )
 

@@ -76,7 +76,8 @@ async def show_status(request: web.Request) -> web.Response:
             "fates": {fate.value: {"outcome": fate.outcome, "help": fate.help} for fate in Fate},
             "nodes": [_node(node, now) for node in nodes],
             "senders": [rows.plain(sender) for sender in senders],
-            "retention": await retention.read(context),
+            "retention": await retention.read(context)
+            | {"kinds": await retention.read_kinds(context)},
             "refused": [rows.plain(peer) for peer in refused],
         }
     )

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from psycopg import AsyncConnection
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import TupleRow, class_row, dict_row
 
 from collector.retention.measure import Measured
 from collector.retention.plan import AGE, Limit
@@ -31,14 +31,27 @@ _LAST: Final = """
     SELECT looked_at, octets, disk, disk_used, findings
       FROM retention_sample WHERE journal_id = %s ORDER BY minute DESC LIMIT 1"""
 
-_FIRST: Final = """
-    SELECT looked_at, octets, disk, disk_used, findings
-      FROM retention_sample WHERE journal_id = %s AND minute >= %s ORDER BY minute LIMIT 1"""
-
 # What went because of a limit would still be there without it.
-_DROPPED: Final = """
-    SELECT coalesce(sum(octets), 0)::bigint FROM retention_log
-     WHERE dropped_at > %s AND reason <> %s"""
+GROWTH: Final = """
+    SELECT grown.*, latest.octets - first.octets + dropped.octets AS octets,
+           CASE WHEN latest.disk = first.disk
+                THEN latest.disk_used - first.disk_used + dropped.octets ELSE 0 END AS disk
+      FROM unnest(%(journal_ids)s::uuid[]) AS node (journal_id)
+     CROSS JOIN LATERAL (SELECT * FROM retention_sample AS sample
+                          WHERE sample.journal_id = node.journal_id
+                          ORDER BY minute DESC LIMIT 1) AS latest
+     CROSS JOIN LATERAL (SELECT * FROM retention_sample AS sample
+                          WHERE sample.journal_id = node.journal_id AND minute >= %(since)s
+                          ORDER BY minute LIMIT 1) AS first
+     CROSS JOIN LATERAL (SELECT node.journal_id,
+                                extract(epoch FROM latest.looked_at - first.looked_at)::float8
+                                AS seconds) AS grown
+     CROSS JOIN LATERAL (SELECT coalesce(sum(octets), 0)::bigint AS octets
+                           FROM retention_log
+                          WHERE dropped_at > first.looked_at AND reason <> %(age)s) AS dropped
+     WHERE seconds >= 60"""
+"""Bytes by which captured messages and disk have grown within ``seconds``, by node; no row where
+that is not known. Its values are ``growth_values``."""
 
 
 class Sample(NamedTuple):
@@ -92,20 +105,21 @@ async def last_sample(connection: AsyncConnection[TupleRow], journal_id: UUID) -
         return await cursor.fetchone()
 
 
+def growth_values(journal_ids: Sequence[UUID], now: datetime, span: timedelta) -> dict[str, Any]:
+    """For ``GROWTH`` of these nodes over the last ``span``, or over what is known of it."""
+    return {"journal_ids": list(journal_ids), "since": now - span, "age": AGE}
+
+
+def growth_of(row: Mapping[str, Any]) -> Growth:
+    """What a row of ``GROWTH`` says."""
+    return Growth(row["octets"] / row["seconds"], row["disk"] / row["seconds"])
+
+
 async def growth(
     connection: AsyncConnection[TupleRow], journal_id: UUID, now: datetime, span: timedelta
 ) -> Growth | None:
     """The growth over the last ``span``, or over what is known of it; None when nothing is."""
-    last = await last_sample(connection, journal_id)
-    async with connection.cursor(row_factory=class_row(Sample)) as cursor:
-        await cursor.execute(_FIRST, (journal_id, now - span))
-        first = await cursor.fetchone()
-    if last is None or first is None:
-        return None
-    seconds = (last.looked_at - first.looked_at).total_seconds()
-    if seconds < 60:
-        return None
-    found = await connection.execute(_DROPPED, (first.looked_at, AGE))
-    dropped = ((await found.fetchone()) or (0,))[0]
-    disk = last.disk_used - first.disk_used + dropped if last.disk == first.disk else 0
-    return Growth((last.octets - first.octets + dropped) / seconds, disk / seconds)
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(GROWTH, growth_values([journal_id], now, span))
+        row = await cursor.fetchone()
+    return growth_of(row) if row else None

@@ -10,13 +10,16 @@ from aiohttp.web import Application, Request
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from collector.partitions import Partition
+from collector.moment import to_text
+from collector.partitions import Partition, Partitions
 from collector.retention import history
 from collector.retention.disk import FileSystem
 from collector.retention.drop import record
 from collector.retention.measure import Measured, Part
 from collector.retention.plan import Limit
-from tests.fix_api import JOURNAL, Get
+from collector.tables import KINDS
+from tests.fix_api import JOURNAL, Get, store
+from tests.sip_text import packet, request
 from tests.webapi.test_metrics import scrape
 from tests.webapi.test_status import publish
 
@@ -47,6 +50,8 @@ async def test_status_tells_the_limits_and_the_drops(
     """The last look of each node, sums for ever, the last twenty."""
     await _fill(connection, [FileSystem("/var", 1, 5000, 10_000)])
     told = (await get("/api/v1/status")).json["retention"]
+    for node in told["nodes"]:
+        del node["growth"]
     assert told["nodes"] == [
         {
             "capture_node": "node1",
@@ -68,6 +73,49 @@ async def test_status_tells_the_limits_and_the_drops(
     ]
     assert [drop["partition"] for drop in told["last"]] == [f"p{n}" for n in range(24, 4, -1)]
     assert told["last"][0]["range_end"] == "2026-11-23T13:00:00.000000Z"
+
+
+async def test_status_tells_the_growth(get: Get, connection: AsyncConnection[TupleRow]) -> None:
+    """Of the last hour and of the last day, in bytes/s; what a limit made go has grown, too."""
+    await publish(connection)
+    now = datetime.now(UTC)
+    for minutes, octets in ((600, 0), (30, 36_000), (0, 54_000)):
+        disk = FileSystem("/var", 1, 2 * octets, 10**9)
+        part = Part("sip_message_call", "call", Partition("p", NOON, NOON), octets, True, 1, 1)
+        limit = Limit("max_disk_percent", 1, 2 * octets, 9 * 10**8, 0, 9 * 10**8)
+        measured = Measured(now - timedelta(minutes=minutes), [part], [disk], "")
+        await history.save(connection, JOURNAL, measured, [limit], [])
+    (node,) = (await get("/api/v1/status")).json["retention"]["nodes"]
+    assert node["growth"] == {
+        "hour": {"octets": 10.0, "disk": 20.0},
+        "day": {"octets": 1.5, "disk": 3.0},
+    }
+
+
+async def test_status_tells_what_there_is_of_each_kind(
+    get: Get, connection: AsyncConnection[TupleRow]
+) -> None:
+    """As PostgreSQL estimates it, from the oldest partition that has rows."""
+    kinds = {
+        kind["kind"]: kind for kind in (await get("/api/v1/status")).json["retention"]["kinds"]
+    }
+    assert set(kinds) == set(KINDS)
+    assert kinds["call"] == {
+        "kind": "call",
+        "partitions": 0,
+        "rows": 0,
+        "begin": None,
+        "kept_s": 14 * 86_400,
+    }
+    now = datetime.now(UTC)
+    (made,) = await Partitions(3600).ensure(connection, "sip_message_call", now, now)
+    await store(connection, [packet(request(), at=now.timestamp())])
+    await connection.execute("ANALYZE sip_message_call")
+    kinds = {
+        kind["kind"]: kind for kind in (await get("/api/v1/status")).json["retention"]["kinds"]
+    }
+    assert (kinds["call"]["partitions"], kinds["call"]["rows"]) == (1, 1)
+    assert kinds["call"]["begin"] == to_text(made.begin)
 
 
 async def test_metrics(

@@ -200,7 +200,11 @@ async def test_registrations_and_messages_come_from_what_ingest_counts(
         *(("REGISTER", "2xx", 2), ("REGISTER", "4xx", 1)),
         *(("REGISTER", "challenge", 3), ("REGISTER", "request", 6)),
     ]
+    (traffic,) = answer.json["traffic"]
+    assert traffic["messages"] == 12
+    assert traffic["octets"] == sum(row["octets"] for row in answer.json["messages"])
     answer = await _get(get, by="node", node="edge")
+    assert [row["messages"] for row in answer.json["traffic"]] == [1]
     assert [row["node"] for row in answer.json["registrations"]] == ["edge"]
     assert [row["messages"] for row in answer.json["messages"]] == [1]
 

@@ -211,6 +211,7 @@ NEEDS: Final[Mapping[tuple[str, str], Scope | Need]] = {
     ("GET", "/sign-in"): Need.NOTHING,
     ("GET", "/password"): Need.SIGNED_IN,
     ("GET", "/search"): Scope.READ,
+    ("GET", "/status"): Scope.READ,
     ("GET", "/calls/{call_id}"): Scope.READ,
     # Without data: the token counts when the page asks the API.
     ("GET", "/shared/{token}"): Need.NOTHING,

@@ -186,6 +186,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                     {"node": STRING},
                 )
             ),
+            "traffic": array(record({"time": TIME, "messages": INTEGER, "octets": INTEGER})),
         }
     ),
     "Me": record(

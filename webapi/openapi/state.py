@@ -8,8 +8,11 @@ from typing import Final
 
 from collector.causes import CAUSES, Outcome
 from collector.output.fate import Fate
+from collector.retention import history
+from collector.retention.history import Growth
+from collector.tables import KINDS
 from collector.trace_rule import TraceRule
-from webapi.openapi.shape import BOOLEAN, INTEGER, STRING, of_type
+from webapi.openapi.shape import BOOLEAN, INTEGER, NUMBER, STRING, of_type
 from webapi.schema import TIME, Schema, array, by_name, one_of, optional, record, ref
 from webapi.trace.proxy import State
 from webapi.trace.rules import StoredRule
@@ -57,6 +60,13 @@ _KEPT: Final[Mapping[str, Schema]] = {
     "looked_at": TIME,
     **_all(("octets", "octets_limit", "disk_used", "disk_size", "disk_limit"), INTEGER),
     "findings": array(STRING),
+    "growth": record(_all(history.SPANS, optional(of_type(Growth)))),
+}
+_KIND: Final[Mapping[str, Schema]] = {
+    "kind": one_of(KINDS),
+    **_all(("partitions", "rows"), INTEGER),
+    "begin": optional(TIME),
+    "kept_s": NUMBER,
 }
 _DROPPED: Final[Mapping[str, Schema]] = {
     **_all(("kind", "reason"), STRING),
@@ -79,6 +89,7 @@ NODES: Final[Mapping[str, Schema]] = {
             "retention": record(
                 {
                     "nodes": array(record(_KEPT)),
+                    "kinds": array(record(_KIND)),
                     "dropped": array(record(_DROPPED)),
                     "last": array(record(_PARTITION)),
                 }

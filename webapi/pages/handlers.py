@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from aiohttp import hdrs, web
 
+from collector.doctor.database import CLOCK_WARNING
 from webapi.access.principal import NOBODY, principal_of
 from webapi.context import CONTEXT
 from webapi.pages import admin, assets, failure
@@ -14,6 +16,8 @@ from webapi.pages.navigation import HOME
 from webapi.pages.render import page
 from webapi.pages.tab import TABS
 from webapi.pages.target import PARAMETER, target_of
+
+_CLOCK_WARNING_MS: Final = CLOCK_WARNING / timedelta(milliseconds=1)
 
 
 async def go_home(_request: web.Request) -> web.Response:
@@ -49,11 +53,17 @@ async def show_shared(request: web.Request) -> web.Response:
     return page("call", NOBODY, call_id="", shared=request.match_info["token"])
 
 
+async def show_status(request: web.Request) -> web.Response:
+    """What is captured, by whom, and what became of it."""
+    return page("status", principal_of(request), clock_warning_ms=_CLOCK_WARNING_MS)
+
+
 ROUTES: Final = (
     ("/", go_home),
     (failure.SIGN_IN, show_sign_in),
     (failure.PASSWORD, show_password),
     ("/search", show_search),
+    ("/status", show_status),
     ("/calls/{call_id}", show_call),
     ("/shared/{token}", show_shared),
     *admin.ROUTES,

@@ -21,6 +21,7 @@ class Place(NamedTuple):
 
 PLACES: Final = (
     Place("search", "/search", "Search"),
+    Place("status", "/status", "Status"),
     Place("admin", "/admin", "Admin", Scope.TRACE),
 )
 HOME: Final = PLACES[0].path

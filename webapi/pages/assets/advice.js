@@ -52,7 +52,8 @@ async function tellPulse(element) {
     const { nodes } = await get("/api/v1/status");
     if (!nodes.length) {
       replace(element, "No capture node has ever reported to this database. ",
-        h("code", {}, "make doctor"), " on the capture node says why.");
+        h("code", {}, "make doctor"), " on the capture node says why. ",
+        h("a", { href: "/status" }, "Status"));
       return;
     }
     const alive = nodes.filter((node) => node.alive);
@@ -62,6 +63,7 @@ async function tellPulse(element) {
     const nodesText = `${alive.length} of ${nodes.length} capture node${nodes.length > 1 ? "s" : ""} alive`;
     const lastText = last > 0 ? `last packet ${span(Math.max(ago, 0))} ago` : "no packet yet";
     replace(element, `Capture: ${nodesText}, ${count(received)} packets received, ${lastText}. `,
+      h("a", { href: "/status" }, "Status"), " ",
       alive.length && last > 0 && ago < 600_000 ? null
         : [h("code", {}, "make doctor"), " on the capture node says why."]);
   } catch (error) {

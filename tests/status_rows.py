@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a capture node, its outputs and its retention publish, for the status page to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from collector import statistics
+from collector.partitions import Partition
+from collector.peers import Peers
+from collector.retention import history
+from collector.retention.disk import FileSystem
+from collector.retention.drop import record
+from collector.retention.measure import Measured, Part
+from collector.retention.plan import Limit
+from tests import page_rows
+from tests.fix_api import JOURNAL
+
+CAUSES: Final = {
+    "stored": 1_204_311,
+    "keepalive": 30_212,
+    "filter_method": 88_120,
+    "duplicate": 12_005,
+    "hep_chunk": 3,
+    "password": 210,
+    "kernel": 412,
+}
+WAITING: Final = 57
+_GIB: Final = 1 << 30
+Connection = AsyncConnection[TupleRow]
+
+
+async def publish(
+    connection: Connection, name: str, causes: Mapping[str, int], unaccounted: int = 0
+) -> None:
+    """A node's balance as its keeper writes it; alive while no test takes longer than that."""
+    received = sum(causes.values()) + WAITING + unaccounted
+    await connection.execute(
+        "INSERT INTO capture_node VALUES (%(id)s, %(name)s, '1.0.0', now() + interval '1 h',"
+        " %(got)s, %(waiting)s, 1843200, now(), now(), now(), %(missing)s)"
+        " ON CONFLICT (journal_id) DO UPDATE SET name = excluded.name,"
+        " received = excluded.received, unaccounted = excluded.unaccounted",
+        {
+            "id": JOURNAL,
+            "name": name,
+            "got": received,
+            "waiting": WAITING,
+            "missing": unaccounted,
+        },
+    )
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO balance VALUES (%s, %s, %s)"
+            " ON CONFLICT (journal_id, cause) DO UPDATE SET messages = excluded.messages",
+            [(JOURNAL, cause, messages) for cause, messages in causes.items()],
+        )
+
+
+async def publish_output(connection: Connection, name: str, error: str) -> None:
+    """An output that cannot deliver."""
+    await connection.execute(
+        "INSERT INTO output_state VALUES (%s, %s, 'udp:192.0.2.60:9060', true, false, 1204, 983040,"
+        " now() - interval '3 min', now(), %s)",
+        (JOURNAL, name, error),
+    )
+    await connection.execute(
+        "INSERT INTO output_balance VALUES (%(id)s, %(name)s, 'delivered', 1190233),"
+        " (%(id)s, %(name)s, 'type', 30212), (%(id)s, %(name)s, 'backlog', 12)",
+        {"id": JOURNAL, "name": name},
+    )
+
+
+async def publish_retention(connection: Connection, now: datetime) -> None:
+    """A disk that fills by a GiB in an hour, and partitions that had to go."""
+    day = timedelta(days=1)
+    for hours in (10, 0.5, 0):
+        octets = round((34 - hours) * _GIB)
+        disk = FileSystem("/var/lib/postgresql", 1, octets + 20 * _GIB, 100 * _GIB)
+        limits = [
+            Limit("max_bytes", None, octets, 60 * _GIB, 0, 60 * _GIB),
+            Limit("max_disk_percent", 1, disk.used, 85 * _GIB, 0, 85 * _GIB),
+        ]
+        part = Part("sip_message_call", "call", Partition("p", now, now + day), octets, True, 1, 1)
+        at = now - timedelta(hours=hours)
+        await history.save(connection, JOURNAL, Measured(at, [part], [disk], ""), limits, [])
+    for kind, days in (("registration", 3), ("other", 3)):
+        end = now - days * day
+        await record(
+            connection, *(kind, f"{kind}_1", end - day, end, 81_233, _GIB, "age", "capture1")
+        )
+
+
+async def count_calls(connection: Connection, until: datetime, minutes: int) -> None:
+    """The counters of calls, minute by minute, as the keeper makes them."""
+    last = until.replace(second=0, microsecond=0)
+    for minute in range(minutes):
+        await statistics.count(connection, last - timedelta(minutes=minute), Peers([]))
+
+
+async def add_rules(connection: Connection, rules: Iterable[Mapping[str, Any]]) -> None:
+    """Trace rules for half an hour."""
+    for rule in rules:
+        await connection.execute(
+            "INSERT INTO trace_rule (kind, value, action, percent, calls, methods, expires_at,"
+            " requested_by, reason) VALUES (%(kind)s, %(value)s, 'include', 100, 100, '{INVITE}',"
+            " now() + interval '30 min', 'anna', %(reason)s)",
+            rule,
+        )
+
+
+async def fill(connection: Connection, until: datetime, minutes: int = 60) -> None:
+    """All of it, of a node that has calls of the last hour."""
+    await publish(connection, "capture1", CAUSES)
+    await publish_output(connection, "relay:archive", "Connection refused")
+    await publish_retention(connection, page_rows.now())
+    await count_calls(connection, until, minutes)
+    await add_rules(connection, [{"kind": "from_user", "value": "4711", "reason": "no audio"}])
