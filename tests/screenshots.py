@@ -123,7 +123,7 @@ async def _pages(site: PageSite, scheme: Literal["light", "dark"], folder: Path)
         await _status(window)
         await shoot(window, "status")
         await _whole_height(window)
-        await shoot(window, "status-whole")
+        await shoot(window, "whole-status")
     async with site.signed_in("admin", viewport=_PHONE, **look) as window:
         await window.page.wait_for_selector("#table tbody tr")
         await shoot(window, "phone-search")

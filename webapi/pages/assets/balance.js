@@ -23,7 +23,8 @@ const BAR = 12;
 
 /** The sums of some nodes, and whether everything is accounted for. */
 export function sum(nodes) {
-  const found = { received: 0, waiting: 0, unaccounted: 0, outcomes: {}, causes: {} };
+  const outcomes = Object.fromEntries(OUTCOMES.map(([name]) => [name, 0]));
+  const found = { received: 0, waiting: 0, unaccounted: 0, outcomes, causes: {} };
   for (const node of nodes) {
     for (const name of ["received", "waiting", "unaccounted"]) found[name] += node[name];
     for (const part of ["outcomes", "causes"]) {

@@ -21,7 +21,7 @@ export class Chart {
    * of the time there is their number. `on.point(at)` says which step is
    * looked at, `on.select(first, last)` which are chosen, `on.zoom` that these are wanted.
    */
-  constructor({ title, lines, format, axis, per = 0, most = null }, on) {
+  constructor({ title, unit = "", lines, format, axis, per = 0, most = null }, on) {
     Object.assign(this, { title, isFilled: per > 0 || lines.length === 1, lines, format, axis, per, most, on, steps: [], pointed: null, chosen: null });
     this.values = lines.map(({ label, tone }) => h("dd", { class: `tone-${tone}`, "data-line": label }));
     this.when = h("span", { class: "faint when" });
@@ -31,7 +31,7 @@ export class Chart {
       keydown: (event) => this.key(event),
     }, this.svg);
     this.element = h("figure", { class: "chart" },
-      h("figcaption", {}, h("strong", {}, title), this.when),
+      h("figcaption", {}, h("strong", {}, title), h("span", { class: "faint" }, unit), this.when),
       h("dl", {}, lines.map(({ label, tone, hint: more }, at) => h("div", { title: more },
         h("dt", { class: `tone-${tone}` }, label), this.values[at]))),
       this.plot);

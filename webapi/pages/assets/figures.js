@@ -18,7 +18,7 @@ const perMinute = (value) => `${rate(value)}/min`;
 const perSecond = (value) => `${rate(value)}/s`;
 const CHARTS = [
   {
-    title: "Calls", lines: [
+    title: "Calls", unit: "per minute", lines: [
       { name: "attempts", label: "begun", tone: "going" },
       { name: "answered", label: "answered", tone: "good" },
       { name: "lost", label: "failed", tone: "bad", hint: "refused by the network, or timed out" }],
@@ -31,17 +31,17 @@ const CHARTS = [
     format: ratio, axis: (value) => `${value} %`, most: 100, from: "calls",
   },
   {
-    title: "Post-dial delay", lines: [
+    title: "Post-dial delay", unit: "and time to the answer", lines: [
       { name: "pdd_ms", label: "ringing", tone: "going", hint: "INVITE to ringing, average" },
       { name: "setup_ms", label: "answer", tone: "turn", hint: "INVITE to answer, average" }],
     format: delay, axis: delay, from: "calls",
   },
   {
-    title: "SIP messages", lines: [{ name: "messages", label: "stored", tone: "going" }],
+    title: "SIP messages", unit: "per second", lines: [{ name: "messages", label: "stored", tone: "going" }],
     format: perSecond, axis: short, from: "traffic", per: 1,
   },
   {
-    title: "Registrations", lines: [
+    title: "Registrations", unit: "per minute", lines: [
       { name: "successes", label: "succeeded", tone: "good" },
       { name: "failures", label: "failed", tone: "bad", hint: "final responses but 2xx, 401 and 407" }],
     format: perMinute, axis: short, from: "registrations", per: 60,
