@@ -38,11 +38,11 @@ Connection = AsyncConnection[TupleRow]
 async def publish(
     connection: Connection, name: str, causes: Mapping[str, int], unaccounted: int = 0
 ) -> None:
-    """A node's balance as its keeper writes it; alive while no test takes longer than that."""
+    """A node's balance as its keeper writes it, who goes on for an hour."""
     received = sum(causes.values()) + WAITING + unaccounted
     await connection.execute(
-        "INSERT INTO capture_node VALUES (%(id)s, %(name)s, '1.0.0', now() + interval '1 h',"
-        " %(got)s, %(waiting)s, 1843200, now(), now(), now(), %(missing)s)"
+        "INSERT INTO capture_node VALUES (%(id)s, %(name)s, '1.0.0', %(soon)s, %(got)s,"
+        " %(waiting)s, 1843200, now(), %(soon)s, %(soon)s, %(missing)s)"
         " ON CONFLICT (journal_id) DO UPDATE SET name = excluded.name,"
         " received = excluded.received, unaccounted = excluded.unaccounted",
         {
@@ -51,6 +51,7 @@ async def publish(
             "got": received,
             "waiting": WAITING,
             "missing": unaccounted,
+            "soon": page_rows.now() + timedelta(hours=1),
         },
     )
     async with connection.cursor() as cursor:
