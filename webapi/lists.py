@@ -44,10 +44,13 @@ async def list_registrations(request: web.Request) -> web.Response:
 async def _list(request: web.Request, subject: Subject) -> web.Response:
     context = request.app[CONTEXT]
     parameters = single(request.query, subject.parameters)
-    wanted = Search.parse(subject, parameters, context.settings.web.max_rows, datetime.now(UTC))
+    limits = context.settings.web
+    wanted = Search.parse(
+        subject, parameters, limits.max_rows, datetime.now(UTC), max_range=limits.max_range
+    )
     resolver = await request.app[ALIASES].resolver()
     async with context.connection() as connection:
-        page = await search.run(connection, wanted, context.settings.web.query_timeout)
+        page = await search.run(connection, wanted, limits.query_timeout)
     return json_response(
         {
             subject.name: [subject.show(row) | resolver.names(row) for row in page.rows],

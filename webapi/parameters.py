@@ -16,11 +16,13 @@ from multidict import MultiMapping
 from collector.moment import EPOCH
 from collector.settings.quantity import parse_quantity
 from collector.settings.section import LONGEST
-from webapi.errors import bad_parameter
+from webapi.errors import ApiError, bad_parameter
 
 UTC_NAME: Final = "UTC"
 MAX_LENGTH: Final = 1000
 _US: Final = timedelta(microseconds=1)
+_TICK: Final = timedelta(milliseconds=1)
+"""Ends that are part of a range make it longer by less."""
 _MAX_DIGITS: Final = 10
 _DIGITS: Final = re.compile(r"[0-9]+\Z")
 _SECONDS: Final = re.compile(r"[0-9]{1,11}(\.[0-9]{1,6})?\Z")
@@ -68,6 +70,15 @@ def time_range(
     if begin >= end:
         raise bad_parameter("from", "must be before to")
     return begin, end
+
+
+def check_range(begin: datetime, end: datetime, longest_s: float, field: str = "from") -> None:
+    """Raise ApiError 400 if ``longest_s`` seconds are less than what they enclose; 0: no limit."""
+    if longest_s and end - begin > timedelta(seconds=longest_s) + _TICK:
+        message = (
+            f"the time range has more than {timedelta(seconds=longest_s)}, which is web.max_range"
+        )
+        raise ApiError(400, "range_too_long", message, field)
 
 
 def flag(name: str, value: str) -> bool:

@@ -24,7 +24,7 @@ from collector.moment import from_us, to_us
 from webapi.context import fetch
 from webapi.errors import ApiError, bad_parameter
 from webapi.filters import Condition, conditions, is_narrow
-from webapi.parameters import flag, integer, time_range
+from webapi.parameters import check_range, flag, integer, time_range
 from webapi.subject import Subject
 
 DEFAULT_LIMIT: Final = 100
@@ -92,11 +92,19 @@ class Search:
 
     @classmethod
     def parse(
-        cls, subject: Subject, parameters: Mapping[str, str], max_rows: int, now: datetime
+        cls,
+        subject: Subject,
+        parameters: Mapping[str, str],
+        max_rows: int,
+        now: datetime,
+        *,
+        max_range: float = 0.0,
     ) -> Search:
-        """Raises ApiError that names the bad parameter."""
+        """``max_range`` in s, 0 for any. Raises ApiError that names the bad parameter."""
         everywhere = not subject.everywhere.isdisjoint(parameters)
         begin, end = time_range(parameters, now, None if everywhere else subject.default_range)
+        if not everywhere:
+            check_range(begin, end, max_range)
         sort = parameters.get("sort", f"-{subject.time}")
         name = sort.removeprefix("-")
         if name not in subject.sorts:

@@ -16,7 +16,7 @@ from collector.moment import to_text
 from webapi import kpi, rows, schema
 from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import bad_parameter
-from webapi.parameters import duration, single, time_range
+from webapi.parameters import check_range, duration, single, time_range
 from webapi.schema import Parameters
 
 DEFAULT_RANGE: Final = timedelta(hours=1)
@@ -115,6 +115,7 @@ async def show_stats(request: web.Request) -> web.Response:
     parameters = single(request.query, PARAMETERS)
     context = request.app[CONTEXT]
     begin, end = time_range(parameters, datetime.now(UTC), DEFAULT_RANGE)
+    check_range(begin, end, context.settings.web.max_range)
     by = parameters.get("by", "all")
     if by not in BY:
         raise bad_parameter("by", f"must be among {', '.join(BY)}")

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from collector.settings.endpoint import TCP, parse_host_port
 from collector.settings.network import parse_network
 from collector.settings.receiving import Tls
-from collector.settings.section import DAY, PATH, Section, setting
+from collector.settings.section import DAY, LONGEST, PATH, Section, setting
 from collector.settings.target import is_host_name, parse_target
 from collector.settings.trace import is_token, token_rule
 
@@ -181,6 +181,16 @@ class Web(Section, frozen=True):
             le=0xFFFF_FFFE,
         ),
     ] = 2003
+    max_range: Annotated[
+        float,
+        setting(
+            "Longest time range of a search, an export of it, or figures; 0: any. What an index "
+            "finds at any time, such as a Call-ID, is not limited.",
+            unit="s",
+            ge=0,
+            le=LONGEST,
+        ),
+    ] = 0.0
     query_timeout: Annotated[
         float,
         setting(

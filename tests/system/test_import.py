@@ -213,14 +213,13 @@ def test_a_capture_of_last_year_is_refused_or_moved(stack: Stack, tmp_path: Path
     frames = [(at, capture_files.datagram(raw)) for at, raw in messages]
     data = capture_files.write(tmp_path / "old.pcap", frames).read_bytes()
     kind = {"Content-Type": "application/octet-stream"}
-    before = node(stack.trial)["received"]
     status, found = _ask(stack, "POST", "/api/v1/imports", data, **kind)
     assert (status, found["error"]["code"]) == (422, "too_old")
     assert "retention.call" in found["error"]["message"]
-    assert node(stack.trial)["received"] == before
     called_at = time.time()
     answer = _import(stack, data, "?shift=now")
     assert answer["filed_by_arrival"] == 0
+    # Two, not four: of what was refused nothing was sent.
     shown = _call(stack, "old@import", 2)["messages"]
     first, last = (datetime.fromisoformat(row["ts"]).timestamp() for row in shown)
     assert round((last - first) * 1e6) == 1_000_001

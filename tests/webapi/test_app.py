@@ -140,6 +140,19 @@ async def test_a_slow_query_is_ended(database: Database) -> None:
         assert answer.status == 200
 
 
+@pytest.mark.parametrize("path", ["messages", "calls", "calls/export.csv", "stats"])
+async def test_a_range_that_is_too_long_is_refused(database: Database, path: str) -> None:
+    """With the setting's name; what is shorter is answered."""
+    app = create_app(load_settings(database, WEB_MAX_RANGE="2h"))
+    async with TestClient(TestServer(app)) as client:
+        answer = await client.get(f"/api/v1/{path}?from=-3h", headers=HOST)
+        assert answer.status == 400
+        error = (await answer.json())["error"]
+        assert (error["code"], error["field"]) == ("range_too_long", "from")
+        assert "2:00:00, which is web.max_range" in error["message"]
+        assert (await client.get(f"/api/v1/{path}?from=-1h", headers=HOST)).status == 200
+
+
 async def test_the_api_reads_only(database: Database) -> None:
     """Even with the writer's DSN, and the reader's role has no right to write at all."""
     app = create_app(load_settings(database._replace(reader_dsn=database.dsn)))

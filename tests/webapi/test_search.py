@@ -43,6 +43,21 @@ def test_a_call_id_is_searched_in_all_times() -> None:
     assert _parse(call_id="a@b", from_="-1h").begin == NOW - timedelta(hours=1)
 
 
+def test_a_range_has_a_longest() -> None:
+    """What needs no range is not limited, nor is one of just that length, its end included."""
+
+    def parse(**parameters: str) -> Search:
+        named = {name.rstrip("_"): value for name, value in parameters.items()}
+        return Search.parse(MESSAGES, named, 500, NOW, max_range=3600.0)
+
+    assert parse().end - parse().begin == timedelta(hours=1)
+    assert parse(from_="-1h").begin == NOW - timedelta(hours=1)
+    assert parse(call_id="a@b").begin == EARLIEST
+    with pytest.raises(ApiError, match=r"web\.max_range") as caught:
+        parse(from_="-61m")
+    assert (caught.value.code, caught.value.field) == ("range_too_long", "from")
+
+
 _MOMENTS = st.integers(0, 4_000_000_000_000_000)
 
 

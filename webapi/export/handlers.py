@@ -178,7 +178,8 @@ def parameters_of(subject: Subject, suffix: str) -> Parameters:
 
 async def _found(request: web.Request, subject: Subject, kind: _Kind) -> web.StreamResponse:
     """What a search finds, in the order of time unless ``sort`` says otherwise."""
-    most = request.app[CONTEXT].settings.web.max_export_messages
+    limits = request.app[CONTEXT].settings.web
+    most = limits.max_export_messages
     parameters = dict(single(request.query, parameters_of(subject, kind.suffix)))
     zone = time_zone(TIME_ZONE, parameters.pop(TIME_ZONE, UTC_NAME))
     parameters = {"sort": subject.time, "limit": str(most), **parameters}
@@ -187,7 +188,7 @@ async def _found(request: web.Request, subject: Subject, kind: _Kind) -> web.Str
         payload = flag(subject.payload, parameters[subject.payload]) or payload
     if subject.payload:
         parameters[subject.payload] = "true" if payload else "false"
-    wanted = Search.parse(subject, parameters, most, datetime.now(UTC))
+    wanted = Search.parse(subject, parameters, most, datetime.now(UTC), max_range=limits.max_range)
     resolver = await request.app[ALIASES].resolver()
     export = Export(
         wanted,

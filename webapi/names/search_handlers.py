@@ -110,10 +110,11 @@ def _parameters(request: web.Request, given: Mapping[str, Any], kind: str) -> Ma
     if not isinstance(asked, dict) or not all(isinstance(value, str) for value in asked.values()):
         raise fields.wrong("parameters", "must be an object of texts, as in the URL of the search")
     subject = SUBJECTS[kind]
-    most = request.app[CONTEXT].settings.web.max_rows
+    limits = request.app[CONTEXT].settings.web
+    now = datetime.now(UTC)
     try:
         found = single(MultiDict(asked), subject.parameters.keys() - _PAGE)
-        Search.parse(subject, found, most, datetime.now(UTC))
+        Search.parse(subject, found, limits.max_rows, now, max_range=limits.max_range)
     except ApiError as error:
         raise fields.wrong("parameters", str(error)) from None
     return found

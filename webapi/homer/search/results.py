@@ -20,7 +20,7 @@ from webapi.homer.search.condition import Names, of_elements, texts
 from webapi.homer.search.packets import Packet
 from webapi.names.aliases import ALIASES
 from webapi.names.resolver import Resolver
-from webapi.parameters import single
+from webapi.parameters import check_range, single
 
 DEFAULT_LIMIT: Final = 200
 _LOG: Final = "100_default"
@@ -31,6 +31,7 @@ async def search_data(request: web.Request) -> web.Response:
     """The last packets that the conditions describe, in the order of capture."""
     wanted = await asked.read(request)
     context = request.app[CONTEXT]
+    check_range(wanted.begin, wanted.end, context.settings.web.max_range, "timestamp.from")
     custom_headers = context.settings.sip.custom_headers
     searches = [
         packets.newest(

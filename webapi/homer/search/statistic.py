@@ -23,6 +23,7 @@ from webapi.context import CONTEXT
 from webapi.errors import ApiError
 from webapi.homer import answer
 from webapi.homer.search.asked import Range, convert
+from webapi.parameters import check_range
 
 DATABASE: Final = "kemiscope"
 RETENTION: Final = "autogen"
@@ -100,6 +101,8 @@ async def show_figures(request: web.Request) -> web.Response:
     """The figures that the last of the queries asks for, newest first as InfluxDB is asked."""
     asked = convert(await read_object(request), _RangedBody)
     begin, end = asked.timestamp.span()
+    context = request.app[CONTEXT]
+    check_range(begin, end, context.settings.web.max_range, "timestamp.from")
     begin = begin.replace(second=0, microsecond=0)
     wanted = _last(asked.param)
     measurement = _measurement(wanted)
@@ -107,7 +110,6 @@ async def show_figures(request: web.Request) -> web.Response:
     for name in names:
         if name not in measurement.fields:
             raise _illegal("type", name)
-    context = request.app[CONTEXT]
     values = {
         "begin": begin,
         "end": end,

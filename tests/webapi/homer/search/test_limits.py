@@ -60,6 +60,17 @@ async def test_no_answer_has_more_rows_than_allowed(small: Homer) -> None:
     assert [row["method"] for row in both.json["data"]] == ["BYE", "200"], "the last of both"
 
 
+async def test_a_range_that_is_too_long_is_refused(captured: Database) -> None:
+    """For a search; a call is found by its Call-ID in a range of any length."""
+    loaded = load_settings(captured, WEB_MAX_RANGE="60")
+    async with TestClient(TestServer(create_app(loaded))) as client:
+        homer = Homer(client)
+        answer = await homer.find("1_call")
+        call = await homer.ask("call/transaction", {"1_call": {"callid": [A]}})
+    assert (answer.status, call.status) == (400, 201)
+    assert "web.max_range" in answer.json["message"]
+
+
 async def test_a_slow_search_ends(captured: Database) -> None:
     """With 503, as long as it has found nothing, and a word that says what to do."""
     loaded = load_settings(captured, WEB_QUERY_TIMEOUT="0.1")
