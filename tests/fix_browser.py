@@ -25,7 +25,7 @@ from webapi.app import create_app
 
 CHROMIUM: Final = "/usr/bin/chromium"
 SESSION: Final = "session"
-_PATIENCE_MS: Final = 15_000
+_PATIENCE_MS: Final = 60_000
 
 
 class Window:

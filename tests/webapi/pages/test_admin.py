@@ -286,6 +286,7 @@ async def test_the_audit_log_is_read(pages: PageSite) -> None:
         await window.page.fill("#filters [name=username]", "mallory")
         await window.page.select_option("#filters [name=action]", "imported")
         await window.page.wait_for_selector("#table tbody tr:first-child:has-text('onerror')")
+        await window.settled()
         assert (await window.column("Of what"))[0] == f"{MARKUP}250"
         assert set(await window.column("Who")) == {"mallory"}
         assert await window.page.locator("#table tbody tr").count() == 200
