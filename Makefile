@@ -1,6 +1,8 @@
 # kemiscope: every task of a user and of a developer. `make` alone lists them.
 
 PYTHON := .venv/bin/python
+# Of `make test`: processes beside the first; auto is one more than there are processors.
+JOBS := 0
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -30,7 +32,7 @@ install-dev:
 	@stack/install.sh --dev sip-tester tshark kamailio-postgres-modules kamailio-tls-modules gcc libc6-dev libssl-dev openssl chromium slapd
 
 test: install-dev lint ## all tests
-	@$(PYTHON) -m pytest -n auto -m "not alone"; beside=$$?; \
+	@$(PYTHON) -m pytest -n $(JOBS) -m "not alone"; beside=$$?; \
 	$(PYTHON) -m pytest -m alone && exit $$beside
 
 lint: install-dev ## style and types

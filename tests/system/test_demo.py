@@ -79,7 +79,8 @@ def test_the_final_status_is_there(calls: Calls, name: str, final: int) -> None:
     statuses = [m["status"] for m in calls[name]["messages"] if "status" in m]
     assert final in statuses
     if name == "registration":
-        assert statuses == [401, 200]
+        # siptrace takes the time after it has sent, and a busy machine may let another go first.
+        assert sorted(statuses) == [200, 401]
 
 
 @pytest.mark.parametrize(
