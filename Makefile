@@ -29,7 +29,7 @@ install-tools: install
 	@stack/install.sh sip-tester tshark
 
 install-dev:
-	@stack/install.sh --dev sip-tester tshark kamailio-postgres-modules kamailio-tls-modules gcc libc6-dev libssl-dev openssl chromium slapd
+	@stack/install.sh --dev sip-tester tshark kamailio-postgres-modules kamailio-tls-modules gcc libc6-dev libssl-dev openssl chromium slapd prometheus
 
 test: install-dev lint ## all tests
 	@$(PYTHON) -m pytest -n $(JOBS) -m "not alone"; beside=$$?; \
@@ -51,6 +51,7 @@ docs: install-dev ## write the pages that are made from the code
 	@$(PYTHON) -m collector dump-config --markdown > docs/settings.md
 	@$(PYTHON) -m collector causes --markdown > docs/causes.md
 	@$(PYTHON) -m agent.flags.markdown > docs/flags.md
+	@$(PYTHON) -m stack.monitoring.dashboard > stack/monitoring/dashboard.json
 
 screenshots: install-dev ## each page, light and dark, into docs/images
 	@stack/install.sh --dev fonts-inter fonts-jetbrains-mono

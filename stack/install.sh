@@ -42,7 +42,7 @@ fi
 install_packages() {
     # While this file says no, installing a package starts no service.
     local policy=/usr/sbin/policy-rc.d had_cluster=no service new=()
-    for service in kamailio slapd; do
+    for service in kamailio slapd prometheus; do
         installed "$service" || new+=("$service")
     done
     compgen -G '/etc/postgresql/*/main' >/dev/null && had_cluster=yes

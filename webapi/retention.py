@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from psycopg.rows import DictRow
 from collector.moment import to_text
 from collector.partitions import parse_bound
 from collector.retention import history
+from collector.retention.plan import REASONS
 from collector.settings.storing import Retention
 from collector.tables import KINDS, PARTITIONED
 from webapi import rows
@@ -113,16 +115,21 @@ def _kind(kind: str, filled: list[dict[str, Any]], kept: Retention) -> dict[str,
 
 
 def metrics(kept: dict[str, Any]) -> Iterable[Metric]:
-    """The same for Prometheus."""
+    """The same for Prometheus.
+
+    A counter begins with 0, for ``increase`` cannot see the first step of one that was not there.
+    """
     labels = ("kind", "reason")
+    dropped = {values: dict[str, Any]() for values in product(KINDS, REASONS)}
+    dropped |= {(row["kind"], row["reason"]): row for row in kept["dropped"]}
     for column, name, text in (
         ("octets", "kemiscope_retention_dropped_bytes", "Bytes of dropped partitions."),
         ("messages", "kemiscope_retention_dropped_messages", "Messages in them, about."),
         ("partitions", "kemiscope_retention_dropped_partitions", "Dropped partitions."),
     ):
         counter = CounterMetricFamily(name, text, labels=labels)
-        for row in kept["dropped"]:
-            counter.add_metric((row["kind"], row["reason"]), row[column])
+        for values, row in dropped.items():
+            counter.add_metric(values, row.get(column, 0))
         yield counter
     for column, name, text in (
         ("octets", "kemiscope_stored_bytes", "Size of all captured messages with indexes."),

@@ -19,6 +19,8 @@ from collector.settings.quantity import approximate
 
 AGE: Final = "age"
 """The reason of a drop by age; other reasons are names of settings."""
+REASONS: Final = (AGE, "max_bytes", "max_disk_percent")
+"""Why whole partitions go."""
 
 RELEASE: Final = 0.01
 """Once it drops, it goes on until this share of a limit is free: not for every row anew."""

@@ -40,12 +40,13 @@ class Rules:
         """What the proxy wants to see."""
         self._log = directory / "webapi.log"
         self._authorization: dict[str, str] = {}
-        self._port = free_port()
+        self.port = free_port()
+        """Of its web API, on 127.0.0.1."""
         self._rule = 0
         self._service = service.webapi(
             environment={
                 **instance.environment,
-                "KEMISCOPE_WEB_LISTEN": f"{_HOST}:{self._port}",
+                "KEMISCOPE_WEB_LISTEN": f"{_HOST}:{self.port}",
                 "KEMISCOPE_WEB_TLS_LISTEN": "",
                 "KEMISCOPE_TRACE_PROXIES": f"{_PROXY}=http://{_HOST}:{control_port}",
                 "KEMISCOPE_TRACE_TOKEN": self.proxy_token,
@@ -105,7 +106,7 @@ class Rules:
         """The answer in JSON. Raises OSError, HTTPException, and StackError for another status."""
         headers = {"Content-Type": "application/json", **self._authorization}
         data = json.dumps(body) if body else None
-        with closing(HTTPConnection(_HOST, self._port, timeout=10)) as connection:
+        with closing(HTTPConnection(_HOST, self.port, timeout=10)) as connection:
             connection.request(method, path, data, headers)
             response = connection.getresponse()
             text = response.read().decode(errors="replace")

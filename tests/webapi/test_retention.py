@@ -128,6 +128,8 @@ async def test_metrics(
     assert samples["kemiscope_retention_dropped_bytes_total", labels] == 12_500
     assert samples["kemiscope_retention_dropped_messages_total", labels] == 250
     assert samples["kemiscope_retention_dropped_partitions_total", labels] == 25
+    never = frozenset({("kind", "event"), ("reason", "age")})
+    assert samples["kemiscope_retention_dropped_bytes_total", never] == 0
     node = frozenset({("capture_node", "node1")})
     for name, value in (
         *(("stored_bytes", 700), ("stored_limit_bytes", 1000), ("disk_used_bytes", 5000)),
