@@ -13,7 +13,8 @@ from aiohttp import web
 from webapi.errors import ApiError
 
 FOLDER: Final = Path(__file__).parent / "assets"
-ROUTE: Final = "/assets/{version}/{name}"
+_PLACE: Final = "/assets/{version}/{name}"
+ROUTE: Final = _PLACE.replace("{name}", "{name:.+}")
 _TYPES: Final = {
     ".css": "text/css",
     ".js": "text/javascript",
@@ -23,11 +24,15 @@ _FOREVER: Final = "public, max-age=31536000, immutable"
 
 
 def _read() -> Mapping[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.is_file()}
+    return {
+        path.relative_to(FOLDER).as_posix(): path.read_bytes()
+        for path in sorted(FOLDER.rglob("*"))
+        if path.is_file()
+    }
 
 
 FILES: Final = _read()
-"""All there are, by name: what is not here cannot be asked for."""
+"""All there are, by their path in the folder: what is not here cannot be asked for."""
 
 
 def _version() -> str:
@@ -44,7 +49,7 @@ VERSION: Final = _version()
 def path_of(name: str) -> str:
     """Where a page finds it. Raises KeyError when there is no such file."""
     FILES[name]
-    return ROUTE.format(version=VERSION, name=name)
+    return _PLACE.format(version=VERSION, name=name)
 
 
 async def show_asset(request: web.Request) -> web.Response:

@@ -19,8 +19,9 @@ MARKUP: Final = re.compile(
     r"|setHTMLUnsafe|parseHTMLUnsafe|srcdoc|\beval\(|new Function|javascript:|\.cssText"
 )
 """Every way from text to markup or to code."""
-MODULES: Final = sorted(path for path in FOLDER.iterdir() if path.suffix == ".js")
-TEXTS: Final = sorted([*FOLDER.iterdir(), *(FOLDER.parent / "templates").iterdir()])
+ASSETS: Final = sorted(path for path in FOLDER.rglob("*") if path.is_file())
+MODULES: Final = [path for path in ASSETS if path.suffix == ".js"]
+TEXTS: Final = [*ASSETS, *sorted((FOLDER.parent / "templates").iterdir())]
 Client = TestClient[Request, Application]
 
 
@@ -67,8 +68,10 @@ async def test_an_asset_is_kept_for_ever(client: Client) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/assets/0123456789abcdef/dom.js",
+        "/assets/0123456789abcdef/common/dom.js",
         f"/assets/{VERSION}/nothing.js",
+        f"/assets/{VERSION}/dom.js",
+        f"/assets/{VERSION}/common",
         f"/assets/{VERSION}/..%2Fassets.py",
         f"/assets/{VERSION}/%2e%2e/assets.py",
     ],

@@ -40,7 +40,7 @@ def test_columns_are_of_rows_as_the_api_shows_them() -> None:
     shown = {name for subject in SUBJECTS for name in subject.columns}
     shown |= {name for names in COLUMNS.values() for name in names} | {"src", "dst"}
     keys = re.findall(
-        r'(?:text|mono|time|outcome|delay|socket)\("(\w+)"', FILES["columns.js"].decode()
+        r'(?:text|mono|time|outcome|delay|socket)\("(\w+)"', FILES["common/columns.js"].decode()
     )
     assert len(keys) > 40
     assert set(keys) <= shown, set(keys) - shown

@@ -52,7 +52,7 @@ async def _ask(window: Window, function: str, *values: Any) -> Any:
         return found.parameters ? {...found, parameters: Object.fromEntries(found.parameters)}
             : found;
     }"""
-    return await window.page.evaluate(code, [path_of("terms.js"), function, *values])
+    return await window.page.evaluate(code, [path_of("search/terms.js"), function, *values])
 
 
 @pytest_asyncio.fixture(loop_scope=SESSION)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import { send } from "./api.js";
-import { byId } from "./dom.js";
+import { send } from "../common/api.js";
+import { byId } from "../common/dom.js";
 
 const form = byId("password");
 const failure = byId("failure");

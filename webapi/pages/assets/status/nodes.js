@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Who captures, who sends, who is refused, and where it goes besides.
 
-import { age, ago, bytes, rate } from "./amount.js";
-import { grid, words } from "./grid.js";
-import { h } from "./dom.js";
-import { count } from "./text.js";
-import { full } from "./zone.js";
+import { age, ago, bytes, rate } from "../common/amount.js";
+import { grid, words } from "../common/grid.js";
+import { h } from "../common/dom.js";
+import { count } from "../common/text.js";
+import { full } from "../common/zone.js";
 
 const FORMS = { 0: "not HEP", 4: "HEP in Protobuf" };
 const SILENT_MS = 600_000;

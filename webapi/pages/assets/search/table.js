@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A table of rows: one of them has the focus, keys move it, Enter opens it.
 
-import { h, replace } from "./dom.js";
+import { h, replace } from "../common/dom.js";
 
 export class Table {
   /** `onSort` gets the value of the API's parameter. */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What to do when a search finds nothing or fails.
 
-import { get } from "./api.js";
-import { h, replace } from "./dom.js";
+import { get } from "../common/api.js";
+import { h, replace } from "../common/dom.js";
 import { filtersOf, isEverywhere } from "./state.js";
-import { longer, nameOf, relative } from "./range.js";
+import { longer, nameOf, relative } from "../common/range.js";
 import { join, meanings } from "./terms.js";
-import { count, plain, span } from "./text.js";
+import { count, plain, span } from "../common/text.js";
 
 const FAILURES = {
   query_timeout: "Make the time range shorter, or search by caller, callee or Call-ID: these have indexes.",

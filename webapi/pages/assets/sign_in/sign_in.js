@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import { get, send } from "./api.js";
-import { byId, h, replace } from "./dom.js";
+import { get, send } from "../common/api.js";
+import { byId, h, replace } from "../common/dom.js";
 
 const form = byId("sign-in");
 const failure = byId("failure");

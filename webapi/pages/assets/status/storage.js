@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the captured messages occupy, how long that fits, what there is of each kind and what went.
 
-import { age, ago, bytes, percent } from "./amount.js";
-import { h, s } from "./dom.js";
-import { grid, words } from "./grid.js";
-import { count } from "./text.js";
-import { wall } from "./zone.js";
+import { age, ago, bytes, percent } from "../common/amount.js";
+import { h, s } from "../common/dom.js";
+import { grid, words } from "../common/grid.js";
+import { count } from "../common/text.js";
+import { wall } from "../common/zone.js";
 
 const NEVER_MS = 100 * 365 * 86_400_000;
 const NEAR = 0.95;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the pages of the administration have in common: who looks at them, tools, notices.
 
-import { get } from "./api.js";
-import { words } from "./columns.js";
-import { byId, h, put } from "./dom.js";
-import { isTyping } from "./shell.js";
+import { get } from "../common/api.js";
+import { words } from "../common/columns.js";
+import { byId, h, put } from "../common/dom.js";
+import { isTyping } from "../common/shell.js";
 
 const { dataset } = byId("main");
 

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import * as advice from "./advice.js";
-import { Failure, get } from "./api.js";
-import { COLUMNS, keyOf, pathOf, tone } from "./columns.js";
+import { Failure, get } from "../common/api.js";
+import { COLUMNS, keyOf, pathOf, tone } from "../common/columns.js";
 import { Completion } from "./completion.js";
-import { byId, h, replace } from "./dom.js";
+import { byId, h, replace } from "../common/dom.js";
 import * as form from "./form.js";
 import { LiveStream } from "./live.js";
-import { RangePicker, relative } from "./range.js";
+import { RangePicker, relative } from "../common/range.js";
 import { SavedSearches } from "./saved.js";
-import { isTyping } from "./shell.js";
+import { isTyping } from "../common/shell.js";
 import * as address from "./state.js";
 import { Table } from "./table.js";
 import { join, meanings, parse, split } from "./terms.js";
-import { count, plain, shown } from "./text.js";
-import { onChange, zone } from "./zone.js";
+import { count, plain, shown } from "../common/text.js";
+import { onChange, zone } from "../common/zone.js";
 
 const LIVE_ROWS = 1000;
 const main = byId("main");

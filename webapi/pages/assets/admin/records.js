@@ -3,10 +3,10 @@
 // can be done with each.
 
 import { most, tell } from "./admin.js";
-import { get } from "./api.js";
-import { byId, h, replace } from "./dom.js";
-import { count } from "./text.js";
-import { onChange } from "./zone.js";
+import { get } from "../common/api.js";
+import { byId, h, replace } from "../common/dom.js";
+import { count } from "../common/text.js";
+import { onChange } from "../common/zone.js";
 
 const PAGE = Math.min(200, most);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { choices, field, said, start } from "./admin.js";
-import { when } from "./columns.js";
-import { byId, h, put } from "./dom.js";
+import { when } from "../common/columns.js";
+import { byId, h, put } from "../common/dom.js";
 import { Records, pagesOf } from "./records.js";
-import { plain, shown } from "./text.js";
+import { plain, shown } from "../common/text.js";
 
 const TIMES = { "": "at any time", "-1h": "last hour", "-1d": "last day", "-7d": "last 7 days", "-30d": "last 30 days" };
 const columns = [

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The form beside the box: the same parameters, one field each.
 
-import { h, replace } from "./dom.js";
+import { h, replace } from "../common/dom.js";
 
 /** Fill the form with the fields of a tab and these parameters. */
 export function show(form, tab, parameters) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { action, choices, field, mark, said, start, tool } from "./admin.js";
-import { send } from "./api.js";
-import { when, words } from "./columns.js";
-import { byId, h, put, replace } from "./dom.js";
-import { edit } from "./editor.js";
+import { send } from "../common/api.js";
+import { when, words } from "../common/columns.js";
+import { byId, h, put, replace } from "../common/dom.js";
+import { edit } from "../common/editor.js";
 import { Records, pagesOf } from "./records.js";
-import { count, plain, shown } from "./text.js";
+import { count, plain, shown } from "../common/text.js";
 
 const PATH = "/api/v1/trace-rules";
 const LOOK_AGAIN_MS = 5000;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The charts: counters and key figures of the API over a time that one chooses.
 
-import { rate, short } from "./amount.js";
-import { get } from "./api.js";
-import { Chart } from "./chart.js";
-import { byId, h, replace } from "./dom.js";
-import { words } from "./range.js";
-import { count, span } from "./text.js";
+import { rate, short } from "../common/amount.js";
+import { get } from "../common/api.js";
+import { Chart } from "../common/chart.js";
+import { byId, h, replace } from "../common/dom.js";
+import { words } from "../common/range.js";
+import { count, span } from "../common/text.js";
 
 const RANGES = { "-1h": "1 h", "-1d": "24 h", "-7d": "7 days" };
 const STEPS = [60, 300, 900, 3600, 21_600, 86_400];

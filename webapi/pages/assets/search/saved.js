@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Saved searches: one's own and those that others share.
 
-import { get, send } from "./api.js";
-import { h, replace } from "./dom.js";
-import { plain, shown } from "./text.js";
+import { get, send } from "../common/api.js";
+import { h, replace } from "../common/dom.js";
+import { plain, shown } from "../common/text.js";
 
 const PATH = "/api/v1/saved-searches";
 

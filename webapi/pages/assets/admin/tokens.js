@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { action, field, mark, start, tool } from "./admin.js";
-import { send } from "./api.js";
-import { when } from "./columns.js";
-import { byId, h, put } from "./dom.js";
-import { edit, reveal } from "./editor.js";
+import { send } from "../common/api.js";
+import { when } from "../common/columns.js";
+import { byId, h, put } from "../common/dom.js";
+import { edit, reveal } from "../common/editor.js";
 import { Records, pagesOf } from "./records.js";
-import { plain } from "./text.js";
+import { plain } from "../common/text.js";
 
 const PATH = "/api/v1/tokens";
 const columns = (all) => [

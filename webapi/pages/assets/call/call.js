@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import { get } from "./api.js";
-import { badge, when } from "./columns.js";
-import { byId, h, replace } from "./dom.js";
+import { get } from "../common/api.js";
+import { badge, when } from "../common/columns.js";
+import { byId, h, replace } from "../common/dom.js";
 import { rowsOf, seconds, unfold, us } from "./flow.js";
 import { Ladder } from "./ladder.js";
 import * as pane from "./message.js";
 import { share } from "./share.js";
-import { isTyping } from "./shell.js";
-import { count, endpoint, plain, shown, span } from "./text.js";
-import { full, onChange } from "./zone.js";
+import { isTyping } from "../common/shell.js";
+import { count, endpoint, plain, shown, span } from "../common/text.js";
+import { full, onChange } from "../common/zone.js";
 
 const EXPORTS = {
   pcap: "PCAP", pcapng: "PCAP-NG", txt: "Text", json: "JSON", svg: "Drawing (SVG)",

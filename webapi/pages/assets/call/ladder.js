@@ -2,11 +2,11 @@
 // The ladder: hosts are columns, time goes down. Only rows in view are drawn, so that a call of many
 // thousand messages scrolls like one of ten.
 
-import { toneOf } from "./columns.js";
-import { replace, s } from "./dom.js";
+import { toneOf } from "../common/columns.js";
+import { replace, s } from "../common/dom.js";
 import { hasSdp, seconds, us } from "./flow.js";
-import { plain } from "./text.js";
-import { full, wall } from "./zone.js";
+import { plain } from "../common/text.js";
+import { full, wall } from "../common/zone.js";
 
 const ROW = 36;
 const HEAD = 42;

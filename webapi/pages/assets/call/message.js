@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One message to read: start line, headers, body, and what is different in another one.
 
-import { copyText } from "./clipboard.js";
+import { copyText } from "../common/clipboard.js";
 import { diff } from "./diff.js";
-import { h, replace } from "./dom.js";
+import { h, replace } from "../common/dom.js";
 import { label } from "./ladder.js";
-import { endpoint, shown } from "./text.js";
-import { full } from "./zone.js";
+import { endpoint, shown } from "../common/text.js";
+import { full } from "../common/zone.js";
 
 const HEADER = /^([A-Za-z0-9.!%*_+`'~-]+)(\s*:)([\s\S]*)$/;
 const SDP = /^([a-z])=([\s\S]*)$/;

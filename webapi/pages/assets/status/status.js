@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import { get } from "./api.js";
+import { get } from "../common/api.js";
 import { causeKey, findings, shownFinding } from "./attention.js";
 import * as balance from "./balance.js";
-import { rate } from "./amount.js";
-import { byId, replace } from "./dom.js";
+import { rate } from "../common/amount.js";
+import { byId, replace } from "../common/dom.js";
 import { Figures } from "./figures.js";
 import { nodes, outputs, refused, senderKey, senders } from "./nodes.js";
 import { Rates } from "./rates.js";
-import { isTyping } from "./shell.js";
+import { isTyping } from "../common/shell.js";
 import { dropped, kinds, limits } from "./storage.js";
-import { count } from "./text.js";
+import { count } from "../common/text.js";
 import { proxies, rules } from "./tracing.js";
-import { onChange, wall } from "./zone.js";
+import { onChange, wall } from "../common/zone.js";
 
 const EVERY_MS = 3000;
 const FIGURES_EVERY_MS = 15_000;

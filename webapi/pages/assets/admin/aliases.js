@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { action, field, mark, start, tool } from "./admin.js";
-import { send, upload } from "./api.js";
-import { when } from "./columns.js";
-import { edit } from "./editor.js";
+import { send, upload } from "../common/api.js";
+import { when } from "../common/columns.js";
+import { edit } from "../common/editor.js";
 import { Records, pagesOf } from "./records.js";
-import { plain } from "./text.js";
+import { plain } from "../common/text.js";
 
 const PATH = "/api/v1/aliases";
 const TYPES = { csv: "text/csv", json: "application/json" };

@@ -2,7 +2,7 @@
 // A live stream of the API. It ends after five minutes and the browser comes again by itself; what
 // was missed in between is told by the server, or that something was.
 
-import { refusal } from "./api.js";
+import { refusal } from "../common/api.js";
 
 const AGAIN_MS = 5000;
 const EVENTS = ["ready", "call", "message", "skipped", "unavailable", "gap", "dropped"];

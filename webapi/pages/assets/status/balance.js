@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The balance as a picture: what was received, and bands as broad as what became of it.
 
-import { percent } from "./amount.js";
-import { h, replace, s } from "./dom.js";
-import { count } from "./text.js";
+import { percent } from "../common/amount.js";
+import { h, replace, s } from "../common/dom.js";
+import { count } from "../common/text.js";
 
 const OUTCOMES = [
   ["stored", "good", "a row in PostgreSQL"],

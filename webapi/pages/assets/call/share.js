@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A link that shows one call to somebody without a user.
 
-import { send } from "./api.js";
-import { byId } from "./dom.js";
-import { edit, reveal } from "./editor.js";
-import { full } from "./zone.js";
+import { send } from "../common/api.js";
+import { byId } from "../common/dom.js";
+import { edit, reveal } from "../common/editor.js";
+import { full } from "../common/zone.js";
 
 /** Ask how long and how much, make the link, show it once. */
 export async function share(call) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What needs somebody: the findings that the figures of the API allow, and what to do about each.
 
-import { age, ago } from "./amount.js";
-import { h } from "./dom.js";
-import { words } from "./grid.js";
-import { count, endpoint } from "./text.js";
+import { age, ago } from "../common/amount.js";
+import { h } from "../common/dom.js";
+import { words } from "../common/grid.js";
+import { count, endpoint } from "../common/text.js";
 
 const STALLED_MS = 30_000;
 const RECENT_MS = 3_600_000;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Completion of the search box: an ARIA combobox with a list of fields, values and meanings.
 
-import { h, replace } from "./dom.js";
+import { h, replace } from "../common/dom.js";
 import { meanings, split, term } from "./terms.js";
-import { plain } from "./text.js";
+import { plain } from "../common/text.js";
 
 const MOST = 12;
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Proxies as the web API has seen them last, and the trace rules that they have or should have.
 
-import { age } from "./amount.js";
-import { h } from "./dom.js";
+import { age } from "../common/amount.js";
+import { h } from "../common/dom.js";
 import { badge, marked, since } from "./nodes.js";
-import { grid, words } from "./grid.js";
-import { count } from "./text.js";
+import { grid, words } from "../common/grid.js";
+import { count } from "../common/text.js";
 
 const TONES = { ready: "good", waiting: "going" };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { action, choices, field, mark, said, start, tool } from "./admin.js";
-import { send } from "./api.js";
-import { when } from "./columns.js";
-import { edit, reveal } from "./editor.js";
+import { send } from "../common/api.js";
+import { when } from "../common/columns.js";
+import { edit, reveal } from "../common/editor.js";
 import { Records, pagesOf } from "./records.js";
 
 const PATH = "/api/v1/users";
