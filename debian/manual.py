@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Writes the man pages into a directory, made of what the programs say of themselves.
 
-``python debian/manual.py DIRECTORY``, with the Python of an environment that has them installed.
+``python debian/manual.py DIRECTORY``, with the Python of an environment that has them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -40,14 +41,14 @@ _AGENT: Final = frozenset(("hepagent",))
 
 
 def main(directory: Path) -> None:
-    """Write the pages of those programs that are installed beside this Python."""
+    """Write the pages of all programs that this Python has."""
     for name, program in PROGRAMS.items():
-        if _said(program.module):
+        if find_spec(program.module):
             (directory / f"{name}.1").write_text(page(name, program))
-    if sample := _said("collector", "dump-config", "--sample"):
-        about = "settings of kemiscope"
-        text = _page("kemiscope.toml", 5, about, {"SETTINGS": sample, "SEE ALSO": "kemiscope(1)"})
-        (directory / "kemiscope.toml.5").write_text(text)
+    sample = _said("collector", "dump-config", "--sample")
+    sections = {"SETTINGS": sample, "SEE ALSO": "kemiscope(1)"}
+    text = _page("kemiscope.toml", 5, "settings of kemiscope", sections)
+    (directory / "kemiscope.toml.5").write_text(text)
 
 
 def page(name: str, program: Program) -> str:
@@ -68,12 +69,12 @@ def _named(text: str, name: str, program: Program) -> str:
 
 
 def _said(module: str, *arguments: str) -> str:
-    """What a program prints; empty when it is not installed."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", module, *(arguments or ("--help",))],
-        capture_output=True,
+        [sys.executable, "-P", "-m", module, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
+        check=True,
         env=os.environ | {"COLUMNS": _WIDTH},
     )
     return done.stdout
