@@ -105,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     examine = commands.add_parser("doctor", help='why is there no data? "ok" or what to do')
     examine.add_argument("--json", action="store_true", help="print the findings as JSON")
     examine.set_defaults(run=_doctor)
+
+    well = commands.add_parser("health", help="can packets be taken and stored now? in one line")
+    well.set_defaults(run=_health)
     return parser
 
 
@@ -225,6 +228,10 @@ def _explain(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     return doctor.run(settings.load(options.config), as_json=options.json)
+
+
+def _health(options: argparse.Namespace) -> int:
+    return doctor.health(settings.load(options.config))
 
 
 def _log_to_stderr() -> None:

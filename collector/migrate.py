@@ -67,7 +67,7 @@ class Migration(NamedTuple):
 def migrations() -> list[Migration]:
     """All migrations of this version, in order."""
     return [
-        Migration(int(path.name[:4]), path.stem, path.read_text())
+        Migration(int(path.name[:4]), path.stem, path.read_text(encoding="utf-8"))
         for path in sorted(DIRECTORY.glob("[0-9][0-9][0-9][0-9]_*.sql"))
     ]
 

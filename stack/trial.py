@@ -74,7 +74,10 @@ class Trial(Instance):
     def start_capture(self) -> None:
         """Start the capture Kamailio and wait until its sockets take packets."""
         self.kamailio = service.kamailio(
-            self.settings, directory=self.run, environment=self.environment
+            self.settings,
+            directory=self.run,
+            # As service managers and containers start it: Python within Kamailio reads text by it.
+            environment=self.environment | {"LC_ALL": "C"},
         )
         with (self.log / "kamailio.log").open("ab") as log:
             process = self.kamailio.start(log)

@@ -30,6 +30,32 @@ def run(settings: Settings, *, as_json: bool) -> int:
     return int(any(finding.level is Level.FAIL for finding in findings))
 
 
+def health(settings: Settings) -> int:
+    """Whether packets can be taken and stored now, in one line; returns 1 if not.
+
+    For a container's health check: it looks at sockets, processes, journal and database only.
+    """
+    failed = [one for one in asyncio.run(_storing(settings)) if one.level is Level.FAIL]
+    sys.stdout.write(report(failed) if failed else "takes packets and stores them\n")
+    return int(bool(failed))
+
+
+async def _storing(settings: Settings) -> list[Finding]:
+    counters = Counters(Path(settings.journal.directory))
+    try:
+        found = [
+            *node.check_sockets(settings),
+            *node.check_processes(settings, counters),
+            *node.check_journal(settings, counters),
+            *await database.check(settings, counters),
+        ]
+        if node.store_down_since(counters):
+            found.append(Finding("journal", Level.FAIL, "storing has paused", "see the log"))
+        return found
+    finally:
+        counters.close()
+
+
 async def examine(settings: Settings) -> list[Finding]:
     """All findings, in the order of a packet's way."""
     findings = [

@@ -163,17 +163,19 @@ def check_journal(settings: Settings, counters: Counters) -> Iterator[Finding]:
         f"{readable(settings.journal.max_bytes, 'bytes')}",
         "" if level is Level.OK else "the database does not keep up or is away; see below",
     )
-    down_since = [
-        counters.slot(number)[Field.STORE_DOWN_SINCE]
-        for number in counters.used_slots()
-        if counters.slot(number)[Field.STORE_DOWN_SINCE]
-    ]
+    down_since = store_down_since(counters)
     if down_since and waiting:
-        since = ago(time.time() - min(down_since) / 1e9)
+        since = ago(time.time() - down_since / 1e9)
         yield Finding("journal", Level.WARN, f"storing has paused; it last worked {since}")
     damaged = len(list(journal.glob(f"*/*{segment.DAMAGED_SUFFIX}")))
     if damaged:
         yield Finding("journal", Level.WARN, f"{damaged} damaged segments are kept in {journal}")
+
+
+def store_down_since(counters: Counters) -> int:
+    """Since when an ingest process cannot store, ns since 1970; 0 while all can."""
+    since = (counters.slot(number)[Field.STORE_DOWN_SINCE] for number in counters.used_slots())
+    return min(filter(None, since), default=0)
 
 
 def check_outputs(settings: Settings, counters: Counters) -> Iterator[Finding]:

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Returns 0, or 1 when the settings that were written do not pass check-config."""
     try:
-        text = options.file.read_text()
+        text = options.file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         message = f"{options.file}: {error}"
         raise SettingsError(message) from error
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _add(found: Imported, path: Path) -> int:
     if path.exists():
-        before = path.read_text()
+        before = path.read_text(encoding="utf-8")
         found.leave(write.present(before, str(path)), path.name)
         text = write.add(before, found.sections())
     else:

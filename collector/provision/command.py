@@ -125,7 +125,7 @@ def _save(loaded: Settings, wanted: Wanted, path: Path) -> None:
         if not getattr(loaded.database, name)
     ]
     if lines:
-        text = path.read_text() if path.exists() else ""
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
         write.save(path, write.add(text, {"database": lines}))
         written = " and ".join(line.partition(" ")[0] for line in lines)
         sys.stdout.write(f"{path}: {written} written\n")

@@ -73,7 +73,7 @@ def find_server(backend: int, user: str, database: str, told: str | None) -> Ser
 
 
 def _parent(pid: int) -> int:
-    for line in (_PROC / str(pid) / "status").read_text().splitlines():
+    for line in (_PROC / str(pid) / "status").read_text(errors="replace").splitlines():
         name, _, value = line.partition(":")
         if name == "PPid":
             return int(value)
