@@ -29,7 +29,13 @@ install-tools: install
 	@stack/install.sh sip-tester tshark
 
 install-dev:
-	@stack/install.sh --dev sip-tester tshark kamailio-postgres-modules kamailio-tls-modules gcc libc6-dev libssl-dev openssl chromium slapd prometheus
+	@stack/install.sh --dev sip-tester tshark kamailio-postgres-modules kamailio-tls-modules gcc \
+		libc6-dev libssl-dev openssl chromium slapd prometheus dpkg-dev debhelper build-essential \
+		python3-dev debootstrap systemd-container
+
+packages: ## Debian packages of capture node and agent, into var/packages
+	@stack/install.sh dpkg-dev debhelper build-essential python3-dev
+	@stack/packages.sh
 
 test: install-dev lint ## all tests
 	@$(PYTHON) -m pytest -n $(JOBS) -m "not alone"; beside=$$?; \
@@ -60,4 +66,4 @@ screenshots: install-dev ## each page, light and dark, into docs/images
 bench: install-dev ## measure, beside Kamailio's own sipcapture; results in bench/results
 	@$(PYTHON) -m bench
 
-.PHONY: help run stop status demo doctor install install-tools install-dev test lint fuzz audit docs screenshots bench
+.PHONY: help run stop status demo doctor install install-tools install-dev packages test lint fuzz audit docs screenshots bench

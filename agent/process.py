@@ -23,6 +23,7 @@ from agent.flags.options import Options
 from agent.log import PROGRAM, Log
 from agent.metrics import Figures, MetricsServer
 from agent.servers import Servers
+from collector import service_manager
 from collector.log import LOGGER
 
 TICK_S: Final = 1.0
@@ -103,6 +104,7 @@ class Parent:
         """Wait for the end and bring it about; returns the exit status."""
         if self._metrics:
             self._metrics.start(Figures(self._rows, self._servers))
+        service_manager.tell(service_manager.READY)
         next_report = time.monotonic() + REPORT_S
         while not self._signals and not self._failure and any(w.runs for w in self._workers):
             self._wait(TICK_S)
@@ -131,6 +133,7 @@ class Parent:
                 self._failure = child
         self._log.rotate()
         self._servers.read()
+        service_manager.tell(service_manager.ALIVE)
 
     def _end_workers(self) -> None:
         os.close(self._stop_workers[1])

@@ -46,6 +46,7 @@ from collector.settings.change import change
 from collector.settings.storing import kept_s
 from collector.sqlstate import blames_row
 from collector.store import Step, Store
+from collector.watchdog import beat
 
 READ_BYTES: Final = 4 << 20
 """Read from one segment at a time."""
@@ -150,13 +151,14 @@ class Ingest:
             keeper = asyncio.create_task(self._keeper.run())
             storing = asyncio.create_task(self._store_for_ever(pool))
             stopping = asyncio.create_task(self._stop.wait())
+            beating = asyncio.create_task(beat(self._slot))
             try:
                 await asyncio.wait((keeper, storing, stopping), return_when=asyncio.FIRST_COMPLETED)
                 if self._stop.is_set():
                     await asyncio.wait((storing,), timeout=DRAIN_S)
             finally:
                 self.stop()  # also when a cancellation is swallowed; see ``cancellation``
-                for task in (keeper, storing, stopping):
+                for task in (keeper, storing, stopping, beating):
                     task.cancel()
                 results = await asyncio.gather(keeper, storing, return_exceptions=True)
                 self._reader.close()

@@ -24,17 +24,18 @@ site.addsitedir(str(ROOT / ".venv" / "lib" / _VERSION / "site-packages"))
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from collector import settings  # noqa: E402
+from collector import service_manager, settings  # noqa: E402
 from collector.admission.door import Door, rate_table  # noqa: E402
 from collector.admission.refused import RefusedPeers  # noqa: E402
 from collector.causes import Cause  # noqa: E402
 from collector.errors import KemiscopeError  # noqa: E402
 from collector.journal import record  # noqa: E402
-from collector.journal.counters import Role  # noqa: E402
+from collector.journal.counters import Counters, Role  # noqa: E402
 from collector.journal.writer import Writer  # noqa: E402
 from collector.log import LOGGER, LimitedLog  # noqa: E402
 from collector.output import configured  # noqa: E402
 from collector.selection import Selection  # noqa: E402
+from collector.watchdog import Watchdog  # noqa: E402
 from kemi import log, packet  # noqa: E402
 
 _MAX_PEERS = 10_000
@@ -62,6 +63,7 @@ class kamailio:  # noqa: N801 (Kamailio's name)
         self._writer: Writer | None = None
         self._door: Door | None = None
         self._refused: RefusedPeers | None = None
+        self._watchdog: Watchdog | None = None
         self._peers: dict[str, bytes] = {}
         self._limited = LimitedLog()
 
@@ -114,6 +116,22 @@ class kamailio:  # noqa: N801 (Kamailio's name)
         from collector.output import process  # noqa: PLC0415
 
         self._run_for_ever("output", lambda: process.run(self._settings))
+        return 1
+
+    def ksr_watchdog(self, _msg: object, _timer: str = "") -> int:
+        """Tell the service manager that this node works, as long as it does; every few seconds."""
+        hung = ""
+        try:
+            if self._watchdog is None:
+                journal = Path(self._settings.journal.directory)
+                self._watchdog = Watchdog(self._settings, Counters(journal))
+            hung = self._watchdog.hung()
+        except Exception as error:  # noqa: BLE001 (a fault here is no fault of the node)
+            self._limited.warn("watchdog", f"not looked: {type(error).__name__}: {error}")
+        if hung:
+            self._limited.warn("hung", f"hangs: {hung}")
+        else:
+            service_manager.tell(service_manager.READY, service_manager.ALIVE)
         return 1
 
     def _open_journal(self, role: Role) -> Writer:

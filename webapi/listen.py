@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from collector import service_manager
 from collector.listener.tls import ServerContext
 from collector.log import LOGGER
 from collector.settings import Settings
@@ -34,7 +35,10 @@ async def serve(app: web.Application, settings: Settings, stop: asyncio.Event) -
         if tls:
             host, port = parse_host_port(settings.web.tls_listen)
             await web.TCPSite(runner, host, port, ssl_context=tls).start()
+        alive = asyncio.create_task(service_manager.keep_alive())
         await stop.wait()
+        alive.cancel()
+        service_manager.tell(service_manager.STOPPING)
     finally:
         await runner.cleanup()
 

@@ -75,6 +75,8 @@ class Field(IntEnum):
     """Ingest: thousandths of the last second or so in which it was not idle."""
     ALONE = 12
     """Ingest: 1 while this process, if it is the first, takes every segment; 0 while all share."""
+    BEAT = 13
+    """Listener, ingest: last turn of its event loop that was noted, ns since 1970."""
 
 
 class NodeField(IntEnum):

@@ -193,6 +193,11 @@ class Writer:
         self._count[_RECEIVED] += 1
         add_cause(self._count, cause)
 
+    @property
+    def counts(self) -> memoryview[int]:
+        """This process's numbers, by ``Field``."""
+        return self._count
+
     def close(self) -> None:
         """End the segment and free the slot."""
         self.closed = True

@@ -27,6 +27,7 @@ from collector.listener.websocket import WebSocketConnection
 from collector.log import LOGGER
 from collector.settings import Settings
 from collector.settings.endpoint import ENCRYPTED, Endpoint, parse_endpoint
+from collector.watchdog import beat
 
 BACKLOG: Final = 1024
 """Connections that the kernel keeps until they are accepted; it may allow fewer."""
@@ -192,7 +193,9 @@ def run(settings: Settings, writer: Writer, rates: RateTable | None = None) -> N
             loop.add_signal_handler(number, stop.set)
         endpoints = [parse_endpoint(listen) for listen in settings.hep.listen]
         streams = [endpoint for endpoint in endpoints if endpoint.is_stream]
+        beating = asyncio.create_task(beat(writer.counts))
         await Listener(settings, make_intake(settings, writer, rates)).serve(streams, stop)
+        beating.cancel()
 
     allow_connections(settings)
     asyncio.run(serve())

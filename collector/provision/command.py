@@ -23,6 +23,7 @@ from collector.doctor.finding import Level, report
 from collector.errors import SchemaError
 from collector.provision.check import check
 from collector.provision.create import create
+from collector.provision.peer import as_peer
 from collector.provision.wanted import Names, Wanted, admin_dsn, complete
 from collector.settings import Settings, write
 from collector.settings.show import toml_value
@@ -109,7 +110,8 @@ async def init(wanted: Wanted) -> None:
 
 def _connect_admin(dsn: str) -> Connection[TupleRow]:
     try:
-        return psycopg.connect(dsn, autocommit=True, connect_timeout=_TIMEOUT_S)
+        with as_peer(dsn):
+            return psycopg.connect(dsn, autocommit=True, connect_timeout=_TIMEOUT_S)
     except psycopg.OperationalError as error:
         if not (error.pgconn and error.pgconn.needs_password and sys.stdin.isatty()):
             raise
