@@ -12,6 +12,8 @@ from tests.quality_facts import rtcp
 
 REPORT_S: Final = 5
 """RTCP is sent about that often (RFC 3550 §6.2)."""
+PACKETS: Final = 250
+"""Of 20 ms in that time."""
 ALICE: Final = Endpoint("alice", "192.0.2.101", 49173)
 BOB: Final = Endpoint("bob", "192.0.2.201", 3457)
 """Where the flows have their RTCP."""
@@ -39,8 +41,9 @@ def reports(
     for number in range(count):
         us = found.messages[0].us + (after_s + number * REPORT_S) * 1_000_000
         fraction = 64 if number == loss_at else 0
-        sent = rtcp(packets=250 * (number + 1), jitter=80)
-        heard = rtcp(fraction=fraction, jitter=160, ssrc=0xB0B, source=0xA11CE)
+        lost = PACKETS // 4 if 0 <= loss_at <= number else 0
+        sent = rtcp(packets=PACKETS * (number + 1), jitter=80)
+        heard = rtcp(lost=lost, fraction=fraction, jitter=160, ssrc=0xB0B, source=0xA11CE)
         made.append(_beside(found, leg, hep.TYPE_RTCP, us, ALICE, BOB, sent))
         made.append(_beside(found, leg, hep.TYPE_RTCP, us + 1000, BOB, ALICE, heard))
     return made
