@@ -123,6 +123,7 @@ async def test_streams_of_another_leg(pages: PageSite, flows: dict[str, Flow]) -
     async with _opened(pages, flows["b2bua-header"]) as window:
         assert await window.page.locator("#ladder .row.stream.leg-1").count() == 2
         assert await window.page.locator("#ladder .row.media").count() == 2
+        assert "(leg 2)" in await window.text("#facts")
         await window.page.uncheck(".leg-switch.leg-1 input")
         assert await window.page.locator("#ladder .row.stream").count() == 0
         assert await window.page.locator("#ladder .row.media").count() == 1

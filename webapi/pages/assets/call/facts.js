@@ -5,7 +5,7 @@ import { when } from "../common/columns.js";
 import { h } from "../common/dom.js";
 import { count, endpoint, shown, span } from "../common/text.js";
 import { full } from "../common/zone.js";
-import { captureText, heardText, mosTone } from "./quality.js";
+import { captureText, figures, heardText, mosTone } from "./quality.js";
 
 /** Items of a definition list. */
 export function factsOf(call) {
@@ -33,14 +33,26 @@ function ofCall(row) {
 }
 
 /** Of a call that had audio. What was lost while capturing stands beside it. */
-function ofQuality({ call, quality }) {
+function ofQuality(whole) {
+  const { call, quality } = whole;
   if (!quality || !(call.answered_at || quality.streams.length)) return [];
-  const heard = (way) => h("span", { class: mosTone(way) }, heardText(way));
+  const heard = (way) => {
+    const said = quality[way].reported === false ? ofAnotherLeg(whole, way) : null;
+    return said ?? h("span", { class: mosTone(quality[way]) }, heardText(quality[way]));
+  };
   return [
     ["Codec", shown(quality.codec ?? "")],
-    ["Callee hears", heard(quality.to_callee)], ["Caller hears", heard(quality.to_caller)],
+    ["Callee hears", heard("to_callee")], ["Caller hears", heard("to_caller")],
     ["Lost while capturing", captureText(quality.capture)],
   ];
+}
+
+/** What a B2BUA or a relay reports on its other side. */
+function ofAnotherLeg({ streams, legs }, way) {
+  const stream = streams.find((one) => one.way === way && one.reports);
+  if (!stream) return null;
+  const leg = legs.findIndex((one) => one.call_id === stream.call_id) + 1;
+  return h("span", { class: mosTone(stream) }, `${figures(stream)} (leg ${leg})`);
 }
 
 /** Links to other systems, as the settings have them. */
