@@ -19,7 +19,7 @@ from collector import migrate
 from stack.ports import free_port
 from stack.postgres import READER, Cluster
 from stack.service import ROOT
-from tests import flow, page_rows, status_rows
+from tests import beside, flow, page_rows, status_rows
 from tests.fake_control import TOKEN, FakeControl
 from tests.fix_access import PASSWORD
 from tests.fix_browser import PageSite, Window, open_browser, serve_pages
@@ -34,6 +34,8 @@ _CALLS: Final = {
     "ack-missing": "call-repeats",
 }
 """Flow → name of its picture."""
+_TALK: Final = "hold"
+"""The flow that has reports of its audio."""
 _PHONE: Final = {"width": 390, "height": 844}
 
 
@@ -67,7 +69,10 @@ async def _take(cluster: Cluster, folder: Path) -> None:
     passwords.close()
     until = page_rows.now() - timedelta(minutes=2)
     shown = [flow.load(name, 1, until - timedelta(seconds=10)) for name in _CALLS]
-    await page_rows.ingest(database, [*page_rows.played(160, until), *shown])
+    talk = flow.load(_TALK, 1, until - timedelta(minutes=1))
+    talk.messages.extend(beside.reports(talk, 10, loss_at=4))
+    talk.messages.append(beside.log(talk, "rtpengine: 2 streams relayed", after_s=3.1))
+    await page_rows.ingest(database, [*page_rows.played(160, until), *shown, talk])
     async with await AsyncConnection.connect(database.dsn, autocommit=True) as connection:
         await status_rows.fill(connection, until)
     control = FakeControl()
@@ -111,6 +116,9 @@ async def _pages(site: PageSite, scheme: Literal["light", "dark"], folder: Path)
         for name, picture in _CALLS.items():
             await _call(window, name)
             await shoot(window, picture)
+        await _call(window, _TALK)
+        await window.page.keyboard.press("q")
+        await shoot(window, "call-quality")
         await window.page.click("#trace")
         await window.page.fill("dialog [name=reason]", "no audio, ticket 815")
         await shoot(window, "trace-rule")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from ipaddress import ip_address
 from operator import itemgetter
 from typing import Any, Final
 
@@ -16,18 +17,20 @@ from collector import capture_loss
 from collector.explain import explain
 from collector.explain import to_json as explain_json
 from collector.moment import to_text
+from collector.quality.course import Course, courses
 from collector.quality.verdict import CaptureLoss, to_json, verdict
 from collector.tables import STREAM_TABLE
 from webapi import rows, schema
 from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import ApiError, bad_parameter
 from webapi.legs import Legs, find
+from webapi.media import Agreement, agreements
 from webapi.names.aliases import ALIASES
 from webapi.names.links import links_of
 from webapi.names.resolver import Resolver
 from webapi.parameters import single
 from webapi.schema import Parameters
-from webapi.subject import CALLS, OF_CALL_ID, REPORTS, Subject
+from webapi.subject import CALLS, MESSAGES, OF_CALL_ID, REPORTS, Subject
 
 QUERIES: Final = {
     subject: sql.SQL("SELECT {} FROM {} WHERE call_id = ANY(%s) ORDER BY ts, {} LIMIT %s").format(
@@ -41,7 +44,7 @@ QUERIES: Final = {
 CALL: Final = sql.SQL("SELECT {} FROM call WHERE call_id = %s LIMIT 100").format(
     CALLS.select(payload=False)
 )
-STREAMS: Final = sql.SQL("SELECT {} FROM rtp_stream WHERE call_id = %s LIMIT %s").format(
+STREAMS: Final = sql.SQL("SELECT {} FROM rtp_stream WHERE call_id = ANY(%s) LIMIT %s").format(
     sql.SQL(", ").join(sql.Identifier(column.name) for column in STREAM_TABLE.columns)
 )
 CAPTURE_LOSS: Final = sql.SQL(capture_loss.READ)
@@ -81,9 +84,9 @@ async def look_up(
             legs = legs.among(only)
         ids = ids_of(asked, legs, whose) if isinstance(whose, str) else list(whose)
         found, complete = await _read(context, connection, ids, OF_CALL_ID)
-        streams = await context.query(connection, STREAMS, (asked, _MAX_STREAMS), prepare=True)
+        streams = await context.query(connection, STREAMS, (ids, _MAX_STREAMS), prepare=True)
         lost = await _capture_loss(context, connection, call) if call else None
-    quality = verdict(streams, call, lost)
+    quality = verdict([row for row in streams if row["call_id"] == asked], call, lost)
     own = [row for row in found[0] if row["call_id"] == asked]
     all_read = complete or len(found[0]) < context.settings.web.max_call_messages
     # A hostile call may take a tenth of a second; others are answered meanwhile.
@@ -101,6 +104,8 @@ async def look_up(
         raise ApiError(404, "not_found", "nothing has this Call-ID", "call_id")
     span = min(moments), max(moments)
     shown = _show(CALLS, call, resolver) if call else None
+    known = [*legs.rows, *legs.guesses, *([call] if call else [])]
+    agreed, went = await asyncio.to_thread(_media, found, streams, known)
     return {
         "call_id": asked,
         "from": to_text(span[0]),
@@ -113,6 +118,8 @@ async def look_up(
         "hubs": legs.hubs,
         "legs_complete": legs.complete,
         "quality": rows.document(to_json(quality)),
+        "media": [_show_media(one, resolver) for one in agreed],
+        "streams": [_show_stream(one, resolver) for one in went],
         "explanation": explain_json(explanation) if own else None,
         "external_links": links_of(context.settings.links, asked, span, shown),
         **{
@@ -120,6 +127,26 @@ async def look_up(
             for subject, listed in zip(OF_CALL_ID, found, strict=True)
         },
     }
+
+
+def _media(
+    found: Sequence[Sequence[DictRow]], streams: Sequence[DictRow], legs: Sequence[DictRow]
+) -> tuple[list[Agreement], list[Course]]:
+    by_subject = dict(zip(OF_CALL_ID, found, strict=True))
+    known = {leg["call_id"]: leg for leg in legs}
+    return agreements(by_subject[MESSAGES]), courses(streams, by_subject[REPORTS], known)
+
+
+def _show_media(agreed: Agreement, resolver: Resolver) -> dict[str, Any]:
+    row = agreed._asdict()
+    return rows.shown(row) | resolver.names(row)
+
+
+def _show_stream(course: Course, resolver: Resolver) -> dict[str, Any]:
+    shown: dict[str, Any] = rows.document(to_json(course.stream))
+    ends = {f"{end}_ip": ip_address(ip) for end in ("src", "dst") if (ip := shown[f"{end}_ip"])}
+    points = rows.document(to_json(course.points))
+    return {"call_id": course.call_id, **shown, **resolver.names(shown | ends), "points": points}
 
 
 def _show(subject: Subject, row: DictRow, resolver: Resolver) -> dict[str, Any]:

@@ -33,7 +33,7 @@ _RULES: Final = tuple(group.rule for group in STREAM)
 _KEYS: Final = tuple(group.keys for group in STREAM)
 _NOTHING: Final = [0 if group.rule is Rule.SUM else None for group in STREAM]
 FIRST_AT, LAST_AT = _SLOT["first_at"], _SLOT["last_at"]
-_REPORTS, _FAULTS = _SLOT["reports"], _SLOT["faults"]
+REPORTS, _FAULTS = _SLOT["reports"], _SLOT["faults"]
 _PACKETS, _PACKETS_LOST = _SLOT["packets"], _SLOT["packets_lost"]
 _MOS, _WORST = _SLOT["mos_reports"], _SLOT["worst"]
 _LOSS, _DISCARD = _SLOT["loss_reports"], _SLOT["discard_reports"]
@@ -147,7 +147,7 @@ def _nothing(fact: ReportFact) -> Stream:
 def _measured(fact: ReportFact, report: Report) -> Stream:
     """How one report says that a stream was received."""
     stream = _nothing(fact)
-    stream[_REPORTS] = 1
+    stream[REPORTS] = 1
     stream[_FAULTS] = int(report.fault is not None)
     stream[_PACKETS_LOST] = report.packets_lost
     loss, discard = report.fraction_lost, report.fraction_discarded

@@ -113,10 +113,11 @@ def merge_rows(rows: Iterable[Row]) -> list[dict[str, Any]]:
         ]
         first, have = merged.get(key, (row, None))
         merged[key] = first, streams.merge(have, slots)
-    return [{**row, **_columns(slots)} for row, slots in merged.values()]
+    return [{**row, **columns_of(slots)} for row, slots in merged.values()]
 
 
-def _columns(slots: streams.Stream) -> dict[str, Any]:
+def columns_of(slots: streams.Stream) -> dict[str, Any]:
+    """What is merged of a stream, by the names of its columns."""
     found: dict[str, Any] = {}
     for group, value in zip(STREAM, slots, strict=True):
         values = value if isinstance(value, tuple) else (value,) * len(group.columns)

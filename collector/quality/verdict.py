@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from collector.quality import codec
+from collector.quality.codec import Codec
 from collector.quality.stream import SIDES, VIEWS, Figure, Row, Stream, Way, merge_rows, read
 
 
@@ -67,6 +68,17 @@ class Verdict(NamedTuple):
     """None when it is not known."""
 
 
+class Assigned(NamedTuple):
+    """The streams of one call."""
+
+    codec: str | None
+    """Taken to be in use."""
+    used: Codec
+    """What is known of it."""
+    streams: list[tuple[Row, Stream]]
+    """With the row that each was read from, in the order of their first reports."""
+
+
 _RTCP_AFTER_RTP: Final = 1
 
 
@@ -78,19 +90,27 @@ def verdict(
     ``rows`` are all of ``rtp_stream`` with its Call-ID, in any order. ``call`` is its row, None
     when no message of it was captured.
     """
-    name = codec_in_use(call) if call else None
-    used = codec.find(name)
-    streams = [
-        read(row, used)._replace(way=way(row, call) if call else None) for row in merge_rows(rows)
-    ]
-    streams.sort(key=lambda stream: (stream.first_at, stream.ssrc or 0, stream.direction or ""))
+    assigned = assign(rows, call)
+    streams = [stream for _, stream in assigned.streams]
     return Verdict(
-        name,
+        assigned.codec,
         _summary(streams, Way.TO_CALLEE),
         _summary(streams, Way.TO_CALLER),
         tuple(streams),
         capture,
     )
+
+
+def assign(rows: Iterable[Row], call: Row | None) -> Assigned:
+    """Read the rows of one call, and say which way each stream goes."""
+    name = codec_in_use(call) if call else None
+    used = codec.find(name)
+    merged: list[tuple[Row, Stream]] = [
+        (row, read(row, used)._replace(way=way(row, call) if call else None))
+        for row in merge_rows(rows)
+    ]
+    merged.sort(key=lambda one: (one[1].first_at, one[1].ssrc or 0, one[1].direction or ""))
+    return Assigned(name, used, merged)
 
 
 def codec_in_use(call: Row) -> str | None:

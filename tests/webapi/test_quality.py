@@ -9,7 +9,10 @@ from uuid import uuid4
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from collector.quality.course import MAX_POINTS
+from tests import beside, flow
 from tests.fix_api import Get
+from tests.fix_calls import Ingests
 from tests.quality_facts import ALICE_SSRC, BOB_SSRC, START, call_facts, fact, from_bob, rtcp, write
 
 Connection = AsyncConnection[TupleRow]
@@ -52,3 +55,47 @@ async def test_what_the_capture_lost_stands_beside_it(get: Get, connection: Conn
         )
     quality = (await get("/api/v1/calls/call-1")).json["quality"]
     assert quality["capture"] == {"received": 1000, "lost": 10, "percent": 1}
+
+
+async def test_how_the_streams_of_a_call_went(get: Get, ingests: Ingests) -> None:
+    """Each report is a point, with the loss since the one before; the stream is that of
+    ``quality``."""
+    legs = await _stored(ingests, "hold")
+    shown = (await get(f"/api/v1/calls/{legs['']}")).json
+    to_callee, to_caller = sorted(shown["streams"], key=lambda stream: stream["way"])
+    assert (to_callee["way"], to_caller["way"]) == ("to_callee", "to_caller")
+    assert [point["loss_percent"] for point in to_callee["points"]] == [0, 0, 25, 0]
+    assert {point["jitter_ms"] for point in to_callee["points"]} == {20}
+    assert {point["jitter_ms"] for point in to_caller["points"]} == {10}
+    assert to_callee["points"][2]["mos"] < 3 < 4 < to_callee["points"][1]["mos"]
+    assert [point["at"][17:19] for point in to_callee["points"]] == ["05", "10", "15", "20"]
+    assert to_callee["loss_percent"]["worst"] == 25
+    own = {"call_id", "points"}
+    assert [{k: v for k, v in one.items() if k not in own} for one in shown["streams"]] == (
+        shown["quality"]["streams"]
+    )
+
+
+async def test_the_streams_of_all_legs(get: Get, ingests: Ingests) -> None:
+    """Each with its Call-ID and the way that it goes in its leg."""
+    legs = await _stored(ingests, "b2bua-header", leg="B")
+    streams = (await get(f"/api/v1/calls/{legs['A']}?legs=all")).json["streams"]
+    assert {stream["call_id"] for stream in streams} == {legs["B"]}
+    assert (await get(f"/api/v1/calls/{legs['A']}")).json["streams"] == []
+
+
+async def test_many_reports_are_merged(get: Get, ingests: Ingests) -> None:
+    """No stream has more points than a chart can show; none of the reports is left out."""
+    legs = await _stored(ingests, "hold", count=300)
+    streams = (await get(f"/api/v1/calls/{legs['']}")).json["streams"]
+    for stream in streams:
+        assert 60 < len(stream["points"]) <= MAX_POINTS + 1
+        assert sum(point["reports"] for point in stream["points"]) == 300
+
+
+async def _stored(ingests: Ingests, name: str, leg: str = "", count: int = 4) -> dict[str, str]:
+    found = flow.load(name)
+    ingesting = await ingests.open()
+    await ingesting.store([*found.messages, *beside.reports(found, count, leg=leg, loss_at=2)])
+    await ingesting.write()
+    return found.legs

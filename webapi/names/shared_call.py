@@ -19,7 +19,7 @@ from webapi.subject import MESSAGES
 
 OF_CALL: Final = (
     *("call_id", "from", "to", "complete", "call", "legs", "links", "quality", "explanation"),
-    *("messages", "reports"),
+    *("media", "streams", "messages", "reports"),
 )
 """No guesses, events (logs, CDRs), hubs and links to other systems."""
 _NOT_SHOWN: Final = ("chunks",)

@@ -10,6 +10,8 @@ from collector.columns import HEP_EVENT, RTCP_REPORT, SIP_MESSAGE, Column
 from collector.correlation import columns
 from collector.correlation.columns import CALL_LINK
 from collector.explain import Certainty, Code, Severity
+from collector.quality.course import Point
+from collector.quality.stream import Stream
 from collector.quality.verdict import CaptureLoss, Verdict
 from collector.sip import Kind
 from collector.tables import CALL_TABLE
@@ -17,6 +19,7 @@ from webapi import kpi, registration, stats
 from webapi.access.audit import Action
 from webapi.access.roles import Role, Scope
 from webapi.access.users import User
+from webapi.media import Flow
 from webapi.openapi.names import EXTERNAL_LINKS, NAMES, names_of
 from webapi.openapi.operation import Content, json
 from webapi.openapi.shape import (
@@ -67,6 +70,7 @@ _TOKEN: Final[Mapping[str, Schema]] = {
 }
 _USER: Final = of_type(User, but=("password_hash",))
 _COUNTS: Final = by_name(INTEGER)
+_ENDS: Final = ("src_ip", "dst_ip")
 
 
 def _captured(listed: tuple[Column, ...], payload: str, **more: Schema) -> Schema:
@@ -130,6 +134,22 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "Quality": of_type(
         Verdict, capture=optional(of_type(CaptureLoss, percent=NUMBER, received=INTEGER))
     ),
+    "Agreement": record(
+        {
+            "at": TIME,
+            "call_id": STRING,
+            "message_id": ID,
+            "offer_id": ID,
+            "src_port": INTEGER,
+            "dst_port": INTEGER,
+            "flow": one_of(Flow),
+        },
+        {"codec": STRING, **dict.fromkeys(_ENDS, STRING), **names_of(_ENDS)},
+    ),
+    "StreamCourse": record(
+        {"call_id": STRING, **of_type(Stream)["properties"], "points": array(of_type(Point))},
+        names_of(_ENDS),
+    ),
     "Explanation": record(
         {
             "headline": STRING,
@@ -149,6 +169,8 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "hubs": array(STRING),
             "legs_complete": BOOLEAN,
             "quality": ref("Quality"),
+            "media": array(ref("Agreement")),
+            "streams": array(ref("StreamCourse")),
             "explanation": optional(ref("Explanation")),
             "external_links": EXTERNAL_LINKS,
             "messages": array(ref("Message")),

@@ -63,6 +63,8 @@ _CALL: Final[Mapping[str, Schema]] = {
     "legs": array(ref("Call")),
     "links": array(ref("Link")),
     "quality": ref("Quality"),
+    "media": array(ref("Agreement")),
+    "streams": array(ref("StreamCourse")),
     "explanation": optional(ref("Explanation")),
     "reports": array(ref("Report")),
 }

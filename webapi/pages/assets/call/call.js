@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { get } from "../common/api.js";
-import { badge, when } from "../common/columns.js";
+import { badge } from "../common/columns.js";
 import { byId, h, replace } from "../common/dom.js";
+import { isTyping } from "../common/shell.js";
+import { plain, shown } from "../common/text.js";
+import { full, onChange } from "../common/zone.js";
+import * as event from "./event.js";
+import { factsOf } from "./facts.js";
 import { rowsOf, seconds, unfold, us } from "./flow.js";
 import { Ladder } from "./ladder.js";
-import * as pane from "./message.js";
+import * as message from "./message.js";
+import * as quality from "./quality.js";
 import { share } from "./share.js";
-import { isTyping } from "../common/shell.js";
-import { count, endpoint, plain, shown, span } from "../common/text.js";
-import { full, onChange } from "../common/zone.js";
 
 const EXPORTS = {
   pcap: "PCAP", pcapng: "PCAP-NG", txt: "Text", json: "JSON", svg: "Drawing (SVG)",
@@ -23,6 +26,7 @@ const hiddenLegs = new Set();
 
 let call = null;
 let folded = true;
+let withReports = false;
 let chosen = null;
 let compareWith = null;
 
@@ -33,7 +37,7 @@ async function load() {
   byId("back").href = sessionStorage.getItem("kemiscope.search") ?? "/search";
   if (!shared) showExports(EXPORTS);
   try {
-    call = shared ? { legs: [], events: [], ...await get(path) } : await get(path, { legs: "all" });
+    call = shared ? { legs: [], events: [], media: [], streams: [], ...await get(path) } : await get(path, { legs: "all" });
   } catch (error) {
     replace(byId("headline"), error.status === 404 && !shared ? "Nothing has this Call-ID" : error.message);
     byId("story").hidden = true;
@@ -61,7 +65,7 @@ function show() {
   document.title = `${plain(row ? `${row.caller ?? "?"} → ${row.callee ?? "?"}` : callId, 60)} · kemiscope`;
   replace(byId("headline"), row ? [badge(row.state), " "] : null,
     shown(explanation?.headline ?? "What is known of this Call-ID", 600));
-  showFacts(row);
+  replace(byId("facts"), factsOf(call));
   showStory(explanation?.statements ?? []);
   showSwitches();
   showTools(row);
@@ -73,39 +77,10 @@ const legs = () => (call.legs.length ? call.legs : [{ call_id: call.call_id }]);
 
 function drawLadder() {
   const order = new Map(legs().map((leg, at) => [leg.call_id, at]));
-  const visible = {
-    messages: call.messages.filter((message) => !hiddenLegs.has(message.call_id)),
-    events: call.events,
-  };
-  const { hosts, rows } = rowsOf(visible, order);
-  ladder.set({ hosts, rows: folded ? rows : unfold(rows) });
-}
-
-function showFacts(row) {
-  const media = (side) => row[`${side}_media_ip`]
-    && `${endpoint(row[`${side}_media_ip`], row[`${side}_media_port`])} ${row[`${side}_codecs`] ?? ""}`;
-  const facts = row ? [
-    ["Caller", shown(row.caller ?? "")], ["Callee", shown(row.callee ?? "")],
-    ["Began", when(row.started_at)],
-    ["Post-dial delay", span(row.pdd_ms)], ["Setup", span(row.setup_ms)],
-    ["Duration", span(row.duration_ms)], ["Ended by", row.ended_by],
-    ["Status", row.status && String(row.status)],
-    ["Messages", `${count(row.messages)}${row.retransmissions ? `, ${count(row.retransmissions)} sent again` : ""}`],
-    ["Caller's media", media("caller") && shown(media("caller"))],
-    ["Callee's media", media("callee") && shown(media("callee"))],
-    ["User agents", shown([row.user_agent, row.answer_agent].filter(Boolean).join(" → "))],
-    ["By", shown([row.transport, row.node].filter(Boolean).join(" "))],
-    ["Elsewhere", elsewhere(call.external_links)],
-  ] : [["First", full(call.from)], ["Last", full(call.to)], ["Messages", count(call.messages.length)]];
-  replace(byId("facts"), facts
-    .filter(([, value]) => value && (!Array.isArray(value) || value.length))
-    .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
-}
-
-/** Links to other systems, as the settings have them. */
-function elsewhere(links = []) {
-  return links.filter(({ url }) => /^https?:\/\//.test(url)).map(({ name, url }) =>
-    [h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, shown(name, 60)), " "]);
+  const isVisible = ({ call_id: id }) => !hiddenLegs.has(id);
+  const visible = Object.fromEntries(["messages", "media", "streams", "events"].map((name) => [name, call[name].filter(isVisible)]));
+  const { hosts, rows } = rowsOf(visible, order, { withReports });
+  ladder.set({ hosts, rows: folded ? rows : unfold(rows), legs: order.size });
 }
 
 function showStory(statements) {
@@ -125,20 +100,24 @@ function showStory(statements) {
 function showSwitches() {
   const names = legs();
   const repeats = call.call?.retransmissions || call.call?.duplicates;
+  const reports = call.streams.reduce((sum, { points }) => sum + points.length, 0);
+  const box = (text, attributes) => h("label", { class: "leg-switch" }, h("input", { type: "checkbox", ...attributes }), text);
   replace(byId("switches"),
     names.length > 1 ? names.map((leg, at) => h("label", { class: `leg-switch leg-${at % 8}`, title: plain(leg.call_id) },
       h("input", {
         type: "checkbox", checked: !hiddenLegs.has(leg.call_id),
-        change: (event) => {
-          if (event.target.checked) hiddenLegs.delete(leg.call_id);
+        change: ({ target }) => {
+          if (target.checked) hiddenLegs.delete(leg.call_id);
           else hiddenLegs.add(leg.call_id);
           drawLadder();
         },
       }), `Leg ${at + 1}: `, shown(`${leg.caller ?? "?"} → ${leg.callee ?? "?"}`, 48))) : null,
-    repeats || names.length > 1 ? h("label", { class: "leg-switch" }, h("input", {
-      type: "checkbox", checked: folded, id: "fold",
-      change: (event) => { folded = event.target.checked; drawLadder(); },
-    }), "Retransmissions folded") : null);
+    repeats || names.length > 1 ? box("Retransmissions folded", {
+      checked: folded, id: "fold", change: ({ target }) => { folded = target.checked; drawLadder(); },
+    }) : null,
+    reports ? box(`Quality reports (${reports})`, {
+      checked: withReports, id: "reports", change: ({ target }) => { withReports = target.checked; drawLadder(); },
+    }) : null);
 }
 
 /** What one can do with it, for who may. */
@@ -150,6 +129,7 @@ function showTools(row) {
     trace.hidden = false;
   }
   if (byId("share")) byId("share").hidden = false;
+  byId("quality").hidden = !call.streams.length && !call.media.length;
 }
 
 function showExports(exports) {
@@ -163,21 +143,35 @@ function open(row) {
   const other = compareWith;
   compareWith = null;
   chosen = row;
-  pane.show(element, row, {
-    other, onClose: close, onMove: (step) => ladder.move(step),
-    onCompare: (event) => {
-      compareWith = compareWith ? null : row.message;
-      event.currentTarget.setAttribute("aria-pressed", String(Boolean(compareWith)));
-    },
-  });
-  address(row.message.id);
+  const ways = { onClose: close, onMove: (step) => ladder.move(step) };
+  if (row.kind === "message") {
+    message.show(element, row, {
+      ...ways, other,
+      onCompare: ({ currentTarget }) => {
+        compareWith = compareWith ? null : row.message;
+        currentTarget.setAttribute("aria-pressed", String(Boolean(compareWith)));
+      },
+    });
+  } else if (row.kind === "event") event.show(element, row, ways);
+  else quality.show(element, call, { ...ways, first: row.stream, agreed: row.agreed });
+  address(row.kind === "message" ? row.message.id : null);
+}
+
+function showQuality() {
+  if (byId("quality").hidden) return;
+  ladder.mark(null);
+  chosen = null;
+  quality.show(element, call, { onClose: close });
+  address(null);
 }
 
 function close() {
+  const hadFocus = element.contains(document.activeElement);
   element.hidden = true;
   chosen = null;
   compareWith = null;
   ladder.mark(null);
+  if (hadFocus) ladder.focus();
   address(null);
 }
 
@@ -192,19 +186,20 @@ function tell(text) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (isTyping(event) || document.querySelector("dialog[open]")) return;
+  if (isTyping(event) || event.defaultPrevented || document.querySelector("dialog[open]")) return;
   const keys = {
     j: () => ladder.move(1), ArrowDown: () => ladder.move(1),
     k: () => ladder.move(-1), ArrowUp: () => ladder.move(-1),
-    Escape: close, b: () => shared || byId("back").click(),
-    c: () => chosen && pane.copy(chosen.message, element.querySelector("[role=status]")),
+    Escape: close, b: () => shared || byId("back").click(), q: showQuality,
+    c: () => chosen?.message && message.copy(chosen.message, element.querySelector("[role=status]")),
   };
   if (!keys[event.key] || !call) return;
-  if (event.key.startsWith("Arrow") && event.target.closest("pre, #story")) return;
+  if (event.key.startsWith("Arrow") && event.target.closest("pre, #story, .plot")) return;
   keys[event.key]();
   if (event.key !== "Escape") event.preventDefault();
 });
 byId("share")?.addEventListener("click", () => share(call));
+byId("quality").addEventListener("click", showQuality);
 onChange(() => {
   if (!call) return;
   show();

@@ -1,54 +1,95 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The rows of a ladder, out of what the API knows of a call. No page in here.
 
-/** Columns, in the order in which they appear; by port as well where a host talks to itself. */
-export function hostsOf(messages) {
-  const byPort = messages.some(({ src_ip, dst_ip }) => src_ip === dst_ip);
-  const hosts = new Map();
-  const add = (ip, port, name) => {
-    const key = byPort ? `${ip} ${port}` : ip;
-    if (!hosts.has(key)) hosts.set(key, { key, ip, port: byPort ? port : null, name, at: hosts.size });
-    return key;
-  };
-  const ends = messages.map((message) => [
-    add(message.src_ip, message.src_port, message.src_name),
-    add(message.dst_ip, message.dst_port, message.dst_name)]);
-  return { hosts: [...hosts.values()], ends };
+/**
+ * Columns, in the order in which they appear; by port as well where a host talks to itself. Ends of
+ * media are those of signalling where the address is the same.
+ */
+class Columns {
+  constructor(messages) {
+    this.byPort = messages.some(({ src_ip, dst_ip }) => src_ip === dst_ip);
+    this.hosts = [];
+    this.byKey = new Map();
+    this.byAddress = new Map();
+    for (const message of messages) {
+      for (const end of ["src", "dst"]) this.add(message[`${end}_ip`], message[`${end}_port`], message[`${end}_name`]);
+    }
+  }
+
+  key(ip, port) {
+    return this.byPort ? `${ip} ${port}` : ip;
+  }
+
+  add(ip, port, name) {
+    const key = this.key(ip, port);
+    if (this.byKey.has(key)) return this.byKey.get(key);
+    const host = { key, ip, port: this.byPort ? port : null, name, at: this.hosts.length };
+    this.hosts.push(host);
+    this.byKey.set(key, host);
+    if (!this.byAddress.has(ip)) this.byAddress.set(ip, host);
+    return host;
+  }
+
+  /** The column of an end of a message. */
+  of(row, end) {
+    return this.byKey.get(this.key(row[`${end}_ip`], row[`${end}_port`])).at;
+  }
+
+  /** The column of an end of media, a new one if need be; undefined when its address is not known. */
+  ofMedia(row, end) {
+    const ip = row[`${end}_ip`];
+    if (!ip || NOWHERE.has(ip)) return undefined;
+    const known = this.byAddress.get(ip);
+    return (known ?? this.add(ip, row[`${end}_port`], row[`${end}_name`])).at;
+  }
 }
 
+const NOWHERE = new Set(["0.0.0.0", "::"]);
+
 /**
- * Rows of messages and events in the order of time. What was sent again over the same hop is folded
- * into the first of its kind: `repeats` are those of the same capture agent, `copies` those of others.
+ * Rows of all that happened, in the order of time. What was sent again over the same hop is folded
+ * into the first of its kind: `repeats` are those of the same capture agent, `copies` those of
+ * others. `withReports` has a row for each report of a stream.
  */
-export function rowsOf({ messages, events = [] }, legs) {
-  const { hosts, ends } = hostsOf(messages);
-  const at = new Map(hosts.map((host) => [host.key, host.at]));
+export function rowsOf({ messages, media = [], streams = [], events = [] }, legs, { withReports = false } = {}) {
+  const columns = new Columns(messages);
+  const legOf = (row) => legs.get(row.call_id) ?? 0;
   const first = new Map();
   const rows = [];
-  messages.forEach((message, index) => {
+  for (const message of messages) {
+    const [from, to] = [columns.of(message, "src"), columns.of(message, "dst")];
     const text = message.raw ?? message.raw_base64 ?? message.id;
-    const key = [ends[index].join(" "), message.src_port, message.dst_port, text].join("\0");
+    const key = [from, to, message.src_port, message.dst_port, text].join("\0");
     const same = first.get(key);
     if (same) {
       (same.message.node === message.node ? same.repeats : same.copies).push(message);
-      return;
+      continue;
     }
-    const row = {
-      kind: "message", message, ts: message.ts, from: at.get(ends[index][0]), to: at.get(ends[index][1]),
-      leg: legs.get(message.call_id) ?? 0, repeats: [], copies: [],
-    };
+    const row = { kind: "message", id: message.id, message, ts: message.ts, from, to, leg: legOf(message), repeats: [], copies: [] };
     first.set(key, row);
     rows.push(row);
+  }
+  const between = (row) => ({ leg: legOf(row), from: columns.ofMedia(row, "src"), to: columns.ofMedia(row, "dst") });
+  for (const agreed of media) {
+    rows.push({ kind: "media", id: `media-${agreed.message_id}`, agreed, ts: agreed.at, ...between(agreed) });
+  }
+  streams.forEach((stream, number) => {
+    const where = between(stream);
+    rows.push({ kind: "stream", id: `stream-${number}`, stream, ts: stream.first_at, ...where });
+    if (!withReports) return;
+    stream.points.forEach((point, at) => {
+      rows.push({ kind: "report", id: `report-${number}-${at}`, point, stream, ts: point.at, ...where });
+    });
   });
-  for (const event of events) rows.push({ kind: "event", event, ts: event.ts, leg: -1 });
-  return { hosts, rows: rows.sort(byTime) };
+  for (const event of events) rows.push({ kind: "event", id: `event-${event.id}`, event, ts: event.ts, leg: legOf(event) });
+  return { hosts: columns.hosts, rows: rows.sort(byTime) };
 }
 
 /** A row for each message, with those that were folded. */
 export function unfold(rows) {
   return rows.flatMap((row) => (row.kind === "message"
     ? [row, ...[...row.repeats, ...row.copies].map((message) => ({
-      ...row, message, ts: message.ts, repeats: [], copies: [], again: true }))] : [row]))
+      ...row, id: message.id, message, ts: message.ts, repeats: [], copies: [], again: true }))] : [row]))
     .sort(byTime);
 }
 
@@ -65,3 +106,13 @@ export const seconds = (span) => `${span < 0 ? "−" : "+"}${(Math.abs(span) / 1
 
 /** Whether there is a session description in the message. */
 export const hasSdp = ({ raw = "" }) => /^content-type:\s*application\/sdp|^c:\s*application\/sdp|\r?\n\r?\nv=0\r?\n/im.test(raw);
+
+/** What a message is called: INVITE, or 200 OK. */
+export function label({ method, status, reason }) {
+  return status === undefined ? method ?? "?" : `${status} ${reason ?? ""}`.trim();
+}
+
+const KINDS = { 53: "DNS", 54: "ISUP", 60: "CDR", 100: "log" };
+
+/** What an event is, by its HEP type. */
+export const kindOf = ({ type }) => KINDS[type] ?? `type ${type}`;

@@ -1,30 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The ladder: hosts are columns, time goes down. Only rows in view are drawn, so that a call of many
-// thousand messages scrolls like one of ten.
+// thousand messages scrolls like one of ten. One row at a time can be reached by Tab; keys go on
+// from there.
 
-import { toneOf } from "../common/columns.js";
 import { replace, s } from "../common/dom.js";
-import { hasSdp, seconds, us } from "./flow.js";
 import { plain } from "../common/text.js";
-import { full, wall } from "../common/zone.js";
+import { us } from "./flow.js";
+import { ROW, rowNode } from "./row.js";
 
-const ROW = 36;
 const HEAD = 42;
 const GUTTER = 196;
-const NARROW_GUTTER = 104;
 const COLUMN = 132;
+const NARROW = 600;
+const NARROW_GUTTER = 76;
+const NARROW_COLUMN = 84;
 const MARGIN = 12;
+const BEYOND = 8;
 
 export class Ladder {
-  /** `onPick` gets a row of the kind message. */
+  /** `onPick` gets a row. */
   constructor(element, onPick) {
     this.element = element;
     this.onPick = onPick;
     this.drawn = new Map();
     this.picked = null;
+    this.active = 0;
     this.head = s("svg", { class: "hosts", height: HEAD, "aria-hidden": "true" });
-    this.lines = s("g", {});
-    this.body = s("g", { role: "list" });
+    this.lines = s("g", { "aria-hidden": "true" });
+    this.body = s("g", { role: "listbox", "aria-label": "Messages in the order of time" });
     this.canvas = s("svg", { class: "rows" }, this.lines, this.body);
     replace(element, this.head, this.canvas);
     element.addEventListener("scroll", () => this.draw(), { passive: true });
@@ -33,22 +36,29 @@ export class Ladder {
       const row = event.target.closest("[data-at]");
       if (row) this.pick(Number(row.dataset.at), false);
     });
+    this.body.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** Show these rows. */
-  set({ hosts, rows }) {
+  /** Show these rows, of so many legs; who is looked at stays it. */
+  set({ hosts, rows, legs }) {
+    const id = this.rows?.[this.active]?.id;
     this.hosts = hosts;
     this.rows = rows;
+    this.legs = legs;
     this.start = rows.length ? us(rows[0].ts) : 0;
+    this.active = Math.max(rows.findIndex((row) => row.id === id), 0);
     this.layOut();
   }
 
   layOut() {
     if (!this.rows) return;
     const width = this.element.clientWidth;
-    this.gutter = width < 600 ? NARROW_GUTTER : GUTTER;
+    const narrow = width < NARROW;
+    const hadFocus = this.body.contains(document.activeElement);
+    this.wide = !narrow;
+    this.gutter = narrow ? NARROW_GUTTER : GUTTER;
     const room = (width - this.gutter - MARGIN) / Math.max(this.hosts.length, 1);
-    this.column = Math.max(width < 600 ? 92 : COLUMN, Math.min(room, 340));
+    this.column = Math.max(narrow ? NARROW_COLUMN : COLUMN, Math.min(room, 340));
     const all = Math.max(this.gutter + this.column * this.hosts.length + MARGIN, width);
     for (const svg of [this.head, this.canvas]) svg.setAttribute("width", all);
     this.canvas.setAttribute("height", this.rows.length * ROW + MARGIN);
@@ -60,6 +70,7 @@ export class Ladder {
     replace(this.body);
     this.drawn.clear();
     this.draw();
+    if (hadFocus) this.focus();
   }
 
   host({ at, ip, port, name }) {
@@ -75,113 +86,92 @@ export class Ladder {
     return Math.round(this.gutter + this.column * (at + 0.5)) + 0.5;
   }
 
+  /** Rows in view, some beyond, and the one that Tab leads to, in the order of the document. */
   draw() {
     if (!this.rows) return;
-    const first = Math.max(Math.floor((this.element.scrollTop - HEAD) / ROW) - 8, 0);
-    const last = Math.min(first + Math.ceil(this.element.clientHeight / ROW) + 18, this.rows.length);
+    const first = Math.max(Math.floor((this.element.scrollTop - HEAD) / ROW) - BEYOND, 0);
+    const last = Math.min(first + Math.ceil(this.element.clientHeight / ROW) + 2 * BEYOND + 2, this.rows.length);
+    const isShown = (at) => (at >= first && at < last) || at === this.active;
     for (const [at, node] of this.drawn) {
-      if (at >= first && at < last) continue;
+      if (isShown(at)) continue;
       node.remove();
       this.drawn.delete(at);
     }
-    for (let at = first; at < last; at += 1) {
-      if (this.drawn.has(at)) continue;
-      const node = this.row(this.rows[at], at);
-      this.drawn.set(at, node);
-      this.body.append(node);
-    }
+    for (let at = first; at < last; at += 1) this.add(at);
+    if (this.active < this.rows.length) this.add(this.active);
   }
 
-  row(row, at) {
-    const y = at * ROW;
-    const since = us(row.ts) - this.start;
-    const before = at ? us(row.ts) - us(this.rows[at - 1].ts) : 0;
-    const { time, fraction } = wall(row.ts);
-    const wide = this.gutter === GUTTER;
-    const gutter = [
-      s("text", { x: MARGIN, y: y + 15, class: "time" }, `${time}.${fraction.slice(0, wide ? 6 : 3)}`),
-      s("text", { x: MARGIN, y: y + 28, class: "small" }, seconds(since)),
-      wide ? s("text", { x: this.gutter - 14, y: y + 28, class: "small end" }, `Δ ${seconds(before)}`) : null,
-    ];
-    const hit = s("rect", { class: "hit", x: 0, y, width: "100%", height: ROW });
-    if (row.kind === "event") return this.note(row, y, gutter, hit);
-    const { message } = row;
-    const [from, to] = [this.x(row.from), this.x(row.to)];
-    const name = label(message);
-    const again = row.repeats.length ? `↻${row.repeats.length}` : "";
-    const copies = row.copies.length ? `×${row.copies.length + 1}` : "";
-    const described = `${name}, ${message.src_ip} to ${message.dst_ip}, ${seconds(since)} s`
-      + `${again ? `, ${row.repeats.length} retransmissions` : ""}`;
-    const middle = row.from === row.to ? from + 34 : (from + to) / 2;
-    const anchor = row.from === row.to ? "label start" : "label";
-    return s("g", {
-      role: "listitem", class: `row leg-${row.leg % 8}${row.again ? " again" : ""}${this.picked === message.id ? " picked" : ""}`,
-      "data-at": at, "data-id": message.id, "aria-label": plain(described),
-    }, s("title", {}, plain(`${full(row.ts)}\n${message.transport ?? ""} ${message.src_ip}:${message.src_port} → ${message.dst_ip}:${message.dst_port}\nCSeq ${message.cseq ?? ""} ${message.method ?? ""}`).replaceAll("⟨U+000A⟩", "\n")),
-    hit, gutter, this.arrow(row, from, to, y),
-    s("text", { x: middle, y: y + 15, class: anchor },
-      s("tspan", { class: `name ${toneOf(message)}` }, plain(name, 46)),
-      hasSdp(message) ? s("tspan", { class: "mark" }, " SDP") : null,
-      again ? s("tspan", { class: "again-mark" }, ` ${again}`) : null,
-      copies ? s("tspan", { class: "mark" }, ` ${copies}`) : null));
+  add(at) {
+    if (this.drawn.has(at)) return;
+    const node = rowNode(this, this.rows[at], at);
+    let next = null;
+    for (const other of this.drawn.keys()) if (other > at && (next === null || other < next)) next = other;
+    this.body.insertBefore(node, next === null ? null : this.drawn.get(next));
+    this.drawn.set(at, node);
   }
 
-  arrow({ from: at, to: other, message }, from, to, y) {
-    const line = y + 22;
-    if (at === other) {
-      return s("path", { class: "arrow", d: `M${from} ${line - 8}h26v10h-20m5-4l-5 4l5 4` });
-    }
-    const way = to > from ? 1 : -1;
-    const small = (x, port, kind) => s("text", { x, y: line + 10, class: `small ${kind}` }, port ?? "");
-    return [
-      s("path", { class: "arrow", d: `M${from} ${line}H${to - 2 * way}M${to - 8 * way} ${line - 4}L${to - way} ${line}L${to - 8 * way} ${line + 4}` }),
-      s("circle", { class: "dot", cx: from, cy: line, r: 2.5 }),
-      small(from + 6 * way, message.src_port, way > 0 ? "" : "end"),
-      small(to - 11 * way, message.dst_port, way > 0 ? "end" : ""),
-    ];
-  }
-
-  note({ event }, y, gutter, hit) {
-    const text = plain(event.payload ?? event.payload_base64 ?? "", 160);
-    return s("g", { role: "listitem", class: "row event" }, s("title", {}, text), hit, gutter,
-      s("text", { x: this.gutter, y: y + 24, class: "note" }, `type ${event.type}: ${text}`));
-  }
-
-  /** Choose a row and bring it into view. */
+  /** Choose a row, bring it into view and let keys go on from there. */
   pick(at, scroll = true) {
     const row = this.rows[at];
-    if (!row || row.kind !== "message") return;
-    this.mark(row.message.id);
-    if (scroll) {
-      const top = at * ROW;
-      const view = this.element;
-      if (top < view.scrollTop) view.scrollTop = top;
-      else if (top + ROW + HEAD > view.scrollTop + view.clientHeight) {
-        view.scrollTop = top + ROW + HEAD - view.clientHeight;
-      }
-    }
+    if (!row) return;
+    this.mark(row.id);
+    this.activate(at);
+    if (scroll) this.show(at);
+    if (this.body.contains(document.activeElement) || document.activeElement === document.body) this.focus();
     this.onPick(row);
+  }
+
+  activate(at) {
+    this.drawn.get(this.active)?.setAttribute("tabindex", -1);
+    this.active = at;
+    this.draw();
+    this.drawn.get(at).setAttribute("tabindex", 0);
+  }
+
+  show(at) {
+    const top = at * ROW;
+    const view = this.element;
+    if (top < view.scrollTop) view.scrollTop = top;
+    else if (top + ROW + HEAD > view.scrollTop + view.clientHeight) {
+      view.scrollTop = top + ROW + HEAD - view.clientHeight;
+    }
+  }
+
+  focus() {
+    this.drawn.get(this.active)?.focus({ preventScroll: true });
   }
 
   mark(id) {
     this.picked = id;
-    for (const node of this.drawn.values()) node.classList.toggle("picked", node.dataset.id === id);
+    for (const node of this.drawn.values()) {
+      const isPicked = id !== null && node.dataset.id === id;
+      node.classList.toggle("picked", isPicked);
+      node.setAttribute("aria-selected", String(isPicked));
+    }
   }
 
-  /** The row of a message, also of one that is folded; −1 when it is not shown. */
+  /** The row of a message, also of one that is folded, or of anything else; −1 when it is not shown. */
   indexOf(id) {
-    return this.rows.findIndex((row) => row.kind === "message" && (row.message.id === id
-      || row.repeats.some((one) => one.id === id) || row.copies.some((one) => one.id === id)));
+    return this.rows.findIndex((row) => row.id === id || (row.kind === "message"
+      && (row.repeats.some((one) => one.id === id) || row.copies.some((one) => one.id === id))));
   }
 
   move(step) {
-    let at = this.rows.findIndex((row) => row.kind === "message" && row.message.id === this.picked);
-    do at += step; while (this.rows[at]?.kind === "event");
-    this.pick(Math.max(at, 0));
+    const at = this.rows.findIndex((row) => row.id === this.picked);
+    this.pick(at < 0 ? this.active : Math.min(Math.max(at + step, 0), this.rows.length - 1));
   }
-}
 
-/** What a message is called: INVITE, or 200 OK. */
-export function label({ method, status, reason }) {
-  return status === undefined ? method ?? "?" : `${status} ${reason ?? ""}`.trim();
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const page = Math.max(Math.floor(this.element.clientHeight / ROW) - 2, 1);
+    const last = this.rows.length - 1;
+    const ways = {
+      Enter: this.active, " ": this.active, Home: 0, End: last,
+      PageUp: Math.max(this.active - page, 0), PageDown: Math.min(this.active + page, last),
+    };
+    if (!(event.key in ways)) return;
+    this.pick(ways[event.key]);
+    event.preventDefault();
+    event.stopPropagation();
+  }
 }

@@ -3,8 +3,9 @@
 
 import { copyText } from "../common/clipboard.js";
 import { diff } from "./diff.js";
-import { h, replace } from "../common/dom.js";
-import { label } from "./ladder.js";
+import { h } from "../common/dom.js";
+import { label } from "./flow.js";
+import { fill, tool } from "./pane.js";
 import { endpoint, shown } from "../common/text.js";
 import { full } from "../common/zone.js";
 
@@ -18,26 +19,20 @@ const COMPACT = {
 const TAB = "\t";
 
 /** Fill the pane with a row's message; `other` is one to compare it with, or null. */
-export function show(pane, row, { other, onClose, onMove, onCompare }) {
+export function show(pane, row, { other, onCompare, ...ways }) {
   const { message } = row;
-  const button = (text, name, click, pressed = null) => h("button", {
-    type: "button", class: "quiet", title: name, "aria-label": name, "aria-pressed": pressed, click,
-  }, text);
   const copied = h("span", { class: "faint", role: "status" });
-  replace(pane,
-    h("header", {},
-      h("h2", {}, shown(label(message), 120)),
-      h("span", { class: "gap" }), copied,
-      button("↑", "Message before (k)", () => onMove(-1)),
-      button("↓", "Next message (j)", () => onMove(1)),
-      button("⇄", "Compare with the next one that is chosen", onCompare, String(Boolean(other))),
-      button("Copy", "Copy the message (c)", () => copy(message, copied)),
-      button("×", "Close (Esc)", onClose)),
-    h("dl", {}, facts(row).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
+  const tools = [
+    copied,
+    tool("⇄", "Compare with the next one that is chosen", onCompare, String(Boolean(other))),
+    tool("Copy", "Copy the message (c)", () => copy(message, copied)),
+  ];
+  fill(
+    pane, { title: shown(label(message), 120), tools, facts: facts(row), ...ways },
     other ? h("p", { class: "faint" }, "Compared with ", shown(label(other), 80), ", ", full(other.ts)) : null,
     h("pre", { tabindex: 0, "aria-label": "Text of the message" },
-      other ? compared(textOf(other), textOf(message)) : lines(textOf(message))));
-  pane.hidden = false;
+      other ? compared(textOf(other), textOf(message)) : lines(textOf(message))),
+  );
 }
 
 function facts({ message, repeats, copies }) {

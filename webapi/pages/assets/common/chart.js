@@ -12,17 +12,22 @@ const TOP = 8;
 const FOOT = 18;
 const TICK = 84;
 const MINUTE = 60_000;
-const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080].map((n) => n * MINUTE);
+const SECOND = 1000;
+const TICKS = [
+  ...[1, 2, 5, 10, 15, 30].map((n) => n * SECOND),
+  ...[1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080].map((n) => n * MINUTE),
+];
 
 export class Chart {
   /**
    * `lines` have name, label and tone; `format` makes text of a value, `axis` a shorter one;
-   * `most` is the top of the scale when it is always the same. With `per` they are counted: of all
-   * of the time there is their number. `on.point(at)` says which step is
+   * `least` is the foot of the scale and `most` its top when that is always the same. With `per` they are counted: of all
+   * of the time there is their number. `isSparse` lines have values at moments of their own, and go
+   * on from one to the next. `on.point(at)` says which step is
    * looked at, `on.select(first, last)` which are chosen, `on.zoom` that these are wanted.
    */
-  constructor({ title, unit = "", lines, format, axis, per = 0, most = null }, on) {
-    Object.assign(this, { title, isFilled: per > 0 || lines.length === 1, lines, format, axis, per, most, on, steps: [], pointed: null, chosen: null });
+  constructor({ title, unit = "", lines, format, axis, per = 0, least = 0, most = null, isSparse = false }, on) {
+    Object.assign(this, { title, isFilled: per > 0 || lines.length === 1, lines, format, axis, per, least, most, isSparse, on, steps: [], pointed: null, chosen: null });
     this.values = lines.map(({ label, tone }) => h("dd", { class: `tone-${tone}`, "data-line": label }));
     this.when = h("span", { class: "faint when" });
     this.svg = s("svg", { height: HIGH, "aria-hidden": "true" });
@@ -51,7 +56,7 @@ export class Chart {
   }
 
   y(value) {
-    return TOP + (1 - value / this.top) * (HIGH - TOP - FOOT);
+    return TOP + (1 - (value - this.least) / (this.top - this.least)) * (HIGH - TOP - FOOT);
   }
 
   draw() {
@@ -68,7 +73,7 @@ export class Chart {
 
   scale() {
     return [0, 0.5, 1].map((share) => {
-      const value = this.top * share;
+      const value = this.least + (this.top - this.least) * share;
       return s("g", {}, s("line", { class: "rule", x1: LEFT, x2: this.width - RIGHT, y1: this.y(value), y2: this.y(value) }),
         s("text", { class: "end", x: LEFT - 6, y: this.y(value) + 3.5 }, this.axis(value)));
     });
@@ -84,7 +89,7 @@ export class Chart {
       const x = this.x(at);
       found.push(s("line", { class: "tick", x1: x, x2: x, y1: HIGH - FOOT, y2: HIGH - FOOT + 4 }));
       if (x > LEFT + 14 && x < this.width - 20) {
-        found.push(s("text", { class: "middle", x, y: HIGH - 3 }, every >= 1440 * MINUTE ? date.slice(5) : time.slice(0, 5)));
+        found.push(s("text", { class: "middle", x, y: HIGH - 3 }, every >= 1440 * MINUTE ? date.slice(5) : every < MINUTE ? time : time.slice(0, 5)));
       }
     }
     return found;
@@ -95,7 +100,7 @@ export class Chart {
     let run = null;
     for (const { at, values } of this.steps) {
       const value = values[name];
-      if (value === null || value === undefined) run = null;
+      if (value === null || value === undefined) run = this.isSparse ? run : null;
       else {
         if (!run) runs.push(run = []);
         run.push([this.x(at), this.y(Math.min(value, this.top))]);
@@ -103,7 +108,8 @@ export class Chart {
     }
     const path = (points) => points.map(([x, y], at) => `${at ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
     return s("g", { class: `tone-${tone}` }, runs.map((points) => [
-      isFirst && this.isFilled && points.length > 1 ? s("path", { class: "area", d: `${path(points)}V${this.y(0)}H${points[0][0].toFixed(1)}z` }) : null,
+      this.isSparse ? points.map(([cx, cy]) => s("circle", { class: "dot", cx, cy, r: 1.8 })) : null,
+      isFirst && this.isFilled && points.length > 1 ? s("path", { class: "area", d: `${path(points)}V${this.y(this.least)}H${points[0][0].toFixed(1)}z` }) : null,
       points.length > 1 ? s("path", { class: "line", d: path(points) })
         : s("circle", { class: "dot", cx: points[0][0], cy: points[0][1], r: 2.2 }),
     ]));
@@ -128,7 +134,7 @@ export class Chart {
     const text = (name) => (values?.[name] === null || values?.[name] === undefined ? "–" : format(values[name]));
     this.lines.forEach(({ name }, at) => { this.values[at].textContent = text(name); });
     const moment = step ? wall(new Date(step.at).toISOString()) : null;
-    this.when.textContent = moment ? `${moment.date.slice(5)} ${moment.time.slice(0, 5)}` : "";
+    this.when.textContent = moment ? `${moment.date.slice(5)} ${this.isSparse ? moment.time : moment.time.slice(0, 5)}` : "";
     this.plot.setAttribute("aria-valuemax", Math.max(this.steps.length - 1, 0));
     this.plot.setAttribute("aria-valuenow", this.pointed ?? Math.max(this.steps.length - 1, 0));
     this.plot.setAttribute("aria-valuetext", `${moment ? this.when.textContent : "all of the time"}: ${
