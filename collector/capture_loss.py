@@ -32,9 +32,9 @@ SERIES: Final = """
     SELECT date_bin(%(step)s, minute, 'epoch') AS time, sum(received)::bigint AS received,
            sum(lost)::bigint AS lost
       FROM (
-        SELECT minute, received - lag(received) OVER readings AS received,
+        SELECT minute, loss.received - lag(loss.received) OVER readings AS received,
                lost - lag(lost) OVER readings AS lost
-          FROM capture_loss JOIN capture_node USING (journal_id)
+          FROM capture_loss AS loss JOIN capture_node USING (journal_id)
          WHERE minute >= %(begin)s - interval '1 hour' AND minute < %(end)s
            AND (%(capture_node)s::text IS NULL OR name = %(capture_node)s)
         WINDOW readings AS (PARTITION BY journal_id ORDER BY minute)

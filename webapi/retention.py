@@ -92,11 +92,10 @@ async def show_retention(request: web.Request) -> web.Response:
     async with context.connection() as connection:
         values = {"step": STEP, "since": now - history.KEPT}
         past = await context.query(connection, _HISTORY, values)
-    found = await read(context)
     return json_response(
         {
             "time": to_text(now),
-            **{name: found[name] for name in ("nodes", "dropped")},
+            **await read(context),
             "kinds": await read_kinds(context),
             "precious": kept.precious,
             "failed_only": kept.failed_only,

@@ -79,9 +79,18 @@ _PARTITION: Final[Mapping[str, Schema]] = {
     **_all(("dropped_at", "range_begin", "range_end"), TIME),
     **_all(("messages", "octets"), INTEGER),
 }
+_RETENTION: Final[Mapping[str, Schema]] = {
+    "nodes": array(record(_KEPT)),
+    "kinds": array(record(_KIND)),
+    "dropped": array(record(_DROPPED)),
+    "last": array(record(_PARTITION)),
+}
 _SETTING: Final[Mapping[str, Schema]] = {
     **_all(("key", "variable", "text", "default", "unit", "help"), STRING),
-    "value": {"type": ["string", "number", "boolean", "array"], "items": STRING},
+    "value": {
+        "type": ["string", "number", "boolean", "array"],
+        "items": {"type": ["string", "number"]},
+    },
     "origin": one_of(Origin),
     "secret": BOOLEAN,
 }
@@ -90,9 +99,7 @@ NODES: Final[Mapping[str, Schema]] = {
     "Retention": record(
         {
             "time": TIME,
-            "nodes": array(record(_KEPT)),
-            "kinds": array(record(_KIND)),
-            "dropped": array(record(_DROPPED)),
+            **_RETENTION,
             **_all(("precious", "failed_only"), array(STRING)),
             "failed_only_s": NUMBER,
             "step": INTEGER,
@@ -110,14 +117,7 @@ NODES: Final[Mapping[str, Schema]] = {
             "fates": _HELP,
             "nodes": array(record(_NODE)),
             "senders": array(record(_SENDER)),
-            "retention": record(
-                {
-                    "nodes": array(record(_KEPT)),
-                    "kinds": array(record(_KIND)),
-                    "dropped": array(record(_DROPPED)),
-                    "last": array(record(_PARTITION)),
-                }
-            ),
+            "retention": record(_RETENTION),
             "refused": array(record(_REFUSED)),
         }
     ),
