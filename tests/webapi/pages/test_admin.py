@@ -340,7 +340,7 @@ async def test_what_is_kept_and_what_went(pages: PageSite) -> None:
         assert "last hour +1.0 GiB/h, reached in 1.1 d" in above
         assert "the least precious kind goes: other, then event" in above
         kind = window.page.locator("#above .grid tbody tr", has_text="call").first
-        assert re.search(r"34\.0 GiB", await kind.inner_text())
+        assert re.search(r"17\.0 GiB", await kind.inner_text())
         assert await window.page.locator("#above .plot .line").count() > 0
         assert await window.page.locator("#table tbody tr").count() == 200
         await window.page.click("#more")
