@@ -33,19 +33,19 @@ start(async () => {
     lines: choices.kept.map((kind, at) => ({ name: kind, label: kind, tone: `kind-${at}` })),
   }, { point: (at) => chart.point(at), select: () => {}, zoom: () => {} });
   put(charts, chart.element);
+  const form = byId("filters");
   const found = await get(PATH);
   const show = () => replace(byId("above"), h("div", { class: "summary" },
     limits({ retention: found }),
     h("section", {}, h("h2", {}, "What is kept"), kinds({ time: found.time, retention: found }, [EXPECTED]), rules(found)),
     h("div", { class: "halves" }, charts, h("section", {}, h("h2", {}, "What went, and why"), dropped({ retention: found }))),
-    h("h2", {}, "Every partition that went")));
+    h("header", {}, h("h2", {}, "Every partition that went"), form)));
   show();
   drawSizes(chart, found);
   onChange(show);
 
   const any = (words, text) => [["", text], ...words.map((word) => [word, word])];
   const reload = () => records.reload();
-  const form = byId("filters");
   put(form, choose("kind", "Kind that went", any(choices.kept, "every kind"), reload),
     choose("reason", "Because of", any(choices.reasons, "for any reason"), reload));
   const asked = () => Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
