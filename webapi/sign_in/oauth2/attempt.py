@@ -11,7 +11,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import re
 import secrets
 import time
 from typing import Final, NamedTuple
@@ -20,6 +19,7 @@ from aiohttp import web
 
 from webapi.access.cookie import Cookie
 from webapi.access.principal import Client
+from webapi.local_path import is_local
 
 LIFETIME_S: Final = 600
 """So long somebody may take at the provider."""
@@ -28,9 +28,6 @@ COOKIE: Final = Cookie("kemiscope_oauth2", "Lax", LIFETIME_S)
 _BYTES: Final = 32
 _MAX_COOKIE: Final = 2048
 _MAX_NEXT: Final = 1000
-_PATH: Final = re.compile(r"/(?![/\\])[!-\[\]-~]*\Z")
-"""Of this service: ``//host`` and ``/\\host`` are other hosts to a browser, and no backslash,
-blank or control character is in it, which browsers read in ways of their own."""
 
 
 class Attempt(NamedTuple):
@@ -96,7 +93,7 @@ def found(request: web.Request, client: Client, provider: str) -> Attempt | None
 
 
 def _ours(path: str) -> str:
-    return path if len(path) <= _MAX_NEXT and _PATH.match(path) else "/"
+    return path if is_local(path, _MAX_NEXT) else "/"
 
 
 def _base64(data: bytes) -> str:
