@@ -11,7 +11,8 @@ from psycopg.rows import TupleRow
 
 from collector.retention.drop import record
 from tests.fix_api import Get
-from webapi.drops import COLUMNS
+from tests.plan import explain
+from webapi.drops import COLUMNS, LIST, REASONS
 
 pytestmark = pytest.mark.one_database
 
@@ -64,3 +65,17 @@ async def test_a_word_that_is_not_known_is_refused(get: Get, parameters: dict[st
     """With its name."""
     answer = await get(PATH, **parameters)
     assert (answer.status, answer.json["error"]["field"]) == (400, next(iter(parameters)))
+
+
+async def test_a_page_is_found_by_an_index(connection: AsyncConnection[TupleRow]) -> None:
+    """However many partitions went before."""
+    await connection.execute(
+        "INSERT INTO retention_log (kind, partition, range_begin, range_end, messages, octets,"
+        " reason, capture_node) SELECT 'call', 'p', now(), now(), 1, 1, 'age', 'node1'"
+        " FROM generate_series(1, 20000)"
+    )
+    await connection.execute("ANALYZE retention_log")
+    values = {"kind": None, "reason": REASONS[0], "before": 9000, "limit": 101}
+    plan = await explain(connection, LIST, values)
+    assert plan.scans_whole == []
+    assert plan.indexes == {"retention_log_pkey"}

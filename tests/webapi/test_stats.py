@@ -14,9 +14,11 @@ from collector import statistics
 from collector.peers import Peers
 from tests.call_rows import CALL_START, add_answered, add_call, add_failed
 from tests.fix_api import JOURNAL, Answer, Get, store
+from tests.plan import explain
 from tests.sip_text import packet, request
 from tests.webapi.test_status import publish
 from webapi import kpi
+from webapi.stats import CAPTURE
 
 pytestmark = pytest.mark.one_database
 
@@ -242,3 +244,24 @@ async def test_what_capture_nodes_lost(get: Get, connection: Connection) -> None
         {"time": found[0]["time"][:14] + "00:00.000000Z", "received": 100, "lost": 2}
     ]
     assert (await _get(get, capture_node="node2")).json["capture"] == []
+
+
+async def test_losses_are_found_by_an_index(connection: Connection) -> None:
+    """Of an hour, with two weeks of readings."""
+    await publish(connection)
+    await connection.execute(
+        "INSERT INTO capture_loss SELECT timestamptz '2026-11-23 12:00Z' - n * interval '1 min',"
+        " %s, 20000 - n, 0 FROM generate_series(0, 20000) n",
+        (JOURNAL,),
+    )
+    await connection.execute("ANALYZE capture_loss, capture_node")
+    values = {
+        "begin": CALL_START,
+        "end": CALL_START + timedelta(hours=1),
+        "limit": 1000,
+        "step": timedelta(minutes=1),
+        "capture_node": None,
+    }
+    plan = await explain(connection, CAPTURE, values)
+    assert "capture_loss" not in plan.scans_whole
+    assert "capture_loss_pkey" in plan.indexes
