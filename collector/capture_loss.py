@@ -28,6 +28,21 @@ READ: Final = """
           FROM capture_loss WHERE minute BETWEEN %(begin)s AND %(end)s GROUP BY journal_id
       ) AS node"""
 """With ``span``: what all nodes received meanwhile, and lost of it; nulls when nothing is known."""
+SERIES: Final = """
+    SELECT date_bin(%(step)s, minute, 'epoch') AS time, sum(received)::bigint AS received,
+           sum(lost)::bigint AS lost
+      FROM (
+        SELECT minute, loss.received - lag(loss.received) OVER readings AS received,
+               lost - lag(lost) OVER readings AS lost
+          FROM capture_loss AS loss JOIN capture_node USING (journal_id)
+         WHERE minute >= %(begin)s - interval '1 hour' AND minute < %(end)s
+           AND (%(capture_node)s::text IS NULL OR name = %(capture_node)s)
+        WINDOW readings AS (PARTITION BY journal_id ORDER BY minute)
+      ) AS reading
+     WHERE minute >= %(begin)s AND received IS NOT NULL
+     GROUP BY time ORDER BY time LIMIT %(limit)s"""
+"""What one capture node, or all, received and lost in each step. What came while no reading was
+taken counts for the next one, if that follows within the hour."""
 
 
 async def note(connection: AsyncConnection[TupleRow], counters: Counters, now: datetime) -> None:

@@ -19,6 +19,7 @@ from collector.hop import Batch, Options
 from collector.journal import record
 from collector.journal.record import Transport
 from collector.selection import Selection
+from collector.settings import origin
 from collector.store import Store
 from tests.fix_database import Database
 from webapi.app import create_app
@@ -69,6 +70,13 @@ async def store(
 
 def load_settings(database: Database, **environment: str) -> settings.Settings:
     """Settings that name the test database; ``environment`` as WEB_MAX_ROWS="2"."""
+    return load_with_origins(database, **environment)[0]
+
+
+def load_with_origins(
+    database: Database, **environment: str
+) -> tuple[settings.Settings, origin.Origins]:
+    """The same, and where each value comes from."""
     variables = {
         "KEMISCOPE_DATABASE_DSN": database.dsn,
         "KEMISCOPE_DATABASE_READER_DSN": database.reader_dsn,
@@ -77,7 +85,7 @@ def load_settings(database: Database, **environment: str) -> settings.Settings:
         "KEMISCOPE_WEB_SIGN_IN": "off",
     }
     variables |= {f"KEMISCOPE_{name}": value for name, value in environment.items()}
-    return settings.load(None, variables)
+    return settings.load_with_origins(None, variables)
 
 
 @pytest.fixture

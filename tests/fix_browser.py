@@ -18,7 +18,7 @@ from playwright.async_api import Browser, Page, Request, async_playwright
 from psycopg import AsyncConnection
 
 from tests.fix_access import PASSWORD
-from tests.fix_api import load_settings
+from tests.fix_api import load_with_origins
 from tests.fix_database import Database
 from webapi.access.roles import Role
 from webapi.app import create_app
@@ -149,7 +149,7 @@ async def serve_pages(
                 "INSERT INTO web_user (username, password_hash, role) VALUES (%s, %s, %s)",
                 (role.value, password_hash, role.value),
             )
-    app = create_app(load_settings(database, WEB_SIGN_IN="internal", **environment))
+    app = create_app(*load_with_origins(database, WEB_SIGN_IN="internal", **environment))
     async with TestServer(app) as server:
         yield PageSite(browser, database, f"http://127.0.0.1:{server.port}")
 

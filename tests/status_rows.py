@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
@@ -31,12 +32,25 @@ CAUSES: Final = {
     "kernel": 412,
 }
 WAITING: Final = 57
+SHARES: Final = {
+    "call": 50,
+    "registration": 20,
+    "other": 10,
+    "report": 8,
+    "event": 2,
+    "record": 10,
+}
+"""Kind → percent of what is stored."""
 _GIB: Final = 1 << 30
 Connection = AsyncConnection[TupleRow]
 
 
 async def publish(
-    connection: Connection, name: str, causes: Mapping[str, int], unaccounted: int = 0
+    connection: Connection,
+    name: str,
+    causes: Mapping[str, int],
+    unaccounted: int = 0,
+    journal_id: UUID = JOURNAL,
 ) -> None:
     """A node's balance as its keeper writes it, who goes on for an hour."""
     received = sum(causes.values()) + WAITING + unaccounted
@@ -46,7 +60,7 @@ async def publish(
         " ON CONFLICT (journal_id) DO UPDATE SET name = excluded.name,"
         " received = excluded.received, unaccounted = excluded.unaccounted",
         {
-            "id": JOURNAL,
+            "id": journal_id,
             "name": name,
             "got": received,
             "waiting": WAITING,
@@ -58,7 +72,22 @@ async def publish(
         await cursor.executemany(
             "INSERT INTO balance VALUES (%s, %s, %s)"
             " ON CONFLICT (journal_id, cause) DO UPDATE SET messages = excluded.messages",
-            [(JOURNAL, cause, messages) for cause, messages in causes.items()],
+            [(journal_id, cause, messages) for cause, messages in causes.items()],
+        )
+
+
+async def publish_losses(
+    connection: Connection, until: datetime, lost: Sequence[int], journal_id: UUID = JOURNAL
+) -> None:
+    """What a node has lost in each minute up to ``until``, of a hundred times as many."""
+    last = until.replace(second=0, microsecond=0)
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO capture_loss VALUES (%s, %s, %s, %s)",
+            [
+                (last - timedelta(minutes=minute), journal_id, 1_000_000 - 6000 * minute, sum(rest))
+                for minute, rest in enumerate(lost[: len(lost) - n] for n in range(len(lost)))
+            ],
         )
 
 
@@ -79,16 +108,19 @@ async def publish_output(connection: Connection, name: str, error: str) -> None:
 async def publish_retention(connection: Connection, now: datetime) -> None:
     """A disk that fills by a GiB in an hour, and partitions that had to go."""
     day = timedelta(days=1)
-    for hours in (10, 0.5, 0):
+    for hours in (22, 16, 10, 5, 2, 0.5, 0):
         octets = round((34 - hours) * _GIB)
         disk = FileSystem("/var/lib/postgresql", 1, octets + 20 * _GIB, 100 * _GIB)
         limits = [
             Limit("max_bytes", None, octets, 60 * _GIB, 0, 60 * _GIB),
             Limit("max_disk_percent", 1, disk.used, 85 * _GIB, 0, 85 * _GIB),
         ]
-        part = Part("sip_message_call", "call", Partition("p", now, now + day), octets, True, 1, 1)
+        parts = [
+            Part(kind, kind, Partition("p", now, now + day), octets * percent // 100, True, 1, 1)
+            for kind, percent in SHARES.items()
+        ]
         at = now - timedelta(hours=hours)
-        await history.save(connection, JOURNAL, Measured(at, [part], [disk], ""), limits, [])
+        await history.save(connection, JOURNAL, Measured(at, parts, [disk], ""), limits, [])
     for kind, days in (("registration", 3), ("other", 3)):
         end = now - days * day
         await record(
@@ -119,5 +151,6 @@ async def fill(connection: Connection, until: datetime, minutes: int = 60) -> No
     await publish(connection, "capture1", CAUSES)
     await publish_output(connection, "relay:archive", "Connection refused")
     await publish_retention(connection, page_rows.now())
+    await publish_losses(connection, until, [0] * (minutes - 9) + [0, 0, 140, 260, 12, 0, 0, 0, 0])
     await count_calls(connection, until, minutes)
     await add_rules(connection, [{"kind": "from_user", "value": "4711", "reason": "no audio"}])

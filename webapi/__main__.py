@@ -17,6 +17,7 @@ from collector.api_token import local_token
 from collector.errors import KemiscopeError, SettingsError
 from collector.import_config import command as import_config
 from collector.settings import Settings
+from collector.settings.origin import Origins
 from webapi.access import command as access
 from webapi.access import homer_users
 from webapi.app import create_app
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if options.command == "import-config":
             return import_config.run(options)
-        loaded = settings.load(options.config)
+        loaded, origins = settings.load_with_origins(options.config)
         if options.command == "trace":
             return trace.run(loaded, options)
         if options.command == "import":
@@ -69,23 +70,23 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command:
             return access.run(loaded, options)
         if options.get:
-            return asyncio.run(_get(loaded, options.get))
-        _serve(loaded)
+            return asyncio.run(_get(loaded, origins, options.get))
+        _serve(loaded, origins)
     except (KemiscopeError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
-def _serve(loaded: Settings) -> None:
+def _serve(loaded: Settings, origins: Origins) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
-    asyncio.run(serve_until_signal(create_app(loaded), loaded))
+    asyncio.run(serve_until_signal(create_app(loaded, origins), loaded))
 
 
-async def _get(loaded: Settings, path: str) -> int:
-    server = TestServer(create_app(loaded, watch_proxies=False))
+async def _get(loaded: Settings, origins: Origins, path: str) -> int:
+    server = TestServer(create_app(loaded, origins, watch_proxies=False))
     with local_token(loaded) as headers:
         async with TestClient(server) as client:
             response = await client.get(path, headers=headers)

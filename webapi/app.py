@@ -11,7 +11,8 @@ from aiohttp import web
 from collector.api_token import masked
 from collector.log import LOGGER
 from collector.settings import Settings
-from webapi import calls, decode, hosts, lists, metrics, stats, status
+from collector.settings.origin import ALL_DEFAULT, Origins
+from webapi import calls, decode, drops, hosts, in_force, lists, metrics, retention, stats, status
 from webapi.access import administration, gate
 from webapi.access import handlers as account
 from webapi.access.gate import GATE, Gate
@@ -27,6 +28,7 @@ from webapi.homer import routes as homer
 from webapi.homer.backends import BACKENDS, Backends
 from webapi.imports import handlers as imports
 from webapi.imports.handlers import RUNNING
+from webapi.in_force import ORIGINS
 from webapi.live import handlers as live
 from webapi.live.handlers import LIVE, Live
 from webapi.names import alias_handlers as aliases
@@ -74,6 +76,9 @@ ROUTES: Final = (
     ("/api/v1/registrations", lists.list_registrations),
     ("/api/v1/stats", stats.show_stats),
     ("/api/v1/status", status.show_status),
+    ("/api/v1/retention", retention.show_retention),
+    ("/api/v1/retention/drops", drops.list_drops),
+    ("/api/v1/settings", in_force.show_settings),
     ("/api/v1/openapi.json", openapi.show_description),
     ("/api/v1/trace-rules", trace.list_rules),
     ("/api/v1/trace-rules/{id}", trace.show_rule),
@@ -133,13 +138,17 @@ _HEADERS: Final = {
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Application:
+def create_app(
+    settings: Settings, origins: Origins = ALL_DEFAULT, *, watch_proxies: bool = True
+) -> web.Application:
     """The application for these settings; opens its database pool when it is started.
 
+    ``origins`` is where their values come from, to be shown.
     ``watch_proxies`` is whether it brings trace rules to the proxies: not for a single request.
     """
     app = web.Application(middlewares=[_answer, _check_host, check_access])
     app[CONTEXT] = Context(settings)
+    app[ORIGINS] = origins
     app[GATE] = Gate(app[CONTEXT])
     app[ALIASES] = Aliases(app[CONTEXT])
     app[SHARED] = Shared(app[CONTEXT])

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the captured messages occupy, their limits, and what was dropped; written by ingest."""
+"""``GET /api/v1/retention``: what the captured messages occupy, their limits, and what was dropped.
+
+All of it is written by ingest.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any, Final
 from uuid import UUID
 
+from aiohttp import web
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
@@ -20,9 +24,14 @@ from collector.retention.plan import REASONS
 from collector.settings.storing import Retention
 from collector.tables import KINDS, PARTITIONED
 from webapi import rows
-from webapi.context import Context
+from webapi.context import CONTEXT, Context, json_response
+from webapi.parameters import single
 
 LAST_DROPS: Final = 20
+STEP: Final = timedelta(minutes=15)
+"""Of the history, which goes back ``history.KEPT``."""
+_LEAST: Final = timedelta(hours=1)
+"""What is there of a kind for less time says nothing of what will be."""
 
 _STATE: Final = sql.SQL(
     """
@@ -56,8 +65,45 @@ _PARTITIONS: Final = sql.SQL(
      WHERE parent.relname = ANY(%s) AND parent.relnamespace = 'public'::regnamespace
     """
 )
+_SIZES: Final = sql.SQL(
+    "SELECT {} FROM retention_sample ORDER BY minute DESC, looked_at DESC LIMIT 1"
+).format(sql.SQL(", ").join(map(sql.Identifier, history.OCTETS.values())))
+# Every node looks at the same tables.
+_HISTORY: Final = sql.SQL(
+    """
+    SELECT date_bin(%(step)s, minute, 'epoch') AS time, {}
+      FROM retention_sample WHERE minute >= %(since)s GROUP BY time ORDER BY time
+    """
+).format(
+    sql.SQL(", ").join(
+        sql.SQL("max({0}) AS {0}").format(sql.Identifier(name)) for name in history.OCTETS.values()
+    )
+)
 _GROWTH: Final = sql.SQL(history.GROWTH)
 _TABLES: Final = {table.name: table.kind for table in PARTITIONED}
+
+
+async def show_retention(request: web.Request) -> web.Response:
+    """What each kind keeps and occupies, how full the limits are, and what was dropped so far."""
+    single(request.query, ())
+    context = request.app[CONTEXT]
+    kept = context.settings.retention
+    now = datetime.now(UTC)
+    async with context.connection() as connection:
+        values = {"step": STEP, "since": now - history.KEPT}
+        past = await context.query(connection, _HISTORY, values)
+    return json_response(
+        {
+            "time": to_text(now),
+            **await read(context),
+            "kinds": await read_kinds(context),
+            "precious": kept.precious,
+            "failed_only": kept.failed_only,
+            "failed_only_s": kept.failed_only_after,
+            "step": int(STEP.total_seconds()),
+            "history": [{"time": to_text(row["time"]), "octets": _sizes(row)} for row in past],
+        }
+    )
 
 
 async def read(context: Context) -> dict[str, Any]:
@@ -95,23 +141,50 @@ async def read_kinds(context: Context) -> list[dict[str, Any]]:
     """How much there is of each kind, about, from when on, and how long it is kept."""
     async with context.connection() as connection:
         listed = await context.query(connection, _PARTITIONS, (list(_TABLES),))
+        looks = await context.query(connection, _SIZES)
+    sizes = _sizes(looks[0]) if looks else dict.fromkeys(KINDS)
+    now = datetime.now(UTC)
     filled = [(_TABLES[row["name"]], row) for row in listed if row["rows"]]
     return [
-        _kind(kind, [row for of, row in filled if of == kind], context.settings.retention)
+        _kind(
+            *(kind, [row for of, row in filled if of == kind], sizes[kind]),
+            *(context.settings.retention, now),
+        )
         for kind in KINDS
     ]
 
 
-def _kind(kind: str, filled: list[dict[str, Any]], kept: Retention) -> dict[str, Any]:
+def _sizes(row: Mapping[str, Any]) -> dict[str, int | None]:
+    """Bytes of each kind; None where a look has not said it."""
+    return {kind: row[name] for kind, name in history.OCTETS.items()}
+
+
+def _kind(
+    kind: str,
+    filled: list[dict[str, Any]],
+    octets: int | None,
+    kept: Retention,
+    now: datetime,
+) -> dict[str, Any]:
     spans = filter(None, (parse_bound(row["bound"]) for row in filled))
     begin = min((span[0] for span in spans), default=None)
+    kept_s = getattr(kept, kind)
     return {
         "kind": kind,
         "partitions": len(filled),
         "rows": sum(row["rows"] for row in filled),
         "begin": to_text(begin) if begin else None,
-        "kept_s": getattr(kept, kind),
+        "kept_s": kept_s,
+        "octets": octets,
+        "octets_expected": _expected(octets, now - begin, kept_s) if begin else None,
     }
+
+
+def _expected(octets: int | None, held: timedelta, kept_s: float) -> int | None:
+    """Bytes when all of ``kept_s`` is there, if as much comes as on average until now."""
+    if octets is None or not kept_s or held < _LEAST:
+        return None
+    return round(octets * max(kept_s / held.total_seconds(), 1))
 
 
 def metrics(kept: dict[str, Any]) -> Iterable[Metric]:

@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client.core import GaugeMetricFamily, Metric
 from psycopg import sql
 
+from collector import capture_loss
 from collector.hop import CHALLENGED
 from collector.moment import to_text
 from webapi import kpi, rows, schema
@@ -65,6 +66,7 @@ _GAUGES: Final = {
     "acd_ms": ("duration_seconds", "Average duration", 0.001),
 }
 """Figure → name, text and factor to the units of Prometheus."""
+CAPTURE: Final = sql.SQL(capture_loss.SERIES)
 PARAMETERS: Final[Parameters] = {
     "from": schema.MOMENT,
     "to": schema.MOMENT,
@@ -72,6 +74,7 @@ PARAMETERS: Final[Parameters] = {
     "by": schema.one_of(BY),
     "node": schema.TEXT,
     "peer": schema.TEXT,
+    "capture_node": schema.TEXT,
 }
 
 RECENT: Final = timedelta(minutes=5)
@@ -127,6 +130,7 @@ async def show_stats(request: web.Request) -> web.Response:
         "step": timedelta(seconds=step_s),
         "node": parameters.get("node"),
         "peer": parameters.get("peer"),
+        "capture_node": parameters.get("capture_node"),
         "limit": context.settings.web.max_rows + 1,
     }
     messages_by = ("node",) if by == "node" else ()
@@ -139,10 +143,12 @@ async def show_stats(request: web.Request) -> web.Response:
                 registrations_query(messages_by),
                 messages_query(messages_by),
                 totals_query(),
+                CAPTURE,
             )
         ]
     limit = context.settings.web.max_rows
-    calls, totals, registrations, messages, traffic = (listed[:limit] for listed in found)
+    cut = (listed[:limit] for listed in found)
+    calls, totals, registrations, messages, traffic, capture = cut
     return json_response(
         {
             "from": to_text(begin),
@@ -154,6 +160,7 @@ async def show_stats(request: web.Request) -> web.Response:
             "registrations": [_registrations(row) for row in registrations],
             "messages": [_messages(row) for row in messages],
             "traffic": [rows.plain(row) for row in traffic],
+            "capture": [rows.plain(row) for row in capture],
         }
     )
 

@@ -8,24 +8,32 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow, class_row, dict_row
 
 from collector.retention.measure import Measured
 from collector.retention.plan import AGE, Limit
+from collector.tables import KINDS
 
 KEPT: Final = timedelta(days=2)
 SPANS: Final = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
-_SAVE: Final = """
-    INSERT INTO retention_sample (journal_id, minute, looked_at, octets, octets_limit, disk,
-                                  disk_used, disk_size, disk_limit, findings)
-    VALUES (%s, date_trunc('minute', %s::timestamptz), %s, %s, %s, %s, %s, %s, %s, %s)
-    ON CONFLICT (journal_id, minute) DO UPDATE
-        SET looked_at = excluded.looked_at, octets = excluded.octets,
-            octets_limit = excluded.octets_limit, disk = excluded.disk,
-            disk_used = excluded.disk_used, disk_size = excluded.disk_size,
-            disk_limit = excluded.disk_limit, findings = excluded.findings"""
+OCTETS: Final = {kind: f"{kind}_octets" for kind in KINDS}
+"""Kind → the column that says what it occupies."""
+_SAVED: Final = (
+    *("looked_at", "octets", "octets_limit", "disk", "disk_used", "disk_size", "disk_limit"),
+    *("findings", *OCTETS.values()),
+)
+_SAVE: Final = sql.SQL(
+    """
+    INSERT INTO retention_sample (journal_id, minute, {columns})
+    VALUES (%s, date_trunc('minute', %s::timestamptz), {values})
+    ON CONFLICT (journal_id, minute) DO UPDATE SET ({columns}) = ROW({new})"""
+).format(
+    columns=sql.SQL(", ").join(map(sql.Identifier, _SAVED)),
+    values=sql.SQL(", ").join([sql.Placeholder()] * len(_SAVED)),
+    new=sql.SQL(", ").join(sql.Identifier("excluded", name) for name in _SAVED),
+)
 
 _LAST: Final = """
     SELECT looked_at, octets, disk, disk_used, findings
@@ -89,6 +97,7 @@ async def save(
             *(journal_id, measured.at, measured.at, measured.octets, octets_limit),
             *((found.path, found.used, found.size) if found else ("", 0, 0)),
             *(disk.most if disk else 0, list(findings)),
+            *(sum(part.octets for part in measured.parts if part.kind == kind) for kind in KINDS),
         ),
     )
 

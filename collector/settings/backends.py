@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 from collector.settings.section import Section, setting
+from collector.settings.url import url_of
 
-_SCHEMES: Final = ("http", "https")
 _URLS: Final = ("prometheus", "loki", "grafana")
 
 
@@ -78,16 +77,11 @@ def conflicts(backends: Backends) -> Iterator[str]:
             )
 
     for url in backends.agents:
-        if not _is_base(url) or urlsplit(url).path or urlsplit(url).port is None:
+        if not _is_base(url) or url_of(url).path or url_of(url).port is None:
             yield f"backends.agents: {url!r} must be http:// or https://, a host and a port"
 
 
-def _is_base(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return False
-    is_plain = url.isascii() and url.isprintable() and " " not in url and "\\" not in url
-    rest = parts.query or parts.fragment or "@" in parts.netloc
-    return is_plain and parts.scheme in _SCHEMES and bool(host) and not rest
+def _is_base(text: str) -> bool:
+    url = url_of(text)
+    is_plain = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
+    return is_plain and url.is_web and url.is_bare

@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Annotated, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from collector.settings.section import DAY, Section, setting
+from collector.settings.url import parse_url
 
 PLACEHOLDERS: Final = (
     *("call_id", "from_ms", "to_ms", "from_s", "to_s", "caller", "callee"),
@@ -20,7 +20,6 @@ MAX_LINKS: Final = 50
 MAX_NAME: Final = 100
 MAX_TEMPLATE: Final = 4000
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
-_SCHEMES: Final = ("http", "https")
 
 
 class Links(Section, frozen=True):
@@ -90,15 +89,14 @@ def parse_link(text: str) -> Template:
 def _check_place(name: str, url: str, plain: str) -> None:
     """Where it leads is up to who writes the settings, never to who sends SIP."""
     try:
-        parts = urlsplit(plain)
-        host, _ = parts.hostname, parts.port
+        place = parse_url(plain)
     except ValueError as error:
         message = f"{name!r}: {error}"
         raise ValueError(message) from None
-    if parts.scheme not in _SCHEMES or not host:
+    if not place.is_web:
         message = f"{name!r}: must begin with http:// or https:// and a host"
         raise ValueError(message)
-    if "@" in parts.netloc or "\\" in url:
+    if place.has_user or "\\" in url:
         message = f"{name!r}: has a user, a password or a backslash"
         raise ValueError(message)
     scheme, _, rest = url.partition("://")

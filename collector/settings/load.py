@@ -18,6 +18,7 @@ from collector.settings.links import conflicts as links_conflicts
 from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
 from collector.settings.network import parse_network
 from collector.settings.oauth2 import conflicts as oauth2_conflicts
+from collector.settings.origin import Origin, Origins
 from collector.settings.quantity import parse_quantity
 from collector.settings.section import PATH
 from collector.settings.sending import conflicts as sending_conflicts
@@ -45,22 +46,33 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
 
     Raises SettingsError with every mistake found, one per line.
     """
+    return load_with_origins(path, environ)[0]
+
+
+def load_with_origins(
+    path: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> tuple[Settings, Origins]:
+    """The same, and where each value comes from."""
     path = find(path, environ)
     document = _read(path) if path else {}
     errors: list[str] = []
     values: dict[str, dict[str, Any]] = {}
+    given: dict[str, Origin] = {}
     for setting in describe():
         table = document.get(setting.section, {})
         try:
             if setting.variable in environ:
+                given[setting.key] = Origin.ENVIRONMENT
                 value = _convert(environ[setting.variable], setting, from_text=True)
             elif isinstance(table, dict) and setting.name in table:
+                given[setting.key] = Origin.FILE
                 value = _convert(table[setting.name], setting, from_text=False)
             else:
                 continue
             values.setdefault(setting.section, {})[setting.name] = value
         except ValueError as error:
-            source = f" (from {setting.variable})" if setting.variable in environ else ""
+            is_variable = given[setting.key] is Origin.ENVIRONMENT
+            source = f" (from {setting.variable})" if is_variable else ""
             errors.append(f"{setting.key}: {error}{source}")
     errors += _unknown(document, environ)
     if not errors:
@@ -69,7 +81,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     if errors:
         where = f"{path}: " if path else ""
         raise SettingsError("\n".join(where + error for error in errors))
-    return _with_absolute_paths(settings, path.parent if path else Path())
+    absolute = _with_absolute_paths(settings, path.parent if path else Path())
+    return absolute, Origins(path, given)
 
 
 def find(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from collector.settings.section import PATH, Section, setting
 from collector.settings.sign_in import CA, NO_ROLE, ROLES, TIMEOUT, is_secure_url
+from collector.settings.url import url_of
 
 ALGORITHMS: Final = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -189,7 +189,7 @@ def conflicts(oauth2: OAuth2) -> Iterator[str]:
         yield "oauth2.algorithms: is empty: no id_token would be taken"
     if not oauth2.providers:
         return
-    if not is_secure_url(oauth2.base_url) or urlsplit(oauth2.base_url).path.strip("/"):
+    if not is_secure_url(oauth2.base_url) or url_of(oauth2.base_url).path.strip("/"):
         yield "oauth2.base_url: must be like https://sip.example.com, without a path"
     for provider in parse_providers(oauth2):
         yield from _provider_conflicts(provider, oauth2.default_role)

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 from collector.settings.endpoint import parse_host_port
 from collector.settings.section import DAY, PATH, Section, setting
 from collector.settings.target import parse_peers, parse_target
+from collector.settings.url import url_of
 
 LOKI_FIELDS: Final = (
     *("job", "hostname", "node", "type", "method", "response", "protocol"),
@@ -217,14 +217,10 @@ def conflicts(relay: Relay, loki: Loki, metrics: Metrics, segment_bytes: int) ->
 
 
 def _loki_conflicts(loki: Loki) -> Iterator[str]:
-    try:
-        parts = urlsplit(loki.url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
+    url = url_of(loki.url)
+    if not url.is_web or url.port == 0:
         yield "loki.url: must be like http://host:3100 or https://host"
-    elif parts.username or parts.password:
+    elif url.has_user:
         yield "loki.url: user and password have settings of their own"
     for name, fields in (("labels", loki.labels), ("metadata", loki.metadata)):
         for field in fields:

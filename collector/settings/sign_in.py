@@ -6,9 +6,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 from collector.settings.section import PATH, Section, setting
+from collector.settings.url import url_of
 
 NO_ROLE: Final = "none"
 ROLES: Final = r"^(none|user|support|admin)$"
@@ -144,16 +144,12 @@ class HttpAuth(Section, frozen=True):
     ] = NO_ROLE
 
 
-def is_secure_url(url: str) -> bool:
+def is_secure_url(text: str) -> bool:
     """Whether nobody on the way reads what is sent there: https, or http on this host."""
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname or "", parts.port
-    except ValueError:
+    url = url_of(text)
+    if not url.is_web or url.has_user or url.fragment:
         return False
-    if not host or "@" in parts.netloc or parts.fragment:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_here(host))
+    return url.scheme == "https" or is_here(url.host)
 
 
 def is_here(host: str) -> bool:
@@ -166,19 +162,15 @@ def is_here(host: str) -> bool:
         return False
 
 
-def ldap_server(url: str) -> tuple[bool, str, int]:
+def ldap_server(text: str) -> tuple[bool, str, int]:
     """Whether it begins with TLS, host and port. Raises ValueError that says what is wrong."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        host, port, parts = "", None, urlsplit("")
-    plain = not (parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc)
-    if parts.scheme not in ("ldap", "ldaps") or not host or not plain:
-        message = f"{url!r} does not have the form ldaps://host or ldap://host:port"
+    url = url_of(text)
+    is_plain = url.is_bare and not url.path.strip("/")
+    if url.scheme not in ("ldap", "ldaps") or not url.host or not is_plain:
+        message = f"{text!r} does not have the form ldaps://host or ldap://host:port"
         raise ValueError(message)
-    is_tls = parts.scheme == "ldaps"
-    return is_tls, host, port or (636 if is_tls else 389)
+    is_tls = url.scheme == "ldaps"
+    return is_tls, url.host, url.port or (636 if is_tls else 389)
 
 
 def conflicts(way: str, ldap: Ldap, http_auth: HttpAuth) -> Iterator[str]:

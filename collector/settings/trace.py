@@ -7,10 +7,10 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from collector.settings.section import DAY, PATH, Section, setting
 from collector.settings.target import is_host_name
+from collector.settings.url import url_of
 
 MAX_PROXIES: Final = 100
 MAX_DURATION_S: Final = 7 * DAY
@@ -105,18 +105,15 @@ def parse_proxies(entries: Iterable[str]) -> Iterator[Proxy]:
 
 
 def _parse_url(entry: str, address: str) -> str:
-    try:
-        parts = urlsplit(address)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        host, port, parts = "", None, urlsplit("")
-    plain = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc)
-    if parts.scheme not in ("http", "https") or not port or not plain or not _is_host(host):
+    url = url_of(address)
+    is_plain = url.is_bare and url.path in ("", "/")
+    if not (url.is_web and url.port and is_plain and _is_host(url.host)):
         message = (
             f"{entry!r} does not have the form name=http://host:port or name=https://host:port"
         )
         raise ValueError(message)
-    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    return f"{url.scheme}://{host}:{url.port}"
 
 
 def _is_host(host: str) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from psycopg import AsyncConnection
@@ -86,3 +87,40 @@ async def test_two_nodes(connection: AsyncConnection[TupleRow], counters: Counte
 async def test_a_time_without_readings(connection: AsyncConnection[TupleRow]) -> None:
     """Nothing is known, which is not the same as no loss."""
     assert await _lost(connection, NOON, NOON + MINUTE) is None
+
+
+async def test_losses_of_each_step_and_of_one_node(
+    connection: AsyncConnection[TupleRow],
+) -> None:
+    """The first reading says nothing; what came without one counts for the next."""
+    for number, (minute, received, lost) in enumerate(
+        ((-5, 1000, 50), (0, 1100, 50), (1, 1200, 53), (2, 1300, 53), (9, 1400, 60))
+    ):
+        for other in (0, 1) if number < 3 else (0,):
+            await connection.execute(
+                "INSERT INTO capture_loss VALUES (%s, %s, %s, %s)",
+                (NOON + minute * MINUTE, UUID(int=1 + other), received * (1 + other), lost),
+            )
+    for other in (0, 1):
+        await connection.execute(
+            "INSERT INTO capture_node (journal_id, name, version, heartbeat_at, received, waiting,"
+            " waiting_octets, unaccounted) VALUES (%s, %s, '', now(), 0, 0, 0, 0)",
+            (UUID(int=1 + other), f"capture{other}"),
+        )
+
+    async def losses(node: str | None, begin: datetime = NOON) -> list[tuple[int, int, int]]:
+        values = {"begin": begin, "end": NOON + 10 * MINUTE, "step": 2 * MINUTE}
+        async with connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(
+                capture_loss.SERIES, {**values, "capture_node": node, "limit": 100}
+            )
+            return [
+                (int((row["time"] - NOON) / MINUTE), row["received"], row["lost"])
+                for row in await cursor.fetchall()
+            ]
+
+    assert await losses("capture0") == [(0, 200, 3), (2, 100, 0), (8, 100, 7)]
+    assert await losses("capture1") == [(0, 400, 3)]
+    assert await losses(None) == [(0, 600, 6), (2, 100, 0), (8, 100, 7)]
+    assert await losses("nobody") == []
+    assert await losses("capture0", NOON - 6 * MINUTE) == await losses("capture0")

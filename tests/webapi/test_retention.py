@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 from psycopg import AsyncConnection
@@ -106,6 +108,8 @@ async def test_status_tells_what_there_is_of_each_kind(
         "rows": 0,
         "begin": None,
         "kept_s": 14 * 86_400,
+        "octets": None,
+        "octets_expected": None,
     }
     now = datetime.now(UTC)
     (made,) = await Partitions(3600).ensure(connection, "sip_message_call", now, now)
@@ -146,3 +150,54 @@ async def test_a_disk_that_is_not_watched_has_no_metrics(
     names = {name for name, _ in await scrape(client)}
     assert "kemiscope_stored_bytes" in names
     assert not any(name.startswith("kemiscope_disk") for name in names)
+
+
+async def test_each_kind_tells_its_size_and_what_to_expect(
+    get: Get, connection: AsyncConnection[TupleRow]
+) -> None:
+    """A kind that has been there for a tenth of its time will take ten times as much."""
+    await publish(connection)
+    now = datetime.now(UTC)
+    begin = now - 24 * HOUR
+    kept_s = (await _kinds(get))["call"]["kept_s"]
+    await Partitions(3600).ensure(connection, "sip_message_call", begin, begin)
+    await store(connection, [packet(request(), at=begin.timestamp())])
+    parts = [
+        Part("sip_message_call", "call", Partition("p", begin, now), 5000, True, 1, 1),
+        Part("call", "record", Partition("q", begin, now), 300, True, 1, 1),
+        Part("call_link", "record", Partition("r", begin, now), 200, True, 1, 1),
+    ]
+    await history.save(connection, JOURNAL, Measured(now, parts, [], ""), [], [])
+    await connection.execute("ANALYZE")
+    kinds = await _kinds(get)
+    assert (kinds["record"]["octets"], kinds["call"]["octets"]) == (500, 5000)
+    assert kinds["event"]["octets_expected"] is None
+    held_s = (now - datetime.fromisoformat(kinds["call"]["begin"])).total_seconds()
+    assert kept_s > 10 * held_s
+    expected = pytest.approx(5000 * kept_s / held_s, rel=0.01)
+    assert kinds["call"]["octets_expected"] == expected
+
+
+async def _kinds(get: Get) -> dict[str, Any]:
+    told = (await get("/api/v1/retention")).json["kinds"]
+    return {kind["kind"]: kind for kind in told}
+
+
+async def test_the_history_has_each_kind(get: Get, connection: AsyncConnection[TupleRow]) -> None:
+    """The largest size of each step; samples of an earlier version have none."""
+    now = datetime.now(UTC)
+    step = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0) - HOUR
+    for minutes, octets in ((0, 700), (5, 900), (15, 100)):
+        at = step + timedelta(minutes=minutes)
+        part = Part("hep_event", "event", Partition("p", NOON, NOON + HOUR), octets, True, 1, 1)
+        await history.save(connection, JOURNAL, Measured(at, [part], [], ""), [], [])
+    await connection.execute(
+        "UPDATE retention_sample SET call_octets = NULL WHERE event_octets = 100"
+    )
+    told = (await get("/api/v1/retention")).json
+    assert [one["octets"]["event"] for one in told["history"]] == [900, 100]
+    assert [one["octets"]["call"] for one in told["history"]] == [0, None]
+    assert [one["time"] for one in told["history"]] == [
+        to_text(step),
+        to_text(step + timedelta(seconds=told["step"])),
+    ]

@@ -13,9 +13,12 @@ from psycopg.rows import TupleRow
 from collector import statistics
 from collector.peers import Peers
 from tests.call_rows import CALL_START, add_answered, add_call, add_failed
-from tests.fix_api import Answer, Get, store
+from tests.fix_api import JOURNAL, Answer, Get, store
+from tests.plan import explain
 from tests.sip_text import packet, request
+from tests.webapi.test_status import publish
 from webapi import kpi
+from webapi.stats import CAPTURE
 
 pytestmark = pytest.mark.one_database
 
@@ -225,3 +228,40 @@ async def test_too_many_steps_are_refused(get: Get) -> None:
     assert (answer.status, answer.json["error"]["field"]) == (400, "step")
     answer = await _get(get)
     assert (answer.json["calls"], answer.json["totals"], answer.json["messages"]) == ([], [], [])
+
+
+async def test_what_capture_nodes_lost(get: Get, connection: Connection) -> None:
+    """By step, of one node or of all."""
+    await publish(connection)
+    for minute, received, lost in ((0, 100, 0), (1, 160, 2), (2, 200, 2)):
+        await connection.execute(
+            "INSERT INTO capture_loss VALUES (%s, %s, %s, %s)",
+            (CALL_START + timedelta(minutes=minute), JOURNAL, received, lost),
+        )
+    found = (await _get(get, step="60")).json["capture"]
+    assert [(row["received"], row["lost"]) for row in found] == [(60, 2), (40, 0)]
+    assert (await _get(get, capture_node="node1", step="5m")).json["capture"] == [
+        {"time": found[0]["time"][:14] + "00:00.000000Z", "received": 100, "lost": 2}
+    ]
+    assert (await _get(get, capture_node="node2")).json["capture"] == []
+
+
+async def test_losses_are_found_by_an_index(connection: Connection) -> None:
+    """Of an hour, with two weeks of readings."""
+    await publish(connection)
+    await connection.execute(
+        "INSERT INTO capture_loss SELECT timestamptz '2026-11-23 12:00Z' - n * interval '1 min',"
+        " %s, 20000 - n, 0 FROM generate_series(0, 20000) n",
+        (JOURNAL,),
+    )
+    await connection.execute("ANALYZE capture_loss, capture_node")
+    values = {
+        "begin": CALL_START,
+        "end": CALL_START + timedelta(hours=1),
+        "limit": 1000,
+        "step": timedelta(minutes=1),
+        "capture_node": None,
+    }
+    plan = await explain(connection, CAPTURE, values)
+    assert "capture_loss" not in plan.scans_whole
+    assert "capture_loss_pkey" in plan.indexes

@@ -54,7 +54,7 @@ class Gate:
         is_free = need is not Need.SCRAPE or not self._settings.metrics_token
         if need is Need.SCRAPE and client.here and is_free:
             return _SCRAPER
-        secret = request.cookies.get(sessions.cookie_name(secure=client.secure))
+        secret = sessions.COOKIE.read(request, client)
         if secret:
             principal = await sessions.find(self._context, secret)
             if principal:

@@ -41,7 +41,7 @@ async def sign_in(request: web.Request) -> web.Response:
             )
         )
     )
-    sessions.set_cookie(response, secret, client)
+    sessions.COOKIE.set(response, secret, client)
     return response
 
 
@@ -54,7 +54,7 @@ async def sign_out(request: web.Request) -> web.Response:
             await sessions.end(connection, principal.secret)
             await audit.write(connection, author_of(request), Action.SIGNED_OUT)
     response = json_response({})
-    sessions.clear_cookie(response, client_of(request))
+    sessions.COOKIE.clear(response, client_of(request))
     return response
 
 

@@ -9,18 +9,19 @@ import secrets
 from datetime import timedelta
 from typing import Final
 
-from aiohttp import web
 from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
 
 from collector.api_token import digest
 from collector.log import one_line
 from collector.settings.web import Web
+from webapi.access.cookie import Cookie
 from webapi.access.principal import Client, Principal
 from webapi.access.roles import SCOPES, Role
 from webapi.context import Context
 
-_NAME: Final = "kemiscope_session"
+COOKIE: Final = Cookie("kemiscope_session", "Strict")
+"""Without an age: it ends with the browser, the session in the database by itself."""
 _TOUCHED: Final = timedelta(minutes=1)
 """``last_used_at`` is written at most so often."""
 _MAX_AGENT: Final = 200
@@ -49,37 +50,6 @@ _END: Final = sql.SQL("DELETE FROM web_session WHERE token_sha256 = %s")
 _END_OTHERS: Final = sql.SQL(
     "DELETE FROM web_session WHERE user_id = %s AND id IS DISTINCT FROM %s"
 )
-
-
-def cookie_name(*, secure: bool) -> str:
-    """Over TLS a name that browsers let nobody set but this very host (RFC 6265bis §4.1.3)."""
-    return f"__Host-{_NAME}" if secure else _NAME
-
-
-def set_cookie(response: web.Response, token: str, client: Client) -> None:
-    """Not for scripts, not for requests from other sites, and over TLS only if it came so.
-
-    It has no age: it ends with the browser, the session in the database by itself.
-    """
-    response.set_cookie(
-        cookie_name(secure=client.secure),
-        token,
-        path="/",
-        httponly=True,
-        samesite="Strict",
-        secure=client.secure,
-    )
-
-
-def clear_cookie(response: web.StreamResponse, client: Client) -> None:
-    """Let the browser forget it."""
-    response.del_cookie(
-        cookie_name(secure=client.secure),
-        path="/",
-        httponly=True,
-        samesite="Strict",
-        secure=client.secure,
-    )
 
 
 def csrf_token(token: str) -> str:

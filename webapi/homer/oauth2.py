@@ -39,7 +39,7 @@ async def come_back(request: web.Request) -> web.Response:
     key = request.app[OAUTH2].keys.add(finished.user.id)
     response = web.Response(status=302)
     response.headers["Location"] = f"{_PAGE}?{urlencode({'token': key})}"
-    attempt.clear_cookie(response, client_of(request))
+    attempt.COOKIE.clear(response, client_of(request))
     return response
 
 

@@ -209,6 +209,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                 )
             ),
             "traffic": array(record({"time": TIME, "messages": INTEGER, "octets": INTEGER})),
+            "capture": array(record({"time": TIME, "received": INTEGER, "lost": INTEGER})),
         }
     ),
     "Me": record(

@@ -13,7 +13,7 @@ from collector import __version__
 from collector.settings import Settings
 from collector.settings.web import SIGN_IN_OFF, Web
 from webapi.access.roles import ANYBODY, NEEDS, SCOPES, Need, Scope
-from webapi.access.sessions import cookie_name
+from webapi.access.sessions import COOKIE
 from webapi.openapi.answers import SCHEMAS
 from webapi.openapi.operation import JSON, Operation
 from webapi.openapi.operations import OPERATIONS, TAGS
@@ -52,8 +52,8 @@ _SCHEMES: Final = {
     "session": {
         "type": "apiKey",
         "in": "cookie",
-        "name": cookie_name(secure=False),
-        "description": f"Set by sign-in; over TLS it is `{cookie_name(secure=True)}`.",
+        "name": COOKIE.name(secure=False),
+        "description": f"Set by sign-in; over TLS it is `{COOKIE.name(secure=True)}`.",
     },
     "csrf": {
         "type": "apiKey",

@@ -14,7 +14,7 @@ from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from webapi import calls, decode, stats
+from webapi import calls, decode, drops, stats
 from webapi.access import administration
 from webapi.export import svg
 from webapi.export.handlers import CONTENT_TYPES, SIPP_PARAMETERS, SIPP_TYPE, parameters_of
@@ -46,7 +46,7 @@ TAGS: Final[Mapping[str, str]] = {
     "import": "Capture files",
     "names": "Names of hosts, saved searches, links to one call",
     "account": "What one does with one's own account",
-    "administration": "Users, tokens, audit log",
+    "administration": "Users, audit log, settings",
 }
 _MESSAGE_ID: Final[Mapping[str, Schema]] = {
     "id": {"type": "string", "pattern": f"^[0-9]{{1,{decode.ID_DIGITS}}}$"}
@@ -110,6 +110,11 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/api/v1/live/messages"): _live(MESSAGES),
     ("GET", "/api/v1/stats"): Operation("statistics", json(ref("Statistics")), stats.PARAMETERS),
     ("GET", "/api/v1/status"): Operation("service", json(ref("Status"))),
+    ("GET", "/api/v1/retention"): Operation("service", json(ref("Retention"))),
+    ("GET", "/api/v1/retention/drops"): Operation(
+        "service", listed("drops", "Drop", INTEGER), drops.PARAMETERS
+    ),
+    ("GET", "/api/v1/settings"): Operation("administration", json(ref("Settings"))),
     ("GET", "/api/v1/openapi.json"): Operation("service", json({"type": "object"})),
     ("GET", "/metrics"): Operation("service", file(CONTENT_TYPE_LATEST.partition(";")[0])),
     ("GET", "/api/v1/trace-rules"): Operation(

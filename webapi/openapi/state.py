@@ -10,6 +10,7 @@ from collector.causes import CAUSES, Outcome
 from collector.output.fate import Fate
 from collector.retention import history
 from collector.retention.history import Growth
+from collector.settings.origin import Origin
 from collector.tables import KINDS
 from collector.trace_rule import TraceRule
 from webapi.openapi.shape import BOOLEAN, INTEGER, NUMBER, STRING, of_type
@@ -67,6 +68,7 @@ _KIND: Final[Mapping[str, Schema]] = {
     **_all(("partitions", "rows"), INTEGER),
     "begin": optional(TIME),
     "kept_s": NUMBER,
+    **_all(("octets", "octets_expected"), optional(INTEGER)),
 }
 _DROPPED: Final[Mapping[str, Schema]] = {
     **_all(("kind", "reason"), STRING),
@@ -77,7 +79,36 @@ _PARTITION: Final[Mapping[str, Schema]] = {
     **_all(("dropped_at", "range_begin", "range_end"), TIME),
     **_all(("messages", "octets"), INTEGER),
 }
+_RETENTION: Final[Mapping[str, Schema]] = {
+    "nodes": array(record(_KEPT)),
+    "kinds": array(record(_KIND)),
+    "dropped": array(record(_DROPPED)),
+    "last": array(record(_PARTITION)),
+}
+_SETTING: Final[Mapping[str, Schema]] = {
+    **_all(("key", "variable", "text", "default", "unit", "help"), STRING),
+    "value": {
+        "type": ["string", "number", "boolean", "array"],
+        "items": {"type": ["string", "number"]},
+    },
+    "origin": one_of(Origin),
+    "secret": BOOLEAN,
+}
 NODES: Final[Mapping[str, Schema]] = {
+    "Settings": record({"file": optional(STRING), "settings": array(record(_SETTING))}),
+    "Retention": record(
+        {
+            "time": TIME,
+            **_RETENTION,
+            **_all(("precious", "failed_only"), array(STRING)),
+            "failed_only_s": NUMBER,
+            "step": INTEGER,
+            "history": array(
+                record({"time": TIME, "octets": record(_all(KINDS, optional(INTEGER)))})
+            ),
+        }
+    ),
+    "Drop": record({"id": INTEGER, **_PARTITION}),
     "Status": record(
         {
             "time": TIME,
@@ -86,17 +117,10 @@ NODES: Final[Mapping[str, Schema]] = {
             "fates": _HELP,
             "nodes": array(record(_NODE)),
             "senders": array(record(_SENDER)),
-            "retention": record(
-                {
-                    "nodes": array(record(_KEPT)),
-                    "kinds": array(record(_KIND)),
-                    "dropped": array(record(_DROPPED)),
-                    "last": array(record(_PARTITION)),
-                }
-            ),
+            "retention": record(_RETENTION),
             "refused": array(record(_REFUSED)),
         }
-    )
+    ),
 }
 
 _RULE: Final[Mapping[str, Schema]] = {

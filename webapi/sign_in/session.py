@@ -15,7 +15,7 @@ from webapi.sign_in.password import signed_in
 async def begin_session(request: web.Request, user: User) -> str:
     """Its token. One that the browser had, or that somebody has planted there, ends."""
     client, context = client_of(request), request.app[CONTEXT]
-    old = request.cookies.get(sessions.cookie_name(secure=client.secure))
+    old = sessions.COOKIE.read(request, client)
     agent = request.headers.get("User-Agent", "")
     async with context.change() as connection:
         if old:

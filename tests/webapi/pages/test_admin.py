@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from aiohttp import ClientSession
 from playwright.async_api import Browser
 from psycopg import AsyncConnection
 
-from tests import flow, page_rows
+from tests import flow, page_rows, status_rows
 from tests.fake_control import TOKEN, FakeControl
 from tests.fix_browser import SESSION, PageSite, Window, serious, serve_pages
 from tests.fix_database import Database
@@ -137,7 +138,7 @@ async def test_a_user_is_changed_and_removed(pages: PageSite) -> None:
 
 async def test_a_token_is_made_and_revoked(pages: PageSite) -> None:
     """It opens the API from then until then; what it may is no more than one may."""
-    async with pages.signed_in("support", "/admin/tokens") as window:
+    async with pages.signed_in("support", "/account/tokens") as window:
         await window.settled()
         await _fill(window, "Make token", name="<i>script</i>", networks="nonsense")
         assert "nonsense" in await _wrong(window, "networks")
@@ -155,17 +156,35 @@ async def test_a_token_is_made_and_revoked(pages: PageSite) -> None:
 
 async def test_an_administrator_sees_tokens_of_all(pages: PageSite) -> None:
     """Or only one's own; and revokes those of others."""
-    async with pages.signed_in("support", "/admin/tokens") as window:
+    async with pages.signed_in("support", "/account/tokens") as window:
         await window.settled()
         await _fill(window, "Make token", name="of-support")
         await _secret(window)
-    async with pages.signed_in("admin", "/admin/tokens") as window:
+    async with pages.signed_in("admin", "/account/tokens") as window:
         await _row(window, "of-support", "support")
         await window.page.uncheck("#filters input[type=checkbox]")
         await _gone(window, "of-support")
         await window.page.check("#filters input[type=checkbox]")
         await _do(window, "Revoke", "of-support")
         await _gone(window, "of-support")
+
+
+async def test_somebody_without_more_rights_has_tokens_of_their_own(pages: PageSite) -> None:
+    """From the menu at the name; of what a user may, and without a way to those of others."""
+    async with pages.signed_in("user") as window:
+        await window.page.click(".bar .menu summary")
+        await window.page.click(".bar .menu a:text-is('API tokens')")
+        await window.settled()
+        await _fill(window, "Make token", name="of-user")
+        token = await _secret(window)
+        await _row(window, "of-user", "read")
+        assert await window.page.locator("#filters input[type=checkbox]").count() == 0
+        assert (await window.text(".sections")).split() == ["API", "tokens", "Share", "links"]
+        async with ClientSession(headers={"Authorization": f"Bearer {token}"}) as client:
+            assert (await client.get(f"{pages.url}/api/v1/calls")).status == 200
+            assert (await client.get(f"{pages.url}/api/v1/settings")).status == 403
+        await _do(window, "Revoke", "of-user")
+        await _gone(window, "of-user")
 
 
 async def test_an_alias_is_shown_in_the_search(pages: PageSite, call: Flow) -> None:
@@ -273,6 +292,83 @@ async def test_a_call_is_shared(pages: PageSite, call: Flow) -> None:
         assert not other.faults
 
 
+async def test_a_share_link_is_listed_and_revoked(pages: PageSite, call: Flow) -> None:
+    """With what it opens and how often it was opened; an administrator sees those of all."""
+    call_id = next(iter(call.legs.values()))
+    async with pages.signed_in("support", f"/calls/{quote(call_id, safe='')}") as window:
+        await window.page.click("#share")
+        await window.page.fill("dialog [name=note]", MARKUP)
+        await window.page.click("dialog.editor button.main")
+        link = await _secret(window)
+        async with pages.window() as other:
+            await other.page.goto(link)
+            await other.page.wait_for_selector("#ladder .row")
+        await window.go("/account/share-links")
+        await _row(window, call_id, MARKUP)
+        assert await window.column("Opened") == ["1"]
+        assert await window.page.locator("#main img").count() == 0
+        path = await window.page.get_attribute("#table td a", "href") or ""
+        await window.go(path)
+        await window.page.wait_for_selector("#ladder .row")
+    async with pages.signed_in("user", "/account/share-links") as window:
+        await window.settled()
+        assert MARKUP not in await window.column("Note")
+    async with pages.signed_in("admin", "/account/share-links") as window:
+        await _row(window, call_id, MARKUP, "support")
+        await window.page.click(f"#table tr:has-text('{MARKUP}') button:text-is('Revoke')")
+        await window.page.click("dialog.editor button.main")
+        await _gone(window, MARKUP)
+    async with pages.window() as other:
+        await other.page.goto(link)
+        await other.page.wait_for_selector("#headline:has-text('there is no such link')")
+
+
+async def test_what_is_kept_and_what_went(pages: PageSite) -> None:
+    """Limits with their forecast, each kind with size and age, and every drop a page at a time."""
+    async with await AsyncConnection.connect(pages.database.dsn, autocommit=True) as connection:
+        await status_rows.publish(connection, "capture1", status_rows.CAUSES)
+        await status_rows.publish_retention(connection, page_rows.now())
+        await connection.execute(
+            "INSERT INTO retention_log (dropped_at, kind, partition, range_begin, range_end,"
+            " messages, octets, reason, capture_node) SELECT now() - interval '9 d', 'call',"
+            " 'p' || n, now(), now(), 7, 1048576, 'max_bytes', %s FROM generate_series(1, 230) n",
+            (MARKUP,),
+        )
+    async with pages.signed_in("support", "/admin/retention") as window:
+        await window.settled()
+        above = await window.text("#above")
+        assert "last hour +1.0 GiB/h, reached in 1.1 d" in above
+        assert "the least precious kind goes: other, then event" in above
+        kind = window.page.locator("#above .grid tbody tr", has_text="call").first
+        assert re.search(r"17\.0 GiB", await kind.inner_text())
+        assert await window.page.locator("#above .plot .line").count() > 0
+        assert await window.page.locator("#table tbody tr").count() == 200
+        await window.page.click("#more")
+        await window.page.wait_for_selector("#table tbody tr:nth-child(232)")
+        assert MARKUP in await window.column("By")
+        assert await window.page.locator("#main img").count() == 0
+        await window.page.select_option("#filters [name=reason]", "age")
+        await _gone(window, "max_bytes")
+        assert set(await window.column("Kind")) == {"registration", "other"}
+        assert not window.faults
+
+
+async def test_the_settings_in_force(pages: PageSite) -> None:
+    """With where each comes from; secrets are not in the page at all."""
+    async with pages.signed_in("admin", "/admin/settings") as window:
+        await window.settled()
+        await window.page.fill("#filters input[type=search]", "trace.")
+        await _row(window, "trace.proxies", PROXY)
+        assert TOKEN not in await window.page.content()
+        token = window.page.locator("#table tr", has_text="trace.token")
+        assert "***" in await token.inner_text()
+        await window.page.fill("#filters input[type=search]", "")
+        await window.page.check("#filters input[type=checkbox]")
+        await _gone(window, "hep.workers")
+        assert "there is no settings file" not in (await window.text("#above")).lower()
+        assert set(await window.column("Comes from")) == {"environment"}
+
+
 async def test_the_audit_log_is_read(pages: PageSite) -> None:
     """The newest first, a page at a time, of one user and of one kind."""
     async with await AsyncConnection.connect(pages.database.dsn, autocommit=True) as connection:
@@ -300,13 +396,13 @@ async def test_who_may_not_sees_and_reaches_nothing(pages: PageSite) -> None:
     """Neither in the navigation nor by the address; the role support has a part of it."""
     async with pages.signed_in("user") as window:
         assert "Admin" not in await window.text(".bar nav")
-        for path in (HOME, *(section.path for section in SECTIONS)):
+        for path in (HOME, *(one.path for one in SECTIONS if one.home == HOME)):
             await window.go(path)
             assert "You may not see this" in await window.text("main")
     async with pages.signed_in("support", "/admin") as window:
         assert "Admin" in await window.text(".bar nav")
         assert "Users" not in await window.text(".sections")
-        for path in ("/admin/users", "/admin/audit"):
+        for path in ("/admin/users", "/admin/settings", "/admin/audit"):
             await window.go(path)
             assert "You may not see this" in await window.text("main")
 
@@ -318,7 +414,7 @@ async def test_everybody_can_read_it(pages: PageSite, section: Section) -> None:
     look = {"color_scheme": "light", "reduced_motion": "reduce"}
     async with pages.signed_in("admin", section.path, **look) as window:
         await window.settled()
-        if section.name != "audit":
+        if await window.page.locator("#tools .main").count():
             await window.page.keyboard.press("n")
             await window.page.wait_for_selector("dialog.editor")
         assert not await serious(window)

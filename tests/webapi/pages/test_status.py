@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -87,6 +88,45 @@ async def test_the_balance_closes(site: PageSite) -> None:
         proof = await window.text("#proof")
         assert "closes" in proof
         assert proof.endswith(f"{received:,} = {' + '.join(f'{number:,}' for number in numbers)}")
+
+
+async def test_the_losses_over_time(site: PageSite) -> None:
+    """Their number, and a line only where a reading was taken."""
+    async with _opened(site) as window:
+        chart = window.page.locator(".chart", has_text="Packets lost")
+        plot = chart.get_by_role("slider")
+        await chart.locator(".line").wait_for()
+        assert await plot.get_attribute("aria-valuetext") == "all of the time: lost 412"
+        await plot.focus()
+        await window.page.keyboard.press("Home")
+        assert (await plot.get_attribute("aria-valuetext") or "").endswith("lost \u2013")
+
+
+async def test_the_balance_and_the_losses_of_one_node(site: PageSite, writer: Connection) -> None:
+    """Where there are several; of one, the choice would be none."""
+    other = UUID(int=2)
+    async with _opened(site) as window:
+        assert await window.page.locator("#node").is_hidden()
+        await status_rows.publish(writer, "capture2", {"stored": 30, "kernel": 12}, 0, other)
+        await status_rows.publish_losses(writer, page_rows.now(), [0, 5, 7], other)
+        try:
+            await window.page.wait_for_selector("#node:not([hidden])")
+            both = sum(CAUSES.values()) + WAITING + 42 + WAITING
+            await window.page.locator("#balance .source", has_text=f"{both:,}").wait_for()
+            await window.page.select_option("#node", "capture2")
+            assert await window.text("#balance .source strong") == f"{42 + WAITING}"
+            plot = window.page.locator(".chart", has_text="Packets lost").get_by_role("slider")
+            told = window.page.locator(".chart dd[data-line=lost]", has_text=re.compile("^12$"))
+            await told.wait_for()
+            assert await plot.get_attribute("aria-valuetext") == "all of the time: lost 12"
+        finally:
+            await writer.execute("DELETE FROM balance WHERE journal_id = %s", (other,))
+            await writer.execute("DELETE FROM capture_node WHERE journal_id = %s", (other,))
+        # A node that is gone is nobody's choice any more.
+        await window.page.wait_for_selector("#node", state="hidden")
+        await window.page.locator(
+            "#balance .source", has_text=f"{both - 42 - WAITING:,}"
+        ).wait_for()
 
 
 async def test_a_cause_of_drops_has_its_words(site: PageSite) -> None:

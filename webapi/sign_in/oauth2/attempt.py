@@ -11,24 +11,23 @@ import base64
 import binascii
 import hashlib
 import hmac
-import re
 import secrets
 import time
 from typing import Final, NamedTuple
 
 from aiohttp import web
 
+from webapi.access.cookie import Cookie
 from webapi.access.principal import Client
+from webapi.local_path import is_local
 
 LIFETIME_S: Final = 600
 """So long somebody may take at the provider."""
-_NAME: Final = "kemiscope_oauth2"
+COOKIE: Final = Cookie("kemiscope_oauth2", "Lax", LIFETIME_S)
+"""It must come along when the provider's page leads back here."""
 _BYTES: Final = 32
 _MAX_COOKIE: Final = 2048
 _MAX_NEXT: Final = 1000
-_PATH: Final = re.compile(r"/(?![/\\])[!-\[\]-~]*\Z")
-"""Of this service: ``//host`` and ``/\\host`` are other hosts to a browser, and no backslash,
-blank or control character is in it, which browsers read in ways of their own."""
 
 
 class Attempt(NamedTuple):
@@ -67,8 +66,7 @@ class Attempt(NamedTuple):
 
 def begin(provider: str, next_path: str) -> Attempt:
     """A new one; ``next_path`` may come from anybody: other hosts' addresses become ``/``."""
-    is_ours = len(next_path) <= _MAX_NEXT and _PATH.match(next_path)
-    chosen = next_path if is_ours else "/"
+    chosen = _ours(next_path)
     now_s = int(time.time())
     secret = secrets.token_urlsafe(_BYTES)
     return Attempt(provider, f"{now_s}.{secret}.{_base64(chosen.encode())}", chosen, now_s)
@@ -76,7 +74,7 @@ def begin(provider: str, next_path: str) -> Attempt:
 
 def found(request: web.Request, client: Client, provider: str) -> Attempt | None:
     """That of this browser; None if there is none, or not any more."""
-    cookie = request.cookies.get(_cookie_name(client), "")
+    cookie = COOKIE.read(request, client)
     begun, _, rest = cookie.partition(".")
     secret, _, next_text = rest.partition(".")
     well_formed = len(cookie) <= _MAX_COOKIE and cookie.isascii() and len(secret) >= _BYTES
@@ -89,31 +87,13 @@ def found(request: web.Request, client: Client, provider: str) -> Attempt | None
     except (binascii.Error, UnicodeDecodeError):
         return None
     # Once more: a cookie is what the browser says.
-    return Attempt(provider, cookie, next_path if _PATH.match(next_path) else "/", int(begun))
-
-
-def set_cookie(response: web.StreamResponse, attempt: Attempt, client: Client) -> None:
-    """Lax: it must come along when the provider's page leads back here."""
-    response.set_cookie(
-        _cookie_name(client),
-        attempt.cookie,
-        max_age=LIFETIME_S,
-        path="/",
-        httponly=True,
-        samesite="Lax",
-        secure=client.secure,
+    return Attempt(
+        provider, cookie, next_path if is_local(next_path, _MAX_NEXT) else "/", int(begun)
     )
 
 
-def clear_cookie(response: web.StreamResponse, client: Client) -> None:
-    """The attempt is over."""
-    response.del_cookie(
-        _cookie_name(client), path="/", httponly=True, samesite="Lax", secure=client.secure
-    )
-
-
-def _cookie_name(client: Client) -> str:
-    return f"__Host-{_NAME}" if client.secure else _NAME
+def _ours(path: str) -> str:
+    return path if is_local(path, _MAX_NEXT) else "/"
 
 
 def _base64(data: bytes) -> str:

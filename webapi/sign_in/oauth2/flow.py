@@ -140,7 +140,7 @@ async def begin(request: web.Request, name: str, callback: str, next_path: str) 
     except FetchError as error:
         raise _unavailable(name, error) from error
     response = web.Response(status=302, headers={"Location": url})
-    attempts.set_cookie(response, attempt, client_of(request))
+    attempts.COOKIE.set(response, attempt.cookie, client_of(request))
     return response
 
 

@@ -48,8 +48,8 @@ async def come_back_from_provider(request: web.Request) -> web.Response:
     page = _PAGE.format(escape(finished.next))
     response = web.Response(text=page, content_type="text/html")
     client = client_of(request)
-    attempt.clear_cookie(response, client)
-    sessions.set_cookie(response, secret, client)
+    attempt.COOKIE.clear(response, client)
+    sessions.COOKIE.set(response, secret, client)
     return response
 
 

@@ -29,6 +29,21 @@ export function tool(text, click, main = false) {
   put(byId("tools"), h(typeof click === "string" ? "a" : "button", { class: main ? "main" : null, ...attributes }, text));
 }
 
+/**
+ * Whose things are listed: one's own, or for an administrator everybody's, unless that is unchecked.
+ * Returns the parameters of the API for it.
+ */
+export function ownersOf(may, reload) {
+  if (!may("admin")) return () => ({});
+  const others = h("input", { type: "checkbox", checked: true, change: reload });
+  put(byId("filters"), h("label", {}, others, "of everybody"));
+  return () => (others.checked ? { all: "true" } : {});
+}
+
+/** A choice among a few words, empty for any; `label` is for those who do not see where it stands. */
+export const choose = (name, label, options, change) =>
+  h("select", { name, "aria-label": label, change }, options.map(([value, text]) => h("option", { value }, text)));
+
 /** Something went wrong, or "" for nothing any more. */
 export function tell(text) {
   const notice = byId("notice");

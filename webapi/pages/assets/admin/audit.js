@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import { choices, field, said, start } from "./admin.js";
+import { choices, choose, field, said, start } from "./admin.js";
 import { when } from "../common/columns.js";
 import { byId, h, put } from "../common/dom.js";
 import { Records, pagesOf } from "./records.js";
@@ -23,8 +23,7 @@ function told(detail) {
 
 start(async () => {
   const form = byId("filters");
-  const select = (name, label, options) => h("select", { name, "aria-label": label, change: () => records.reload() },
-    options.map(([value, text]) => h("option", { value }, text)));
+  const select = (name, label, options) => choose(name, label, options, () => records.reload());
   put(form,
     h("input", { name: "username", "aria-label": "User", placeholder: "User", spellcheck: "false", autocapitalize: "none", maxlength: 200, change: () => records.reload() }),
     select("action", "What", [["", "everything"], ...choices.actions.map((one) => [one, said(one)])]),

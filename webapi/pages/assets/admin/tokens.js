@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import { action, field, mark, start, tool } from "./admin.js";
+import { action, field, mark, ownersOf, start, tool } from "./admin.js";
 import { send } from "../common/api.js";
 import { when } from "../common/columns.js";
-import { byId, h, put } from "../common/dom.js";
 import { edit, reveal } from "../common/editor.js";
 import { Records, pagesOf } from "./records.js";
 import { plain } from "../common/text.js";
@@ -21,14 +20,12 @@ const columns = (all) => [
 ];
 
 start(async (me, may) => {
-  const everybody = may("admin");
-  const others = h("input", { type: "checkbox", checked: everybody, change: () => records.reload() });
   const records = new Records({
-    columns: columns(everybody), empty: "There are no tokens.",
-    read: pagesOf(PATH, "tokens", { parameters: () => (everybody && others.checked ? { all: "true" } : {}) }),
+    columns: columns(may("admin")), empty: "There are no tokens.",
+    read: pagesOf(PATH, "tokens", { parameters: () => parameters() }),
     actions: (token) => action("Revoke", plain(token.name, 64), () => revoke(token)),
   });
-  if (everybody) put(byId("filters"), h("label", {}, others, "of everybody"));
+  const parameters = ownersOf(may, () => records.reload());
 
   async function add() {
     const made = await edit({

@@ -21,7 +21,7 @@ const CHARTS = [
     title: "Calls", unit: "per minute", lines: [
       { name: "attempts", label: "begun", tone: "going" },
       { name: "answered", label: "answered", tone: "good" },
-      { name: "lost", label: "failed", tone: "bad", hint: "refused by the network, or timed out" }],
+      { name: "unsuccessful", label: "failed", tone: "bad", hint: "refused by the network, or timed out" }],
     format: perMinute, axis: short, from: "calls", per: 60,
   },
   {
@@ -50,12 +50,18 @@ const CHARTS = [
     title: "Duration of calls", lines: [{ name: "acd_ms", label: "average", tone: "good", hint: "of calls that have ended" }],
     format: delay, axis: delay, from: "calls",
   },
+  {
+    title: "Packets lost", unit: "before the journal, per minute", lines: [
+      { name: "lost", label: "lost", tone: "bad", hint: "by the kernel or for a full journal: the balance has the causes" }],
+    format: perMinute, axis: short, from: "capture", per: 60, known: true,
+  },
 ];
 
 export class Figures {
   /** `onFailure` gets what went wrong, null when nothing did. */
   constructor(onFailure) {
     this.onFailure = onFailure;
+    this.node = "";
     this.chosen = null;
     this.asking = null;
     this.range = read(location.search);
@@ -119,6 +125,12 @@ export class Figures {
     byId("span").textContent = this.range.to ? words(this.range) : "";
   }
 
+  /** Losses are those of this capture node, or of all. */
+  ofNode(name) {
+    this.node = name;
+    this.ask();
+  }
+
   /** Ask again, while it is a time that goes on; or in any case. */
   async ask({ isRefresh = false } = {}) {
     if (isRefresh && (this.range.to || this.chosen)) return;
@@ -128,7 +140,9 @@ export class Figures {
     this.asking = mine;
     const { from, to } = this.range;
     try {
-      this.answer = await get("/api/v1/stats", { from, ...(to ? { to } : {}), step: stepOf(this.range) }, mine.signal);
+      this.answer = await get("/api/v1/stats", {
+        from, ...(to ? { to } : {}), ...(this.node ? { capture_node: this.node } : {}), step: stepOf(this.range),
+      }, mine.signal);
     } catch (error) {
       if (error.name !== "AbortError") this.onFailure(error);
       return;
@@ -165,25 +179,27 @@ const fitting = ({ from }) =>
 /** Seconds of a step. */
 const stepOf = (range) => STEPS.find((step) => lengthOf(range) / 1000 / step <= MOST_STEPS) ?? STEPS.at(-1);
 
-/** Every step of the time, also those without rows; one that has only begun would tell nothing. */
-function stepped(answer, { from: part, lines, per }) {
+/** Every step of the time, also those without rows, which `known` figures do not know; one that has only begun would tell nothing. */
+function stepped(answer, { from: part, lines, per, known }) {
   const [from, to, long] = [Date.parse(answer.from), Date.parse(answer.to), answer.step * 1000];
   const rows = new Map(answer[part].map((row) => [Date.parse(row.time), row]));
   const steps = [];
   for (let begin = Math.floor(from / long) * long; begin < to; begin += long) {
     const [first, last] = [Math.max(begin, from), Math.min(begin + long, to)];
     if (last - first < LEAST_SHARE * long) continue;
-    steps.push({ begin: first, at: (first + last) / 2, values: valuesOf(rows.get(begin), lines, per, last - first) });
+    const row = rows.get(begin);
+    const values = known && !row ? {} : valuesOf(row, lines, per, last - first);
+    steps.push({ begin: first, at: (first + last) / 2, values });
   }
   const total = part === "calls" ? answer.totals[0] : sums(answer[part]);
-  const whole = valuesOf(total, lines, per && 1, 1000);
+  const whole = known && !rows.size ? {} : valuesOf(total, lines, per && 1, 1000);
   return { from, to, steps, whole };
 }
 
 /** `per` seconds, of counters; other figures are as they are, and missing without a base. */
 function valuesOf(row, lines, per, ms) {
   const value = (name) => {
-    const number = name === "lost" ? (row?.failed ?? 0) + (row?.timed_out ?? 0) : row?.[name];
+    const number = name === "unsuccessful" ? (row?.failed ?? 0) + (row?.timed_out ?? 0) : row?.[name];
     return per ? ((number ?? 0) * per * 1000) / ms : number ?? null;
   };
   return Object.fromEntries(lines.map(({ name }) => [name, value(name)]));

@@ -3,13 +3,13 @@ import { get } from "../common/api.js";
 import { causeKey, findings, shownFinding } from "./attention.js";
 import * as balance from "./balance.js";
 import { rate } from "../common/amount.js";
-import { byId, replace } from "../common/dom.js";
+import { byId, h, replace } from "../common/dom.js";
 import { Figures } from "./figures.js";
 import { nodes, outputs, refused, senderKey, senders } from "./nodes.js";
 import { Rates } from "./rates.js";
 import { isTyping } from "../common/shell.js";
-import { dropped, kinds, limits } from "./storage.js";
-import { count } from "../common/text.js";
+import { dropped, kinds, limits } from "../common/storage.js";
+import { count, plain } from "../common/text.js";
 import { proxies, rules } from "./tracing.js";
 import { onChange, wall } from "../common/zone.js";
 
@@ -74,7 +74,10 @@ async function ask() {
 
 function show() {
   showAttention();
-  balance.draw(byId("balance"), balance.sum(status.nodes), status.causes);
+  showNodes();
+  const chosen = byId("node").value;
+  const counted = status.nodes.filter(({ name }) => !chosen || name === chosen);
+  balance.draw(byId("balance"), balance.sum(counted), status.causes);
   put("nodes", nodes(status, rates));
   put("senders", senders(status, rates, clockWarning, mostSenders));
   const all = byId("all-senders");
@@ -93,6 +96,18 @@ function show() {
   const perSecond = status.nodes.map((node) => rates.of(node.journal_id));
   const sum = perSecond.includes(null) ? null : perSecond.reduce((total, one) => total + one, 0);
   byId("asked").textContent = `${rate(sum)} packets/s · as of ${time}`;
+}
+
+/** Whose balance it is, where there are several capture nodes. */
+function showNodes() {
+  const select = byId("node");
+  const names = [...new Set(status.nodes.map(({ name }) => name))];
+  select.hidden = names.length < 2;
+  const options = select.hidden ? [] : ["", ...names];
+  if ([...select.options].map(({ value }) => value).join("\n") === options.join("\n")) return;
+  const before = select.value;
+  replace(select, options.map((name) => h("option", { value: name, selected: name === before }, name ? plain(name, 60) : "all capture nodes")));
+  if (select.value !== before) figures.ofNode(select.value);
 }
 
 /** In the place of what was there; a table keeps where it was scrolled to, and the focus. */
@@ -120,6 +135,10 @@ function showAttention() {
   attention = text;
 }
 
+byId("node").addEventListener("change", ({ target }) => {
+  show();
+  figures.ofNode(target.value);
+});
 byId("all-senders").addEventListener("click", () => {
   mostSenders = Infinity;
   show();

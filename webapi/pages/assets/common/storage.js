@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the captured messages occupy, how long that fits, what there is of each kind and what went.
 
-import { age, ago, bytes, percent } from "../common/amount.js";
-import { h, s } from "../common/dom.js";
-import { grid, words } from "../common/grid.js";
-import { count } from "../common/text.js";
-import { wall } from "../common/zone.js";
+import { age, ago, bytes, percent } from "./amount.js";
+import { h, s } from "./dom.js";
+import { grid, words } from "./grid.js";
+import { count } from "./text.js";
+import { wall } from "./zone.js";
 
 const NEVER_MS = 100 * 365 * 86_400_000;
 const NEAR = 0.95;
@@ -52,24 +52,33 @@ function forecast({ growth }, name, used, limit) {
   return [limit ? `Limit ${bytes(limit)}` : "No limit", ...parts].join(" · ");
 }
 
-export function kinds({ time, retention }) {
+/** `more` columns go to the end. */
+export function kinds({ time, retention }, more = []) {
   return grid("What there is of each kind", [
     { label: "Kind", kind: "strong", cell: ({ kind }) => kind },
     { label: "Partitions", kind: "number", cell: ({ partitions }) => count(partitions) },
     { label: "Rows", title: "As PostgreSQL estimates it", kind: "number", cell: ({ rows }) => (rows ? `≈ ${count(rows)}` : "0") },
+    { label: "Size", title: "With indexes", kind: "number", cell: ({ octets }) => size(octets) },
     {
       label: "Oldest", kind: "number",
       cell: ({ begin, partitions }) => (begin ? h("time", { datetime: begin, title: day(begin) }, ago(begin, time))
         : h("span", { class: "faint" }, partitions ? "default partition" : "none")),
     },
     { label: "Kept for", kind: "number", cell: ({ kept_s: kept }) => (kept ? age(kept * 1000) : "ever") },
+    ...more,
   ], retention.kinds, "");
 }
+
+/** Bytes, or that they are not known. */
+export const size = (octets) => (octets === null ? h("span", { class: "faint" }, "not known yet") : bytes(octets));
+
+/** A setting whose limit was reached, or age. */
+export const because = (reason) => (reason === "age" ? "age" : words(`retention.${reason}`));
 
 export function dropped({ retention }) {
   return grid("What went", [
     { label: "Went", kind: "strong", cell: ({ kind }) => kind },
-    { label: "Because of", kind: "mono", cell: ({ reason }) => (reason === "age" ? "age" : words(`retention.${reason}`)) },
+    { label: "Because of", kind: "mono", cell: ({ reason }) => because(reason) },
     { label: "Partitions", kind: "number", cell: ({ partitions }) => count(partitions) },
     { label: "Messages", kind: "number", cell: ({ messages }) => `≈ ${count(messages)}` },
     { label: "Freed", kind: "number", cell: ({ octets }) => bytes(octets) },
