@@ -163,11 +163,11 @@ def _section(total: int, size: int, loads: Sequence[Result], searches: Sequence[
     return Section(
         "pages",
         f"the pages with {total:,} stored messages",
-        "Chromium without a window, on the same machine, 1280 by 800, signed in. First paint is the "
-        "first text or picture; content is what the page is for: rows, arrows, charts. Times are "
-        "from the begin of the navigation, or from the key that starts a search, until the frame "
-        "is painted; answer is what the API took of that, as the browser saw it. Each time about "
-        "another call of the last half hour.",
+        "Chromium without a window, on the same machine, 1280 by 800, signed in. First paint is "
+        "that of any text or picture; content is what the page is for: rows, arrows, charts. "
+        "Times are from the begin of the navigation, or from the key that starts a search, until "
+        "the frame is painted; answer is what the API took of that, as the browser saw it. Each "
+        "time about another call of the last half hour.",
         [
             Table(
                 [
