@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from bench import stored
@@ -188,10 +188,7 @@ def _section(total: int, size: int, loads: Sequence[Result], searches: Sequence[
             f"The database has {size / 1e9:.1f} GB; partitions of two weeks.",
             "The charts of the status have no figures to draw: what is stored was not captured.",
         ],
-        {
-            result.name: [times._asdict() for times in result.times]
-            for result in (*loads, *searches)
-        },
+        {result.name: _data(result) for result in (*loads, *searches)},
     )
 
 
@@ -218,3 +215,12 @@ def _search_row(result: Result) -> list[str]:
 
 def _ms(seconds: Sequence[float], *shares: float) -> list[str]:
     return [number(quantile(seconds, share) * 1000, 1) for share in shares]
+
+
+def _data(result: Result) -> dict[str, Any]:
+    fields = zip(*result.times, strict=True)
+    names = result.times[0]._fields if result.times else ()
+    return {"times": len(result.times)} | {
+        name: {f"p{share * 100:.0f}": quantile(values, share) for share in (0.5, 0.99, 1)}
+        for name, values in zip(names, fields, strict=True)
+    }
