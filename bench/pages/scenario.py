@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -19,8 +18,9 @@ from stack.trial import Trial
 MESSAGES: Final = 10_000_000
 QUICK_MESSAGES: Final = 20_000
 TIMES: Final = 200
-QUICK_TIMES: Final = 3
+QUICK_TIMES: Final = 2
 WARM_UP: Final = 5
+QUICK_WARM_UP: Final = 1
 """Before those that count."""
 LONGEST_S: Final = 90.0
 """For one thing that is measured; then it is done fewer times."""
@@ -75,6 +75,14 @@ SEARCHES: Final = (
 SORT: Final = "calls by duration, 24 h"
 
 
+class Turns(NamedTuple):
+    """Each is about another leg."""
+
+    legs: Sequence[Leg]
+    warm_up: int
+    """The first ones, which do not count."""
+
+
 class Result(NamedTuple):
     """Of one thing."""
 
@@ -85,7 +93,7 @@ class Result(NamedTuple):
 def run(scratch: Path, *, quick: bool, messages: int = 0) -> Section:
     """``messages`` overrides how many are stored."""
     total = messages or (QUICK_MESSAGES if quick else MESSAGES)
-    times = QUICK_TIMES if quick else TIMES
+    times, warm_up = (QUICK_TIMES, QUICK_WARM_UP) if quick else (TIMES, WARM_UP)
     trial = Trial(scratch, {"web": {"sign_in": "internal"}})
     try:
         trial.start_database()
@@ -94,31 +102,31 @@ def run(scratch: Path, *, quick: bool, messages: int = 0) -> Section:
         trial.start_webapi()
         with trial.connect() as connection:
             size = stored.size(connection)
-            legs = stored.legs(connection, stored.HOUR / 2, times + WARM_UP)
+            legs = stored.legs(connection, stored.HOUR / 2, times + warm_up)
         with browsing(f"http://127.0.0.1:{trial.web_port}", _NAME, password) as person:
-            loads = [_loaded(person, load, legs) for load in LOADS]
-            searches = [_searched(person, search, legs) for search in SEARCHES]
-            searches.append(_sorted(person, legs))
+            turns = Turns(legs, warm_up)
+            loads = [_loaded(person, load, turns) for load in LOADS]
+            searches = [_searched(person, search, turns) for search in SEARCHES]
+            searches.append(_sorted(person, turns))
     finally:
         trial.stop()
     return _section(total, size, loads, searches)
 
 
-def _within(name: str, legs: Sequence[Leg]) -> Iterator[tuple[bool, Leg]]:
+def _within(name: str, turns: Turns) -> Iterator[tuple[bool, Leg]]:
     """Each leg, and whether it counts, until it takes too long."""
     print(f"  {name} …", flush=True)
     deadline = time.monotonic() + LONGEST_S
-    warm_up = min(WARM_UP, len(legs) - 1)
-    for turn, leg in zip(count(), legs, strict=False):
-        if time.monotonic() > deadline and turn > warm_up:
+    for turn, leg in enumerate(turns.legs):
+        if time.monotonic() > deadline and turn > turns.warm_up:
             return
-        yield turn >= warm_up, leg
+        yield turn >= turns.warm_up, leg
 
 
-def _loaded(person: Person, load: Load, legs: Sequence[Leg]) -> Result:
+def _loaded(person: Person, load: Load, turns: Turns) -> Result:
     times = []
     with person.window() as window:
-        for counts, leg in _within(load.name, legs):
+        for counts, leg in _within(load.name, turns):
             opened = _opened(person, window, load, leg)
             if counts:
                 times.append(opened)
@@ -136,23 +144,23 @@ def _opened(person: Person, window: Window, load: Load, leg: Leg) -> Opened:
     return window.open(load.path(leg))
 
 
-def _searched(person: Person, search: Search, legs: Sequence[Leg]) -> Result:
+def _searched(person: Person, search: Search, turns: Turns) -> Result:
     times = []
     with person.window() as window:
         window.open(search.page)
-        for counts, leg in _within(search.name, legs):
+        for counts, leg in _within(search.name, turns):
             found = window.search(search.text(leg))
             if counts:
                 times.append(found)
     return Result(search.name, times)
 
 
-def _sorted(person: Person, legs: Sequence[Leg]) -> Result:
+def _sorted(person: Person, turns: Turns) -> Result:
     """The other way round each time."""
     times = []
     with person.window() as window:
         window.open(_DAY)
-        for counts, _ in _within(SORT, legs):
+        for counts, _ in _within(SORT, turns):
             found = window.sort("duration_ms")
             if counts:
                 times.append(found)

@@ -7,6 +7,7 @@ The proxy is that of the demo, which sends nothing until there is a rule; SIPp p
 from __future__ import annotations
 
 import asyncio
+import socket
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -17,10 +18,12 @@ from playwright.async_api import Browser
 
 from stack.demo.calls import CALLS, UNTRACED, Call, Demo
 from stack.demo.rule import DOMAIN
+from stack.trial import Trial
 from tests import tshark
 from tests.fix_browser import SESSION, PageSite, Window
 from tests.fix_database import Database
 from tests.fix_trial import MakeTrial
+from tests.sip_text import packet, request
 
 pytestmark = pytest.mark.asyncio(loop_scope=SESSION)
 LIVE_S: Final = 2.0
@@ -29,13 +32,22 @@ LIVE_CALLS: Final = 5
 """As many as are placed for it: on a busy machine the first ones may take longer."""
 BY_NAME: Final = {call.name: call for call in CALLS}
 ROWS: Final = "#table tbody tr"
+IN_FORCE_NOWHERE: Final = """async () => (await (await fetch("/api/v1/trace-rules")).json())
+    .proxies.every(({ in_force }) => in_force.length === 0)"""
 
 
 class Walk(NamedTuple):
-    """The browser, and those who call."""
+    """The browser, those who call, and the capture node."""
 
     window: Window
     demo: Demo
+    trial: Trial
+
+    async def follow(self, link: str) -> None:
+        """Click on a link, until the page behind it can be used."""
+        page = self.window.page
+        async with page.expect_navigation():
+            await page.click(link)
 
     async def place(self, *calls: Call) -> None:
         """Place calls, and wait for their end."""
@@ -84,7 +96,7 @@ async def test_a_walk_through_the_pages(
         host = f"127.0.0.1:{demo.rules.port}"
         site = PageSite(browser, database, f"http://{host}")
         async with site.window(timezone_id="Europe/Berlin") as window:
-            walk = Walk(window, demo)
+            walk = Walk(window, demo, trial)
             await window.sign_in("admin", "/search", password)
             await _nothing_is_traced(walk)
             await _a_rule_is_made(walk)
@@ -96,8 +108,8 @@ async def test_a_walk_through_the_pages(
             await _another_time_zone(walk, tmp_path / "calls.csv")
             await _the_rule_is_ended(walk)
             await window.page.click(".bar details.menu summary")
-            await window.page.click("#sign-out")
-            await window.page.wait_for_selector("[name=username]")
+            await walk.follow("#sign-out")
+            assert await window.page.is_visible("[name=username]")
         assert window.hosts == {host}
         assert not window.faults, window.faults
 
@@ -112,8 +124,8 @@ async def _nothing_is_traced(walk: Walk) -> None:
 async def _a_rule_is_made(walk: Walk) -> None:
     """For all of the demo's callers; the page says when the proxy has it."""
     page = walk.window.page
-    await page.click(".bar nav a:text-is('Admin')")
-    await page.click(".sections a:text-is('Trace rules')")
+    await walk.follow(".bar nav a:text-is('Admin')")
+    await walk.follow(".sections a:text-is('Trace rules')")
     await page.click("#tools button:text-is('Trace calls')")
     await page.select_option("dialog [name=kind]", "from_domain")
     for name, value in {"value": DOMAIN, "reason": "ticket 815", "methods": "*"}.items():
@@ -125,7 +137,7 @@ async def _a_rule_is_made(walk: Walk) -> None:
 async def _calls_are_there_as_they_happen(walk: Walk) -> None:
     """Live: a row within two seconds, which changes with its call."""
     page = walk.window.page
-    await page.click(".bar nav a:text-is('Search')")
+    await walk.follow(".bar nav a:text-is('Search')")
     await page.keyboard.press("l")
     await page.wait_for_selector("#live.on")
     delays: list[float] = []
@@ -293,6 +305,14 @@ async def _the_rule_is_ended(walk: Walk) -> None:
     await page.click("#table button:text-is('End')")
     await page.click("dialog.editor button.main")
     await page.wait_for_selector(f"{ROWS}:has-text('{DOMAIN}')", state="detached")
-    late = BY_NAME["answered"]._replace(name="late")
-    await walk.place(late)
-    assert (await walk.api(walk.path("late")))["error"]["code"] == "not_found"
+    await page.wait_for_function(IN_FORCE_NOWHERE)
+    await walk.place(BY_NAME["answered"]._replace(name="late"))
+    # What is sent afterwards is stored, so what is not there has not been sent.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        after = packet(request(call_id=walk.demo.call_id("after")))
+        sender.sendto(after, ("127.0.0.1", walk.trial.hep_port))
+    await page.wait_for_function(
+        "async (path) => (await fetch(path)).ok", arg=f"/api/v1{walk.path('after')}"
+    )
+    for name in (UNTRACED.name, "late"):
+        assert (await walk.api(walk.path(name)))["error"]["code"] == "not_found"
