@@ -24,6 +24,7 @@ from bench.agent import capture as agent_capture
 from bench.agent import outage as agent_outage
 from bench.api import scenario as api
 from bench.edge import comparison as edge
+from bench.pages import scenario as pages
 from bench.report import Section
 from bench.sipcapture import comparison
 from collector.errors import KemiscopeError
@@ -50,6 +51,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "streams": streams.run,
     "search": search.run,
     "api": api.run,
+    "pages": pages.run,
     "export": export.run,
     EDGE: edge.run,
     "sipcapture": comparison.run,
@@ -64,12 +66,13 @@ def main() -> int:
     parser.add_argument("scenario", nargs="*", help=f"one of {', '.join(SCENARIOS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="short runs: does the harness work?")
     parser.add_argument(
-        "--messages", type=int, default=0, help="size of the scenarios search and api"
+        "--messages", type=int, default=0, help="size of the scenarios search, api and pages"
     )
     arguments = parser.parse_args()
     scenarios = SCENARIOS | {
         "search": partial(search.run, messages=arguments.messages),
         "api": partial(api.run, messages=arguments.messages),
+        "pages": partial(pages.run, messages=arguments.messages),
     }
     names = arguments.scenario or list(SCENARIOS)
     for name in names:

@@ -71,6 +71,11 @@ def ratio(value: float, other: float) -> str:
     return f"{value / other:.2f}" if other else NONE
 
 
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value within which that share of them lies; 0 when there are none."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else 0.0
+
+
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = [
         cell.rjust(width) if n else cell.ljust(width)

@@ -17,7 +17,7 @@ import orjson
 import psycopg
 
 from bench import stored
-from bench.report import Section, Table, number, ratio
+from bench.report import Section, Table, number, quantile, ratio
 from stack.errors import StackError
 from stack.trial import Trial
 
@@ -57,7 +57,7 @@ class Times:
 
     def quantile(self, share: float) -> float:
         """The time within which that share of the answers was there, s."""
-        return sorted(self.seconds)[min(len(self.seconds) - 1, int(share * len(self.seconds)))]
+        return quantile(self.seconds, share)
 
 
 def run(scratch: Path, *, quick: bool, messages: int = 0) -> Section:
@@ -70,7 +70,7 @@ def run(scratch: Path, *, quick: bool, messages: int = 0) -> Section:
         trial.start_webapi()
         with trial.connect() as connection:
             legs = _sample(connection)
-            size = _size(connection)
+            size = stored.size(connection)
         results = [_ask(trial.web_port, question, legs) for question in _questions(end)]
     finally:
         trial.stop()
@@ -121,11 +121,6 @@ def _sample(connection: psycopg.Connection[Any]) -> list[Leg]:
         " ORDER BY md5(call_id) LIMIT %s",
         (REQUESTS + WARM_UP,),
     ).fetchall()
-
-
-def _size(connection: psycopg.Connection[Any]) -> int:
-    row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
-    return int(row[0]) if row else 0
 
 
 def _ask(port: int, question: Question, legs: list[Leg]) -> Times:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection, sql
@@ -22,6 +22,7 @@ from collector.tables import PARTITIONED
 
 MESSAGES_PER_LEG: Final = 8
 DAY: Final = timedelta(days=1)
+HOUR: Final = timedelta(hours=1)
 _OLDER: Final = timedelta(days=13)
 _CHUNKS: Final = 144
 """Stretches of the day that are made one after the other, each in order of time."""
@@ -91,6 +92,34 @@ _LINKS: Final = """
     SELECT leg.at, leg.call_id, before.call_id, 'header', 'certain'
       FROM leg JOIN leg AS before ON before.n = leg.n - 1
      WHERE leg.n % 4 = 3"""
+
+
+class Leg(NamedTuple):
+    """One that is stored."""
+
+    call_id: str
+    caller: str
+    callee: str
+    address: str
+    """Where it came from."""
+    at: datetime
+
+
+def legs(connection: psycopg.Connection[Any], within: timedelta, count: int) -> list[Leg]:
+    """So many from anywhere in the last stretch of the day, the same each time."""
+    found = connection.execute(
+        "SELECT call_id, caller, callee, host(src_ip), started_at FROM call"
+        " WHERE started_at > (SELECT max(started_at) FROM call) - %s"
+        " ORDER BY md5(call_id) LIMIT %s",
+        (within, count),
+    ).fetchall()
+    return [Leg(*row) for row in found]
+
+
+def size(connection: psycopg.Connection[Any]) -> int:
+    """Bytes of the database."""
+    row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+    return int(row[0]) if row else 0
 
 
 def fill(dsn: str, messages: int) -> datetime:

@@ -17,13 +17,13 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Request, async_playwright
 from psycopg import AsyncConnection
 
+from bench.pages.browser import CHROMIUM, VIEWPORT
 from tests.fix_access import PASSWORD
 from tests.fix_api import load_with_origins
 from tests.fix_database import Database
 from webapi.access.roles import Role
 from webapi.app import create_app
 
-CHROMIUM: Final = "/usr/bin/chromium"
 SESSION: Final = "session"
 _PATIENCE_MS: Final = 60_000
 
@@ -107,7 +107,7 @@ class PageSite:
     @asynccontextmanager
     async def window(self, **options: Any) -> AsyncIterator[Window]:
         """A browser that knows nothing yet; ``options`` as of Playwright's ``new_context``."""
-        given = {"viewport": {"width": 1280, "height": 800}, "timezone_id": "UTC", **options}
+        given = {"viewport": VIEWPORT, "timezone_id": "UTC", **options}
         context = await self.browser.new_context(**given)
         try:
             yield Window(await context.new_page(), self.url)

@@ -24,6 +24,7 @@ ALONE: Final = tuple(
         "system/test_fuzz",
         "system/test_hostile",
         "system/test_admission",
+        "system/test_pages_walk",
     )
 )
 """What loads the machine and asks that it keeps up: marked ``alone``, and run beside nothing."""

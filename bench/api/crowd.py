@@ -13,7 +13,9 @@ from itertools import cycle
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
-from bench.api.question import Leg, Question
+from bench.api.question import Question
+from bench.report import quantile
+from bench.stored import Leg
 
 
 @dataclass(slots=True)
@@ -30,9 +32,7 @@ class Answers:
 
     def quantile(self, share: float) -> float:
         """The time within which that share of the good answers was there, s."""
-        if not self.seconds:
-            return 0.0
-        return sorted(self.seconds)[min(len(self.seconds) - 1, int(share * len(self.seconds)))]
+        return quantile(self.seconds, share)
 
     @property
     def per_second(self) -> float:

@@ -11,25 +11,14 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from bench import stored
+from bench.stored import Leg
 
-HOUR: Final = timedelta(hours=1)
 NATIVE: Final = "native"
 HOMER: Final = "HOMER"
 _PAGE: Final = 200
 """Rows that HOMER's pages ask for."""
 _AROUND: Final = timedelta(minutes=5)
 """By which HOMER's pages widen the time of a call."""
-
-
-class Leg(NamedTuple):
-    """One that is stored."""
-
-    call_id: str
-    caller: str
-    callee: str
-    address: str
-    """Where it came from."""
-    at: datetime
 
 
 class Request(NamedTuple):
@@ -58,7 +47,7 @@ def questions(end: datetime) -> list[Question]:
 
 def _native(end: datetime) -> Iterator[Question]:
     day = (end - stored.DAY, end)
-    hour = (end - HOUR, end)
+    hour = (end - stored.HOUR, end)
     for kind, name, span, parameters in (
         ("messages", "of a number, 1 h", hour, lambda leg: {"from_user": leg.caller}),
         ("messages", "of an address, 1 h", hour, lambda leg: {"ip": leg.address}),
@@ -85,7 +74,7 @@ def _native(end: datetime) -> Iterator[Question]:
 
 def _homer(end: datetime) -> Iterator[Question]:
     day = (end - stored.DAY, end)
-    hour = (end - HOUR, end)
+    hour = (end - stored.HOUR, end)
     path = "/api/v3/search/call/data"
     for name, span, field, value in (
         ("of a number, 1 h", hour, "data_header.from_user", lambda leg: leg.caller),

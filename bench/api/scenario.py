@@ -13,9 +13,10 @@ import psycopg
 
 from bench import measure, stored
 from bench.api.crowd import Answers, Crowd
-from bench.api.question import HOMER, HOUR, Leg, Question, questions
+from bench.api.question import HOMER, Question, questions
 from bench.api.touched import Touched, scans, touched
 from bench.report import NONE, Section, Table, number
+from bench.stored import Leg
 from stack.errors import StackError
 from stack.postgres import READER
 from stack.trial import Trial
@@ -58,7 +59,7 @@ def run(scratch: Path, *, quick: bool, messages: int = 0) -> Section:
         trial.start_webapi()
         # As the role of the service, which may end its own connections.
         with psycopg.connect(trial.cluster.dsn(READER), autocommit=True) as connection:
-            size = _size(connection)
+            size = stored.size(connection)
             print(f"  the database has {size / 1e9:.1f} GB", flush=True)
             results = _measure(trial, connection, token, quick=quick, wanted=questions(end))
     finally:
@@ -75,7 +76,8 @@ def _measure(
     wanted: Sequence[Question],
 ) -> list[Result]:
     """Every question by every crowd."""
-    legs = _sample(connection)
+    # From anywhere in the last hour, which all ranges have.
+    legs = stored.legs(connection, stored.HOUR * 0.9, LEGS)
     url = f"http://127.0.0.1:{trial.web_port}"
     requests = QUICK_REQUESTS if quick else REQUESTS
     interval = timedelta(seconds=trial.settings.partition.interval)
@@ -120,22 +122,6 @@ def _token(trial: Trial) -> str:
     """Of a user who may read, made as an operator makes one."""
     trial.webapi_command("user", "add", _NAME)
     return trial.webapi_command("token", "add", _NAME, "--user", _NAME, "--scope", "read")
-
-
-def _sample(connection: psycopg.Connection[Any]) -> list[Leg]:
-    """Legs from anywhere in the last hour, which all ranges have."""
-    found = connection.execute(
-        "SELECT call_id, caller, callee, host(src_ip), started_at FROM call"
-        " WHERE started_at > (SELECT max(started_at) FROM call) - %s"
-        " ORDER BY md5(call_id) LIMIT %s",
-        (HOUR * 0.9, LEGS),
-    ).fetchall()
-    return [Leg(*row) for row in found]
-
-
-def _size(connection: psycopg.Connection[Any]) -> int:
-    row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
-    return int(row[0]) if row else 0
 
 
 def _section(count: int, size: int, results: list[Result]) -> Section:

@@ -124,7 +124,7 @@ class Demo:
 
     def place_untraced(self) -> None:
         """Place one call while there is no rule."""
-        self._place_calls([UNTRACED])
+        self.place_calls([UNTRACED])
 
     def check_untraced(self) -> None:
         """Raise StackError if anything of the call without a rule was captured.
@@ -140,11 +140,8 @@ class Demo:
         self.place_calls()
         return {call.name: self._captured(call) for call in CALLS}
 
-    def place_calls(self) -> None:
-        """Place all calls at once. Raises StackError for one that does not go as it should."""
-        self._place_calls(CALLS)
-
-    def _place_calls(self, calls: Sequence[Call]) -> None:
+    def place_calls(self, calls: Sequence[Call] = CALLS) -> None:
+        """Place these at once. Raises StackError for one that does not go as it should."""
         running = [(call, self._place(call)) for call in calls]
         try:
             for call, process in running:

@@ -67,12 +67,16 @@ class Rules:
                 self._ask("DELETE", f"{_PATH}/{self._rule}?{query}", HTTPStatus.OK)
         self._service.stop(timeout_s=5)
 
+    def wait_ready(self) -> None:
+        """Until it answers. Raises StackError if that does not come about."""
+        self._wait(lambda: bool(self._ask("GET", _PATH, HTTPStatus.OK)), "web API")
+
     def trace_all(self) -> dict[str, Any]:
         """Ask for a rule for all of the demo's calls; returns it once the proxy has it.
 
         Raises StackError if that does not come about.
         """
-        self._wait(lambda: bool(self._ask("GET", _PATH, HTTPStatus.OK)), "web API")
+        self.wait_ready()
         wanted = {
             "kind": "from_domain",
             "value": DOMAIN,

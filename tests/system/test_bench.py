@@ -17,6 +17,7 @@ from bench.api import scenario as api
 from bench.edge import comparison
 from bench.edge.slice import KEMI, NATIVE
 from bench.edge.variant import BARE, HOOKS, NO_HOOKS, NO_RULE, OWN, TWO_COLLECTORS
+from bench.pages import scenario as pages
 from stack.service import ROOT
 
 START_S = 60
@@ -108,6 +109,23 @@ def test_the_api_is_measured(tmp_path: Path) -> None:
             assert 0 < touched["read"] < touched["all"]
             # A call is looked for by its Call-ID, wherever its other legs are.
             assert touched["outside"] == () or one["question"] == "transaction"
+
+
+@pytest.mark.timeout(240)
+def test_the_pages_are_measured(tmp_path: Path) -> None:
+    """In miniature: each is opened and painted, each search finds what it looks for."""
+    section = pages.run(tmp_path, quick=True, messages=4000)
+    names = {thing.name for thing in (*pages.LOADS, *pages.SEARCHES)} | {pages.SORT}
+    assert section.data.keys() == names
+    loads = {load.name for load in pages.LOADS}
+    for name, measured in section.data.items():
+        assert measured["times"] == pages.QUICK_TIMES
+        assert measured["content_s"]["p50"] > 0
+        if name in loads:
+            assert measured["paint_s"]["p50"] > 0
+        else:
+            assert 0 < measured["answer_s"]["p50"] < measured["content_s"]["p100"]
+            assert measured["rows"]["p50"] > 0
 
 
 def _scratch() -> set[Path]:

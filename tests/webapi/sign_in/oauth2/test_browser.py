@@ -4,26 +4,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Final
 
 import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Page, async_playwright
 
+from bench.pages.browser import CHROMIUM
 from stack.ports import free_port
 from tests.fix_api import load_settings
 from tests.fix_database import Database
 from tests.fix_provider import oauth2_settings
 from webapi.app import create_app
 
-_CHROMIUM: Final = "/usr/bin/chromium"
-
 
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
     """Of a browser that nobody has used yet."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=_CHROMIUM)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM)
         yield await browser.new_page()
         await browser.close()
 

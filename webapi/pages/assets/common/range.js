@@ -85,7 +85,7 @@ export class RangePicker {
   absolute(event) {
     event.preventDefault();
     const { from, to } = event.target.elements;
-    const value = { from: fromWall(from.value), to: fromWall(to.value) };
+    const value = { from: fromWall(from.value), to: fromWall(to.value, { last: true }) };
     if (!value.from || !value.to || value.from >= value.to) {
       from.setCustomValidity("must be before To");
       from.reportValidity();

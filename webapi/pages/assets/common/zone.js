@@ -4,6 +4,7 @@
 const KEY = "kemiscope.zone";
 const BROWSER = "browser";
 const MINUTE = 60_000;
+const DAY = 1440 * MINUTE;
 const formats = new Map();
 let listeners = [];
 
@@ -70,10 +71,11 @@ export function wall(moment) {
   };
 }
 
-/** The same with all digits and the zone, in one text. */
+/** The same with all digits and the zone, in one text: the same time of two moments differs. */
 export function full(moment) {
   const { date, time, fraction } = wall(moment);
-  return `${date} ${time}.${fraction} ${zone()}`;
+  const ahead = zone() === "UTC" ? "" : `${offsetText(new Date(moment))} `;
+  return `${date} ${time}.${fraction} ${ahead}${zone()}`;
 }
 
 /** Minutes that the zone is ahead of UTC at this moment. */
@@ -90,14 +92,20 @@ export function offsetText(date, name = zone()) {
   return `${minutes < 0 ? "−" : "+"}${two(Math.floor(size / 60))}:${two(size % 60)}`;
 }
 
-/** "2026-11-23T12:00:05" on the clock of the zone as a moment of the API; null if it is none. */
-export function fromWall(text) {
+/**
+ * "2026-11-23T12:00:05" on the clock of the zone as a moment of the API; null if it is none.
+ *
+ * Where the clock is put back a time comes twice, and where it is put forward one is left out. Then
+ * the earlier of the two moments that can be meant is taken, or with `last` the later one: a range
+ * from the one to the other has all that happened at these times.
+ */
+export function fromWall(text, { last = false } = {}) {
   const local = Date.parse(`${text.replace(" ", "T")}Z`);
   if (Number.isNaN(local)) return null;
-  // Twice, because the first guess may lie on the other side of a change of the clock.
-  let guess = local - offset(new Date(local)) * MINUTE;
-  guess = local - offset(new Date(guess)) * MINUTE;
-  return new Date(guess).toISOString();
+  const moments = [-DAY, DAY].map((step) => local - offset(new Date(local + step)) * MINUTE);
+  const real = moments.filter((at) => at + offset(new Date(at)) * MINUTE === local);
+  const among = real.length ? real : moments;
+  return new Date(last ? Math.max(...among) : Math.min(...among)).toISOString();
 }
 
 /** The other way round, to the second. */
