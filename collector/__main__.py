@@ -62,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     take.set_defaults(run=import_config.run)
 
     init = commands.add_parser("init-db", help="create or update the database schema")
+    init.add_argument(
+        "--no-time-limit",
+        action="store_true",
+        help=f"let a migration work for more than {migrate.WORK_S:g} s; ingest may wait for it",
+    )
     init.set_defaults(run=_init_db)
 
     create = commands.add_parser("create-db", help="create roles, database and schema")
@@ -132,7 +137,8 @@ def _dump_config(options: argparse.Namespace) -> int:
 
 def _init_db(options: argparse.Namespace) -> int:
     database = _with_dsn(options).database
-    asyncio.run(provision.init(Wanted(database.dsn, database.reader_dsn)))
+    wanted = Wanted(database.dsn, database.reader_dsn)
+    asyncio.run(provision.init(wanted, time_limit=not options.no_time_limit))
     return 0
 
 

@@ -36,6 +36,8 @@ _REFUSED_ADVICE: Final = {
     Cause.STREAM_LIMIT: "raise hep.max_connections or hep.max_peer_connections",
     Cause.STREAM_PROTOCOL: "compare what it speaks (TLS, WebSocket) and its certificate with the "
     "socket that it connects to; the log says more",
+    Cause.STREAM_INCOMPLETE: "the sender was restarted, or something on the way (load balancer, "
+    "firewall) cuts its connections",
 }
 
 
