@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import sys
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,15 @@ from uuid import UUID
 
 from psycopg import AsyncConnection, Error
 
-from collector import __version__, doctor, ingest, kamailio_settings, migrate, settings
+from collector import (
+    __version__,
+    control,
+    doctor,
+    ingest,
+    kamailio_settings,
+    migrate,
+    settings,
+)
 from collector.causes import CAUSES, causes_markdown
 from collector.correlation.relink import relink
 from collector.errors import KemiscopeError, SettingsError
@@ -28,6 +37,13 @@ from collector.selection import Selection
 from collector.settings import Settings, show
 
 _MOST_HOURS: Final = 24 * 366.0
+_CONTROL_HELP: Final = {
+    "pause": "stop storing; the journal keeps what comes",
+    "resume": "store again",
+    "rotate": "begin new journal segments",
+    "balance": "what was received and what became of it, without the database",
+}
+"""Commands of ``control``; ``reload`` as a command waits for the answers."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -79,6 +95,10 @@ def _parser() -> argparse.ArgumentParser:
 
     store = commands.add_parser("ingest", help="store the journal, outside of Kamailio")
     store.set_defaults(run=_ingest)
+
+    for name, text in _CONTROL_HELP.items():
+        control_parser = commands.add_parser(name, help=text)
+        control_parser.set_defaults(run=_control, control=name)
 
     again = commands.add_parser("reload", help="make ingest read the settings again")
     again.set_defaults(run=_reload)
@@ -158,6 +178,13 @@ def _output(options: argparse.Namespace) -> int:
         raise SettingsError(message)
     _log_to_stderr()
     process.run(loaded)
+    return 0
+
+
+def _control(options: argparse.Namespace) -> int:
+    journal = Path(settings.load(options.config).journal.directory)
+    answer = control.COMMANDS[options.control](journal)
+    sys.stdout.write(f"{json.dumps(answer)}\n")
     return 0
 
 

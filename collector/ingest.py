@@ -29,7 +29,7 @@ from collector.correlation.correlator import Correlator
 from collector.errors import KemiscopeError, ProgressConflictError, SchemaError
 from collector.hop import Batch, Options, Refused
 from collector.journal import record
-from collector.journal.counters import Counters, Field, Role, claim_slot
+from collector.journal.counters import Counters, Field, NodeField, Role, claim_slot
 from collector.journal.reader import Claim, Reader
 from collector.journal.share import Share
 from collector.keeper import Keeper
@@ -57,6 +57,8 @@ LONGEST_PAUSE_S: Final = 5.0
 """Pause after a failure of the database: doubled up to the longest, with jitter."""
 DRAIN_S: Final = 5.0
 """A stop waits this long for the transaction under way; the rest stays in the journal."""
+PAUSED_LOOK_S: Final = 0.2
+"""How often a paused process looks whether it may go on."""
 
 _GC_THRESHOLDS: Final = (50_000, 20, 50)
 
@@ -212,8 +214,14 @@ class Ingest:
     async def _store_until_stopped(self, connection: AsyncConnection[TupleRow]) -> None:
         interval = self.settings.ingest.commit_interval
         while not self._stop.is_set():
-            due = time.monotonic() + interval
             self._share.update()
+            if self._counters.node[NodeField.PAUSED_AT]:
+                self._limited.warn("paused", "storing is paused by an operator")
+                await self._correlate(wait=True)
+                await self._sleep(PAUSED_LOOK_S)
+                self._share.rested(PAUSED_LOOK_S)
+                continue
+            due = time.monotonic() + interval
             outcome = await self._store_batch(connection)
             self._correlator.is_behind = outcome is Outcome.BEHIND
             await self._correlate()
