@@ -32,6 +32,7 @@ from collector.journal.counters import Counters
 from collector.provision import command as provision
 from collector.provision.wanted import Wanted
 from collector.reload import reload
+from collector.replay import command as replay
 from collector.retention import report
 from collector.selection import Selection
 from collector.settings import Settings, show
@@ -102,6 +103,12 @@ def _parser() -> argparse.ArgumentParser:
 
     again = commands.add_parser("reload", help="make ingest read the settings again")
     again.set_defaults(run=_reload)
+
+    repeat = commands.add_parser(
+        "replay", help="store the quarantine's packets, or a capture file's messages"
+    )
+    replay.add_arguments(repeat)
+    repeat.set_defaults(run=_replay)
 
     retention = commands.add_parser("retention", help="drop now what goes by age or limit")
     retention.add_argument("--dry-run", action="store_true", help="only say what would go, and why")
@@ -200,6 +207,12 @@ def _reload(options: argparse.Namespace) -> int:
     if None in answers:
         sys.stdout.write("no answer from one of them: its log says more\n")
     return 0 if good and len(good) == len(answers) else 1
+
+
+def _replay(options: argparse.Namespace) -> int:
+    if options.what != replay.QUARANTINE:
+        return replay.run_file(options)
+    return replay.run(_with_dsn(options), options)
 
 
 def _retention(options: argparse.Namespace) -> int:

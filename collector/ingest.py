@@ -27,7 +27,8 @@ from collector.causes import Cause
 from collector.columns import TABLES
 from collector.correlation.correlator import Correlator
 from collector.errors import KemiscopeError, ProgressConflictError, SchemaError
-from collector.hop import Batch, Options, Refused
+from collector.hop import Batch, Refused
+from collector.hop_options import options
 from collector.journal import record
 from collector.journal.counters import Counters, Field, NodeField, Role, claim_slot
 from collector.journal.reader import Claim, Reader
@@ -43,7 +44,6 @@ from collector.selection import Selection
 from collector.settings import Settings
 from collector.settings import load as load_settings
 from collector.settings.change import change
-from collector.settings.storing import kept_s
 from collector.sqlstate import blames_row
 from collector.store import Step, Store
 from collector.watchdog import beat
@@ -129,17 +129,7 @@ class Ingest:
         self._selection = selection
         if self._keeper:
             self._keeper.use(settings)
-        self._options = Options(
-            accept_past=int(settings.clock.accept_past * 1e6),
-            accept_future=int(settings.clock.accept_future * 1e6),
-            max_field_bytes=settings.sip.max_field_bytes,
-            max_refused=MAX_REFUSED_PER_BATCH,
-            selection=selection if selection.is_needed else None,
-            correlate=self._correlator.enabled,
-            accept_imported=tuple(
-                int(1e6 * kept_s(settings.retention, table.kind)) for table in TABLES
-            ),
-        )
+        self._options = options(settings, selection, MAX_REFUSED_PER_BATCH)
 
     async def run(self) -> None:
         """Store until ``stop``, SIGTERM or SIGINT."""
