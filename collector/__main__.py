@@ -24,6 +24,7 @@ from collector import (
     migrate,
     settings,
 )
+from collector.backup import command as backup
 from collector.causes import CAUSES, causes_markdown
 from collector.correlation.relink import relink
 from collector.errors import KemiscopeError, SettingsError
@@ -93,6 +94,14 @@ def _parser() -> argparse.ArgumentParser:
     look = commands.add_parser("check-db", help="what lacks in the database, and who may too much")
     provision.add_check_arguments(look)
     look.set_defaults(run=provision.run_check)
+
+    keep = commands.add_parser("backup", help="settings and what users made, into one file")
+    backup.add_backup_arguments(keep)
+    keep.set_defaults(run=backup.run_backup)
+
+    bring = commands.add_parser("restore", help="bring a backup back")
+    backup.add_restore_arguments(bring)
+    bring.set_defaults(run=backup.run_restore)
 
     store = commands.add_parser("ingest", help="store the journal, outside of Kamailio")
     store.set_defaults(run=_ingest)
@@ -287,11 +296,7 @@ def _log_to_stderr() -> None:
 
 
 def _with_dsn(options: argparse.Namespace) -> Settings:
-    loaded = settings.load(options.config)
-    if not loaded.database.dsn:
-        message = "database.dsn: is empty; set it in kemiscope.toml or KEMISCOPE_DATABASE_DSN"
-        raise SettingsError(message)
-    return loaded
+    return settings.load_with_database(options.config)
 
 
 if __name__ == "__main__":
