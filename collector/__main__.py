@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from psycopg import AsyncConnection, Error
+from psycopg import Error
 
 from collector import (
     __version__,
@@ -30,6 +30,7 @@ from collector.correlation.relink import relink
 from collector.errors import KemiscopeError, SettingsError
 from collector.import_config import command as import_config
 from collector.journal.counters import Counters
+from collector.pool import connect
 from collector.provision import command as provision
 from collector.provision.wanted import Wanted
 from collector.reload import reload
@@ -235,11 +236,7 @@ def _retention(options: argparse.Namespace) -> int:
 
 
 async def _retain(loaded: Settings, journal_id: UUID, *, dry: bool) -> str:
-    async with await AsyncConnection.connect(
-        loaded.database.dsn,
-        autocommit=True,
-        connect_timeout=int(loaded.database.connect_timeout),
-    ) as connection:
+    async with await connect(loaded) as connection:
         await migrate.check(connection)
         return await report.run(connection, loaded, journal_id, dry=dry)
 
@@ -261,7 +258,7 @@ async def _link(loaded: Settings, first: datetime, last: datetime) -> int:
         if at >= last:
             sys.stderr.write("\n")
 
-    async with await AsyncConnection.connect(loaded.database.dsn, autocommit=True) as connection:
+    async with await connect(loaded) as connection:
         await migrate.check(connection)
         return await relink(connection, loaded, first, last, tell)
 

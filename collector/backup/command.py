@@ -10,13 +10,12 @@ from collections import Counter
 from pathlib import Path
 from typing import BinaryIO
 
-from psycopg import AsyncConnection
-
 from collector import settings
 from collector.backup.document import SettingsFile
 from collector.backup.restore import restore, settings_of
 from collector.backup.save import new_file, save
 from collector.errors import BackupError
+from collector.pool import connect
 from collector.settings import Settings, write
 
 
@@ -82,18 +81,10 @@ def _write_settings(file: Path, path: Path) -> None:
 
 
 async def _save(loaded: Settings, settings_file: SettingsFile | None, file: BinaryIO) -> int:
-    async with await _connect(loaded) as connection:
+    async with await connect(loaded) as connection:
         return await save(connection, settings_file, file)
 
 
 async def _restore(loaded: Settings, path: Path, *, replace: bool) -> Counter[str]:
-    async with await _connect(loaded) as connection:
+    async with await connect(loaded) as connection:
         return await restore(connection, path, replace=replace)
-
-
-async def _connect(loaded: Settings) -> AsyncConnection:
-    return await AsyncConnection.connect(
-        loaded.database.dsn,
-        autocommit=True,
-        connect_timeout=int(loaded.database.connect_timeout),
-    )

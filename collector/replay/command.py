@@ -10,10 +10,9 @@ import sys
 from collections import Counter
 from typing import Final
 
-from psycopg import AsyncConnection
-
 from collector import migrate
 from collector.causes import CAUSES, Cause, Outcome
+from collector.pool import connect
 from collector.replay.quarantine import Replay
 from collector.settings import Settings
 
@@ -51,11 +50,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
 
 
 async def _run(settings: Settings, options: argparse.Namespace) -> Counter[Cause]:
-    async with await AsyncConnection.connect(
-        settings.database.dsn,
-        autocommit=True,
-        connect_timeout=int(settings.database.connect_timeout),
-    ) as connection:
+    async with await connect(settings) as connection:
         await migrate.check(connection)
         replay = Replay(connection, settings)
         await replay.run(options.cause, dry=options.dry_run)

@@ -8,6 +8,7 @@ import socket
 import time
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from stack.trial import Trial
 from tests.sip_text import packet, request
@@ -34,6 +35,14 @@ def _command(trial: Trial, name: str) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(_rpc(trial, "pv.shvGet", "answer")["value"])
     assert answer.pop("command") == name
     return answer
+
+
+def _paused_at(trial: Trial) -> str | None:
+    """As the API tells it."""
+    with urlopen(f"http://127.0.0.1:{trial.web_port}/api/v1/status", timeout=5) as answer:
+        (only,) = json.load(answer)["nodes"]
+    since: str | None = only["paused_at"]
+    return since
 
 
 def _send(trial: Trial, name: str, count: int) -> None:
@@ -66,10 +75,12 @@ def test_pause_rotate_reload_balance_resume(running: Trial) -> None:
     assert sheet["waiting"] == 600
     journal = Path(running.settings.journal.directory)
     assert list(journal.glob("*/*.end")), "segments that were ended"
+    running.wait(lambda: _paused_at(running) is not None, "the status to say so")
     assert _command(running, "reload") == {"ingest_processes": 2}
     assert _command(running, "resume")["was_paused_since"]
     wait_until_all_stored(running, before + 600)
     assert node(running)["unaccounted"] == 0
+    running.wait(lambda: _paused_at(running) is None, "the status to say so")
     with running.connect() as connection:
         stored = connection.execute(
             "SELECT count(*), count(DISTINCT call_id) FROM sip_message"
