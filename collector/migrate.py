@@ -185,6 +185,8 @@ async def _apply_patiently(
             if attempt == ATTEMPTS:
                 raise
         except errors.QueryCanceled as error:
+            if not work_s:
+                raise
             message = (
                 f"migration {migration.name} took longer than {work_s:g} s and was taken back, so "
                 "that nobody waits for it: stop ingest, which the journal bridges, and run "
