@@ -43,7 +43,7 @@ def run_backup(options: argparse.Namespace) -> int:
     """Returns 0. Raises OSError, KemiscopeError and psycopg.Error."""
     path = settings.find(options.config)
     loaded = settings.load_with_database(path)
-    kept_file = SettingsFile(path.name, path.read_text()) if path else None
+    kept_file = SettingsFile(path.name, path.read_text(encoding="utf-8")) if path else None
     with new_file(options.file) as file:
         rows = asyncio.run(_save(loaded, kept_file, file))
     kept = f"{path} and " if path else "no settings file, "
