@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import sys
 from datetime import UTC, datetime, timedelta
@@ -12,22 +13,40 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from psycopg import AsyncConnection, Error
+from psycopg import Error
 
-from collector import __version__, doctor, ingest, kamailio_settings, migrate, settings
+from collector import (
+    __version__,
+    control,
+    doctor,
+    ingest,
+    kamailio_settings,
+    migrate,
+    settings,
+)
+from collector.backup import command as backup
 from collector.causes import CAUSES, causes_markdown
 from collector.correlation.relink import relink
 from collector.errors import KemiscopeError, SettingsError
 from collector.import_config import command as import_config
 from collector.journal.counters import Counters
+from collector.pool import connect
 from collector.provision import command as provision
 from collector.provision.wanted import Wanted
 from collector.reload import reload
+from collector.replay import command as replay
 from collector.retention import report
 from collector.selection import Selection
 from collector.settings import Settings, show
 
 _MOST_HOURS: Final = 24 * 366.0
+_CONTROL_HELP: Final = {
+    "pause": "stop storing; the journal keeps what comes",
+    "resume": "store again",
+    "rotate": "begin new journal segments",
+    "balance": "what was received and what became of it, without the database",
+}
+"""Commands of ``control``; ``reload`` as a command waits for the answers."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,6 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     take.set_defaults(run=import_config.run)
 
     init = commands.add_parser("init-db", help="create or update the database schema")
+    init.add_argument(
+        "--no-time-limit",
+        action="store_true",
+        help=f"let a migration work for more than {migrate.WORK_S:g} s; ingest may wait for it",
+    )
     init.set_defaults(run=_init_db)
 
     create = commands.add_parser("create-db", help="create roles, database and schema")
@@ -72,11 +96,29 @@ def _parser() -> argparse.ArgumentParser:
     provision.add_check_arguments(look)
     look.set_defaults(run=provision.run_check)
 
+    keep = commands.add_parser("backup", help="settings and what users made, into one file")
+    backup.add_backup_arguments(keep)
+    keep.set_defaults(run=backup.run_backup)
+
+    bring = commands.add_parser("restore", help="bring a backup back")
+    backup.add_restore_arguments(bring)
+    bring.set_defaults(run=backup.run_restore)
+
     store = commands.add_parser("ingest", help="store the journal, outside of Kamailio")
     store.set_defaults(run=_ingest)
 
+    for name, text in _CONTROL_HELP.items():
+        control_parser = commands.add_parser(name, help=text)
+        control_parser.set_defaults(run=_control, control=name)
+
     again = commands.add_parser("reload", help="make ingest read the settings again")
     again.set_defaults(run=_reload)
+
+    repeat = commands.add_parser(
+        "replay", help="store the quarantine's packets, or a capture file's messages"
+    )
+    replay.add_arguments(repeat)
+    repeat.set_defaults(run=_replay)
 
     retention = commands.add_parser("retention", help="drop now what goes by age or limit")
     retention.add_argument("--dry-run", action="store_true", help="only say what would go, and why")
@@ -132,7 +174,8 @@ def _dump_config(options: argparse.Namespace) -> int:
 
 def _init_db(options: argparse.Namespace) -> int:
     database = _with_dsn(options).database
-    asyncio.run(provision.init(Wanted(database.dsn, database.reader_dsn)))
+    wanted = Wanted(database.dsn, database.reader_dsn)
+    asyncio.run(provision.init(wanted, time_limit=not options.no_time_limit))
     return 0
 
 
@@ -155,6 +198,13 @@ def _output(options: argparse.Namespace) -> int:
     return 0
 
 
+def _control(options: argparse.Namespace) -> int:
+    journal = Path(settings.load(options.config).journal.directory)
+    answer = control.COMMANDS[options.control](journal)
+    sys.stdout.write(f"{json.dumps(answer)}\n")
+    return 0
+
+
 def _reload(options: argparse.Namespace) -> int:
     loaded = settings.load(options.config)
     Selection(loaded)
@@ -169,6 +219,12 @@ def _reload(options: argparse.Namespace) -> int:
     return 0 if good and len(good) == len(answers) else 1
 
 
+def _replay(options: argparse.Namespace) -> int:
+    if options.what != replay.QUARANTINE:
+        return replay.run_file(options)
+    return replay.run(_with_dsn(options), options)
+
+
 def _retention(options: argparse.Namespace) -> int:
     loaded = _with_dsn(options)
     counters = Counters(Path(loaded.journal.directory))
@@ -180,11 +236,7 @@ def _retention(options: argparse.Namespace) -> int:
 
 
 async def _retain(loaded: Settings, journal_id: UUID, *, dry: bool) -> str:
-    async with await AsyncConnection.connect(
-        loaded.database.dsn,
-        autocommit=True,
-        connect_timeout=int(loaded.database.connect_timeout),
-    ) as connection:
+    async with await connect(loaded) as connection:
         await migrate.check(connection)
         return await report.run(connection, loaded, journal_id, dry=dry)
 
@@ -206,7 +258,7 @@ async def _link(loaded: Settings, first: datetime, last: datetime) -> int:
         if at >= last:
             sys.stderr.write("\n")
 
-    async with await AsyncConnection.connect(loaded.database.dsn, autocommit=True) as connection:
+    async with await connect(loaded) as connection:
         await migrate.check(connection)
         return await relink(connection, loaded, first, last, tell)
 
@@ -241,11 +293,7 @@ def _log_to_stderr() -> None:
 
 
 def _with_dsn(options: argparse.Namespace) -> Settings:
-    loaded = settings.load(options.config)
-    if not loaded.database.dsn:
-        message = "database.dsn: is empty; set it in kemiscope.toml or KEMISCOPE_DATABASE_DSN"
-        raise SettingsError(message)
-    return loaded
+    return settings.load_with_database(options.config)
 
 
 if __name__ == "__main__":

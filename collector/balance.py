@@ -33,8 +33,8 @@ _CAUSE_BY_LABEL: Final = {cause.label: cause for cause in CAUSES}
 _PUBLISH_NODE: Final = """
     INSERT INTO capture_node (journal_id, name, version, heartbeat_at, received, waiting,
                               waiting_octets, oldest_waiting_at, last_packet_at, last_commit_at,
-                              unaccounted, hook_faults, calls_refused)
-    VALUES (%s, %s, %s, now(), %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                              unaccounted, hook_faults, calls_refused, paused_at)
+    VALUES (%s, %s, %s, now(), %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (journal_id) DO UPDATE
         SET name = excluded.name, version = excluded.version,
             heartbeat_at = excluded.heartbeat_at, received = excluded.received,
@@ -42,7 +42,7 @@ _PUBLISH_NODE: Final = """
             oldest_waiting_at = excluded.oldest_waiting_at,
             last_packet_at = excluded.last_packet_at, last_commit_at = excluded.last_commit_at,
             unaccounted = excluded.unaccounted, hook_faults = excluded.hook_faults,
-            calls_refused = excluded.calls_refused"""
+            calls_refused = excluded.calls_refused, paused_at = excluded.paused_at"""
 
 _PUBLISH_CAUSE: Final = """
     INSERT INTO balance (journal_id, cause, messages) VALUES (%s, %s, %s)
@@ -169,6 +169,7 @@ async def publish(
                 balance.unaccounted,
                 sum(slot[Field.HOOK_FAULTS] for slot in slots),
                 sum(slot[Field.CALLS_REFUSED] for slot in slots),
+                moment(counters.node[NodeField.PAUSED_AT]),
             ),
         )
         await cursor.executemany(

@@ -7,7 +7,8 @@ KemiscopeError
 │   └── JournalFullError     no room for another segment (the cause is attached)
 ├── SchemaError          the database has no schema, or one that this version cannot use
 ├── ProgressConflictError    another process has committed the same journal records
-└── TraceRuleError       a field of a trace rule breaks its rule
+├── TraceRuleError       a field of a trace rule breaks its rule
+└── BackupError          a backup cannot be read, or not be brought back here
 
 A malformed packet is not an exception: decoders return a ``Cause`` or a ``Fault``.
 """
@@ -54,3 +55,7 @@ class TraceRuleError(KemiscopeError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class BackupError(KemiscopeError):
+    """A file is no whole backup, or what is there must not be replaced by it."""

@@ -27,9 +27,10 @@ from collector.causes import Cause
 from collector.columns import TABLES
 from collector.correlation.correlator import Correlator
 from collector.errors import KemiscopeError, ProgressConflictError, SchemaError
-from collector.hop import Batch, Options, Refused
+from collector.hop import Batch, Refused
+from collector.hop_options import options
 from collector.journal import record
-from collector.journal.counters import Counters, Field, Role, claim_slot
+from collector.journal.counters import Counters, Field, NodeField, Role, claim_slot
 from collector.journal.reader import Claim, Reader
 from collector.journal.share import Share
 from collector.keeper import Keeper
@@ -43,7 +44,6 @@ from collector.selection import Selection
 from collector.settings import Settings
 from collector.settings import load as load_settings
 from collector.settings.change import change
-from collector.settings.storing import kept_s
 from collector.sqlstate import blames_row
 from collector.store import Step, Store
 from collector.watchdog import beat
@@ -57,6 +57,8 @@ LONGEST_PAUSE_S: Final = 5.0
 """Pause after a failure of the database: doubled up to the longest, with jitter."""
 DRAIN_S: Final = 5.0
 """A stop waits this long for the transaction under way; the rest stays in the journal."""
+PAUSED_LOOK_S: Final = 0.2
+"""How often a paused process looks whether it may go on."""
 
 _GC_THRESHOLDS: Final = (50_000, 20, 50)
 
@@ -127,17 +129,7 @@ class Ingest:
         self._selection = selection
         if self._keeper:
             self._keeper.use(settings)
-        self._options = Options(
-            accept_past=int(settings.clock.accept_past * 1e6),
-            accept_future=int(settings.clock.accept_future * 1e6),
-            max_field_bytes=settings.sip.max_field_bytes,
-            max_refused=MAX_REFUSED_PER_BATCH,
-            selection=selection if selection.is_needed else None,
-            correlate=self._correlator.enabled,
-            accept_imported=tuple(
-                int(1e6 * kept_s(settings.retention, table.kind)) for table in TABLES
-            ),
-        )
+        self._options = options(settings, selection, MAX_REFUSED_PER_BATCH)
 
     async def run(self) -> None:
         """Store until ``stop``, SIGTERM or SIGINT."""
@@ -212,8 +204,14 @@ class Ingest:
     async def _store_until_stopped(self, connection: AsyncConnection[TupleRow]) -> None:
         interval = self.settings.ingest.commit_interval
         while not self._stop.is_set():
-            due = time.monotonic() + interval
             self._share.update()
+            if self._counters.node[NodeField.PAUSED_AT]:
+                self._limited.warn("paused", "storing is paused by an operator")
+                await self._correlate(wait=True)
+                await self._sleep(PAUSED_LOOK_S)
+                self._share.rested(PAUSED_LOOK_S)
+                continue
+            due = time.monotonic() + interval
             outcome = await self._store_batch(connection)
             self._correlator.is_behind = outcome is Outcome.BEHIND
             await self._correlate()

@@ -22,11 +22,19 @@ from psycopg import AsyncConnection, Error, sql
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from collector import balance, cancellation, capture_loss, kernel, partitions, statistics
+from collector import (
+    balance,
+    cancellation,
+    capture_loss,
+    kernel,
+    migrate,
+    partitions,
+    statistics,
+)
 from collector.admission import publication, refused
 from collector.columns import TABLES
 from collector.correlation import upkeep
-from collector.errors import JournalError
+from collector.errors import KemiscopeError
 from collector.journal import segment
 from collector.journal.counters import Counters
 from collector.log import LOGGER, LimitedLog
@@ -121,7 +129,7 @@ class Keeper:
                 async with self._pool.connection() as connection:
                     await work(connection)
                 self._limited.reset(name)
-            except (Error, PoolTimeout, JournalError) as error:
+            except (Error, PoolTimeout, KemiscopeError) as error:
                 self._limited.warn(name, f"{name}: {error}")
             cancellation.honour()
             await asyncio.sleep(interval_s() if callable(interval_s) else interval_s)
@@ -195,6 +203,8 @@ class Keeper:
         await self._retention.look(connection)
 
     async def _maintain(self, connection: AsyncConnection[TupleRow]) -> None:
+        # While tables are made or changed nobody else may lock them, one after the other.
+        await migrate.check(connection)
         now = datetime.now(UTC)
         self._partitions.forget()
         self._published = None  # in case somebody else has changed the table

@@ -122,12 +122,21 @@ class Partitions:
     async def ensure_ahead(
         self, connection: AsyncConnection[TupleRow], now: datetime, ahead: int
     ) -> list[Partition]:
-        """Make the current and the next ``ahead`` partitions of every table."""
+        """Make the current and the next ``ahead`` partitions of every table.
+
+        Raises psycopg.errors.LockNotAvailable when one is locked, after the others have theirs.
+        """
         made = []
+        locked = None
         for table in PARTITIONED:
             last = now + ahead * self._interval
-            while some := await self.ensure(connection, table.name, now, last):
-                made += some
+            try:
+                while some := await self.ensure(connection, table.name, now, last):
+                    made += some
+            except errors.LockNotAvailable as error:
+                locked = error
+        if locked:
+            raise locked
         return made
 
     def forget(self) -> None:

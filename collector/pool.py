@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The connections of one ingest process."""
+"""Connections to the database: of an ingest process, and of an operator's command."""
 
 from __future__ import annotations
 
 from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from collector.settings import Settings
@@ -26,4 +27,13 @@ def make_pool(settings: Settings) -> AsyncConnectionPool[AsyncConnection]:
             "tcp_user_timeout": 30_000,
             "keepalives_idle": 10,
         },
+    )
+
+
+async def connect(settings: Settings) -> AsyncConnection[TupleRow]:
+    """One connection of the writer's role, in autocommit mode. Raises psycopg.Error."""
+    return await AsyncConnection.connect(
+        settings.database.dsn,
+        autocommit=True,
+        connect_timeout=int(settings.database.connect_timeout),
     )

@@ -77,7 +77,7 @@ def reload(journal: Path, timeout_s: float | None = None) -> list[Answer | None]
     None stands for a process that has not answered within ``timeout_s``, by default ``ANSWER_S``.
     """
     since = time.time_ns()
-    slots = _signal(journal)
+    slots = signal_all(journal)
     deadline = time.monotonic() + (ANSWER_S if timeout_s is None else timeout_s)
     answers = dict.fromkeys(slots)
     while None in answers.values() and time.monotonic() < deadline:
@@ -86,7 +86,8 @@ def reload(journal: Path, timeout_s: float | None = None) -> list[Answer | None]
     return list(answers.values())
 
 
-def _signal(journal: Path) -> list[int]:
+def signal_all(journal: Path) -> list[int]:
+    """Send SIGHUP to every ingest process that lives; returns their slots."""
     counters = Counters(journal)
     told = []
     for number in counters.used_slots():

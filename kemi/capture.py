@@ -9,6 +9,7 @@ return.
 
 from __future__ import annotations
 
+import json
 import os
 import site
 import sys
@@ -132,6 +133,37 @@ class kamailio:  # noqa: N801 (Kamailio's name)
             self._limited.warn("hung", f"hangs: {hung}")
         else:
             service_manager.tell(service_manager.READY, service_manager.ALIVE)
+        return 1
+
+    def ksr_pause(self, _msg: object, _event: str = "") -> int:
+        """By RPC ``evrexec.run``, like the four below: stop storing; the journal keeps all."""
+        return self._control("pause")
+
+    def ksr_resume(self, _msg: object, _event: str = "") -> int:
+        """Store again."""
+        return self._control("resume")
+
+    def ksr_rotate(self, _msg: object, _event: str = "") -> int:
+        """Begin new journal segments."""
+        return self._control("rotate")
+
+    def ksr_reload(self, _msg: object, _event: str = "") -> int:
+        """Make ingest read the settings again."""
+        return self._control("reload")
+
+    def ksr_balance(self, _msg: object, _event: str = "") -> int:
+        """What was received, and what became of it."""
+        return self._control("balance")
+
+    def _control(self, name: str) -> int:
+        """Do it and leave the answer as JSON in ``$shv(answer)``, for RPC ``pv.shvGet``."""
+        from collector import control  # noqa: PLC0415 (UDP workers do without the driver)
+
+        try:
+            answer = control.COMMANDS[name](Path(self._settings.journal.directory))
+        except (KemiscopeError, OSError) as error:
+            answer = {"error": str(error)}
+        KSR.pv.sets("$shv(answer)", json.dumps({"command": name, **answer}))
         return 1
 
     def _open_journal(self, role: Role) -> Writer:

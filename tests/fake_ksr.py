@@ -63,13 +63,25 @@ class FakeKamailio:
         self.logged: list[tuple[str, str]] = []
         self.asked: list[str] = []
         """Names of the pseudo-variables that were read."""
-        functions: dict[str, Callable[..., Any]] = {"pv.get": self._get, "pv.seti": self._seti}
+        self.shared: dict[str, str] = {}
+        """Texts of the $shv(…) that were set."""
+        functions: dict[str, Callable[..., Any]] = {
+            "pv.get": self._get,
+            "pv.seti": self._seti,
+            "pv.sets": self._sets,
+        }
         self.module = KsrModule("capture", functions | loggers(self.logged))
 
     def _seti(self, name: str, value: int) -> int:
         found = re.fullmatch(r"\$var\((\w+)\)", name)
         assert found, f"the fake sets $var(…) only, not {name}"
         self.variables[found[1]] = value
+        return 1
+
+    def _sets(self, name: str, value: str) -> int:
+        found = re.fullmatch(r"\$shv\((\w+)\)", name)
+        assert found, f"the fake sets texts of $shv(…) only, not {name}"
+        self.shared[found[1]] = value
         return 1
 
     def _get(self, name: str) -> str | int | None:

@@ -104,6 +104,12 @@ def empty_database(cluster: Cluster) -> Iterator[Database]:
     yield from _fresh(cluster, "template0")
 
 
+@pytest.fixture
+def other_database(cluster: Cluster, template: str) -> Iterator[Database]:
+    """One more, as after ``init-db``."""
+    yield from _fresh(cluster, template)
+
+
 @pytest.fixture(scope="module")
 def emptied_database(cluster: Cluster, shared_database: Database) -> Iterator[Emptied]:
     """``shared_database``, and how to empty it."""

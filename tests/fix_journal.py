@@ -98,6 +98,7 @@ def kill(writer: Writer) -> None:
         os.close(writer._file)
     os.close(writer._lock)
     writer._count.release()
+    writer._node.release()
     writer._counters.close()
 
 

@@ -16,8 +16,8 @@ from psycopg.rows import TupleRow, class_row
 
 from collector import balance, migrate, partitions
 from collector.balance import Balance
-from collector.causes import CAUSES, Outcome
-from collector.doctor import calls, disk
+from collector.causes import CAUSES, Cause, Outcome
+from collector.doctor import calls, disk, stored
 from collector.doctor.finding import Finding, Level, ago, span
 from collector.doctor.node import recent_packets
 from collector.errors import SchemaError
@@ -31,6 +31,21 @@ from collector.tables import PARTITIONED
 _FORMS: Final = {0: "not HEP", VERSION_PROTOBUF: "HEP in Protobuf"}
 CLOCK_WARNING: Final = timedelta(seconds=2)
 _SENDERS_SHOWN: Final = 20
+_DAMAGED: Final = (
+    "something cuts or changes packets on the way, or the sender has a fault: compare with "
+    "`tcpdump -X udp port 9060`; over TCP nothing is cut"
+)
+_REJECT_ADVICE: Final = {
+    Cause.NOT_HEP: "the sender must speak HEP: hep_mode_on in siptrace; check its port",
+    Cause.HEP_LENGTH: _DAMAGED,
+    Cause.HEP_CHUNK: _DAMAGED,
+    Cause.HEP_FIELD: _DAMAGED,
+    Cause.HEP_FAMILY: _DAMAGED,
+    Cause.HEP_INFLATE: _DAMAGED,
+    Cause.PASSWORD: "compare the capture password of the sender with senders.passwords",
+    Cause.STORE_REFUSED: "the quarantine says why; mend it, then "
+    "`python -m collector replay quarantine`",
+}
 
 _SENDERS: Final = """
     SELECT host(peer) AS peer, node, hep_version AS version, max(last_seen) AS last_seen,
@@ -114,6 +129,7 @@ async def _check_connected(
     async with connection.cursor(row_factory=class_row(Sender)) as cursor:
         await cursor.execute(_SENDERS, (counters.journal_id, _SENDERS_SHOWN))
         findings += check_senders(await cursor.fetchall())
+    findings += await stored.check(connection)
     findings += await calls.check(settings, connection, counters.journal_id)
     findings += await _check_partitions(settings, connection)
     findings += await disk.check(settings, connection, counters.journal_id)
@@ -135,9 +151,12 @@ def check_balance(sheet: Balance) -> Iterator[Finding]:
     else:
         yield Finding("balance", Level.OK, text)
     for cause in CAUSES:
-        if cause.outcome is Outcome.REJECTED and sheet.causes.get(cause):
-            text = f"{sheet.causes[cause]:,} {cause.label}: {cause.help}"
-            yield Finding("balance", Level.WARN, text)
+        if count := sheet.causes.get(cause):
+            text = f"{count:,} {cause.label}: {cause.help}"
+            if cause.outcome is Outcome.REJECTED:
+                yield Finding("balance", Level.WARN, text, _REJECT_ADVICE.get(cause, ""))
+            elif cause.outcome is Outcome.FILTERED and cause is not Cause.KEEPALIVE:
+                yield Finding("balance", Level.NOTE, text, "docs/filters.md; as it was wished?")
 
 
 def check_senders(senders: list[Sender]) -> Iterator[Finding]:

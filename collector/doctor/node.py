@@ -36,6 +36,8 @@ _REFUSED_ADVICE: Final = {
     Cause.STREAM_LIMIT: "raise hep.max_connections or hep.max_peer_connections",
     Cause.STREAM_PROTOCOL: "compare what it speaks (TLS, WebSocket) and its certificate with the "
     "socket that it connects to; the log says more",
+    Cause.STREAM_INCOMPLETE: "the sender was restarted, or something on the way (load balancer, "
+    "firewall) cuts its connections",
 }
 
 
@@ -164,7 +166,11 @@ def check_journal(settings: Settings, counters: Counters) -> Iterator[Finding]:
         "" if level is Level.OK else "the database does not keep up or is away; see below",
     )
     down_since = store_down_since(counters)
-    if down_since and waiting:
+    if paused_at := counters.node[NodeField.PAUSED_AT]:
+        text = f"storing was paused by an operator {ago(time.time() - paused_at / 1e9)}"
+        advice = "`python -m collector resume`"
+        yield Finding("journal", Level.WARN, text, advice)
+    elif down_since and waiting:
         since = ago(time.time() - down_since / 1e9)
         yield Finding("journal", Level.WARN, f"storing has paused; it last worked {since}")
     damaged = len(list(journal.glob(f"*/*{segment.DAMAGED_SUFFIX}")))

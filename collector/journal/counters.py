@@ -86,6 +86,10 @@ class NodeField(IntEnum):
     """Datagrams that the kernel dropped at our sockets since the journal was created."""
     PROCESSED = 1
     """Journal records that the database has confirmed, as last read from it."""
+    PAUSED_AT = 2
+    """Since when an operator wants nothing to be stored, ns since 1970; 0 if it is to be stored."""
+    ROTATED_AT = 3
+    """When an operator asked for new segments, ns since 1970."""
     FIRST_SOCKET = 8
     """From here on pairs: inode of a socket, its drops when last read."""
 

@@ -19,6 +19,7 @@ from collector.journal import record, segment
 from collector.journal.counters import (
     Counters,
     Field,
+    NodeField,
     Role,
     add_cause,
     cause_counts,
@@ -32,6 +33,7 @@ _RECEIVED: Final = int(Field.RECEIVED)
 _JOURNALED: Final = int(Field.JOURNALED)
 _JOURNALED_BYTES: Final = int(Field.JOURNALED_BYTES)
 _LAST_PACKET: Final = int(Field.LAST_PACKET)
+_ROTATED_AT: Final = int(NodeField.ROTATED_AT)
 
 RETRY_NS: Final = 100_000_000
 """After a failed attempt to open a segment, packets are dropped for this long without another."""
@@ -66,6 +68,8 @@ class Writer:
         self.slot, self._lock = claim_slot(self._counters, journal, role, time.time_ns())
         self._directory = journal / f"{self.slot:02d}"
         self._count = self._counters.slot(self.slot)
+        self._node = self._counters.node
+        self._rotated_at = self._node[_ROTATED_AT]
         self._segment_bytes = segment_bytes
         self._segment_ns = int(segment_seconds * 1e9)
         self._max_bytes = max_bytes
@@ -118,6 +122,8 @@ class Writer:
     def _write(self, packet: bytes, peer: bytes, port: int, transport: int) -> Cause | None:
         count = self._count
         now = time.time_ns()
+        if self._node[_ROTATED_AT] != self._rotated_at:
+            self._rotate()
         if now >= self._rotate_at_ns or not self._is_usable:
             cause = self._prepare(now)
             if cause is not None:
@@ -142,6 +148,8 @@ class Writer:
         """Append packets from the first on, up to the end of the segment; returns how many."""
         count = self._count
         now = time.time_ns()
+        if self._node[_ROTATED_AT] != self._rotated_at:
+            self._rotate()
         if (now >= self._rotate_at_ns or not self._is_usable) and self._prepare(now) is not None:
             return 0
         room = self._segment_bytes - self._offset
@@ -205,6 +213,7 @@ class Writer:
             self._end_segment()
         os.close(self._lock)
         self._count.release()
+        self._node.release()
         self._counters.close()
 
     @property
@@ -240,6 +249,11 @@ class Writer:
                 self._refused = self._cause_of(error)
                 self._retry_at_ns = now_ns + RETRY_NS
         return None if self._is_usable else self._refused
+
+    def _rotate(self) -> None:
+        """An operator wants a new segment: the next packet begins it, if it can."""
+        self._rotated_at = self._node[_ROTATED_AT]
+        self._rotate_at_ns = 0
 
     def _begin_segment(self, now_ns: int) -> None:
         """End the current segment and open the next; raises OSError and keeps the current one."""

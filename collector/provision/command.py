@@ -95,10 +95,13 @@ def run_check(options: argparse.Namespace) -> int:
     return int(any(finding.level is Level.FAIL for finding in findings))
 
 
-async def init(wanted: Wanted) -> None:
-    """Bring the schema up to date, let the reader read, and say so."""
+async def init(wanted: Wanted, *, time_limit: bool = True) -> None:
+    """Bring the schema up to date, let the reader read, and say so.
+
+    ``time_limit`` as for ``migrate.migrate``.
+    """
     async with await psycopg.AsyncConnection.connect(wanted.dsn, autocommit=True) as connection:
-        applied = await migrate.migrate(connection)
+        applied = await migrate.migrate(connection, time_limit=time_limit)
         for migration in applied:
             sys.stdout.write(f"applied {migration.name}\n")
         if not applied:

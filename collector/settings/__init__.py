@@ -8,7 +8,22 @@ A value comes from, first match wins: the environment (``KEMISCOPE_<SECTION>_<NA
 file, the default. Sizes may be written as ``16MiB``, times as ``250ms``, ``30s``, ``6h``, ``14d``.
 """
 
-from collector.settings.load import CONFIG_PATHS, CONFIG_VARIABLE, find, load, load_with_origins
+from collector.settings.load import (
+    CONFIG_PATHS,
+    CONFIG_VARIABLE,
+    find,
+    load,
+    load_with_database,
+    load_with_origins,
+)
 from collector.settings.model import Settings
 
-__all__ = ["CONFIG_PATHS", "CONFIG_VARIABLE", "Settings", "find", "load", "load_with_origins"]
+__all__ = [
+    "CONFIG_PATHS",
+    "CONFIG_VARIABLE",
+    "Settings",
+    "find",
+    "load",
+    "load_with_database",
+    "load_with_origins",
+]

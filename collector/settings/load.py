@@ -85,6 +85,15 @@ def load_with_origins(
     return absolute, Origins(path, given)
 
 
+def load_with_database(path: Path | None = None) -> Settings:
+    """``load`` for what needs the database: raises SettingsError when no ``dsn`` is set."""
+    loaded = load(path)
+    if not loaded.database.dsn:
+        message = "database.dsn: is empty; set it in kemiscope.toml or KEMISCOPE_DATABASE_DSN"
+        raise SettingsError(message)
+    return loaded
+
+
 def find(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
     """The settings file: ``path``, or the one that ``load`` takes without it; None if none."""
     if path or CONFIG_VARIABLE in environ:

@@ -7,7 +7,12 @@ import asyncio
 
 import pytest
 from psycopg import AsyncConnection
-from psycopg.errors import CheckViolation, InsufficientPrivilege, UniqueViolation
+from psycopg.errors import (
+    CheckViolation,
+    InsufficientPrivilege,
+    LockNotAvailable,
+    UniqueViolation,
+)
 from psycopg.rows import TupleRow
 
 from collector import migrate
@@ -81,6 +86,84 @@ async def test_a_changed_file_is_noticed(connection: AsyncConnection[TupleRow]) 
     await connection.execute("UPDATE schema_migration SET sha256 = 'x' WHERE number = 1")
     with pytest.raises(SchemaError, match="0001_sip_message"):
         await migrate.migrate(connection)
+
+
+def _more(text: str, number: int = 9001) -> migrate.Migration:
+    return migrate.Migration(number, "more", text)
+
+
+def _also(monkeypatch: pytest.MonkeyPatch, *more: migrate.Migration) -> None:
+    files = migrate.migrations()
+    monkeypatch.setattr(migrate, "migrations", lambda: [*files, *more])
+
+
+async def test_ingest_waits_no_longer_than_stated_for_an_upgrade(
+    database: Database, connection: AsyncConnection[TupleRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While somebody reads for long, the upgrade waits briefly, lets rows pass, and tries again."""
+    monkeypatch.setattr(migrate, "LOCK_WAIT_S", 0.2)
+    monkeypatch.setattr(migrate, "PAUSE_S", 0.2)
+    _also(monkeypatch, _more("ALTER TABLE sender ADD COLUMN more text"))
+    async with (
+        await AsyncConnection.connect(database.dsn) as slow,
+        await AsyncConnection.connect(database.dsn, autocommit=True) as ingest,
+    ):
+        await slow.execute("SELECT count(*) FROM sender")
+        upgrade = asyncio.create_task(migrate.migrate(connection))
+        # Longer than one wait: without a limit this would wait for the slow one.
+        await ingest.execute("SET lock_timeout TO '5s'")
+        for _ in range(8):
+            await ingest.execute("DELETE FROM sender")
+            await asyncio.sleep(0.1)
+        assert not upgrade.done()
+        await slow.rollback()
+        assert [one.name for one in await upgrade] == ["more"]
+
+
+async def test_an_upgrade_gives_up_in_the_end(
+    database: Database, connection: AsyncConnection[TupleRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was applied until then stays, and the next run goes on there."""
+    for name, value in (("LOCK_WAIT_S", 0.05), ("PAUSE_S", 0.01), ("ATTEMPTS", 3)):
+        monkeypatch.setattr(migrate, name, value)
+    free = _more("CREATE TABLE free_to_make ()")
+    locked = _more("ALTER TABLE sender ADD COLUMN more text", free.number + 1)
+    _also(monkeypatch, free, locked)
+    async with await AsyncConnection.connect(database.dsn) as slow:
+        await slow.execute("SELECT count(*) FROM sender")
+        with pytest.raises(LockNotAvailable):
+            await migrate.migrate(connection)
+        await slow.rollback()
+    assert await migrate.migrate(connection) == [locked]
+
+
+async def test_work_that_takes_too_long_is_taken_back(
+    connection: AsyncConnection[TupleRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless it was asked for without a limit."""
+    monkeypatch.setattr(migrate, "WORK_S", 0.05)
+    slow = _more("LOCK TABLE sender; SELECT pg_sleep(0.3)")
+    _also(monkeypatch, slow)
+    with pytest.raises(SchemaError, match="init-db --no-time-limit"):
+        await migrate.migrate(connection)
+    assert await migrate.migrate(connection, time_limit=False) == [slow]
+
+
+async def test_an_index_is_made_beside_those_who_write(
+    connection: AsyncConnection[TupleRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside of a transaction, as the file's header says; the connection is as before."""
+    text = (
+        "-- Outside of a transaction.\n\n"
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS sender_node ON sender (node)"
+    )
+    _also(monkeypatch, _more(text))
+    assert [one.name for one in await migrate.migrate(connection)] == ["more"]
+    assert await migrate.migrate(connection) == []
+    found = await connection.execute("SELECT to_regclass('sender_node') IS NOT NULL")
+    assert await found.fetchone() == (True,)
+    limit = await (await connection.execute("SHOW lock_timeout")).fetchone()
+    assert limit == ("0",)
 
 
 async def test_the_columns_are_those_of_the_code(connection: AsyncConnection[TupleRow]) -> None:

@@ -157,6 +157,20 @@ async def test_a_locked_table_is_not_waited_for(
     assert len(await Partitions(3600).ensure(connection, TABLE, NOON, NOON)) == 1
 
 
+async def test_a_locked_table_keeps_no_other_from_its_partitions(
+    connection: Connection, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the others are made ahead all the same."""
+    monkeypatch.setattr(partitions, "_LOCK_TIMEOUT", "50ms")
+    async with await AsyncConnection.connect(database.dsn) as blocker:
+        await blocker.execute(f"LOCK TABLE {PARTITIONED[0].name} IN SHARE UPDATE EXCLUSIVE MODE")
+        with pytest.raises(errors.LockNotAvailable):
+            await Partitions(3600).ensure_ahead(connection, NOON, 1)
+        await blocker.rollback()
+    made = await Partitions(3600).ensure_ahead(connection, NOON, 1)
+    assert {part.name.rpartition("_20")[0] for part in made} == {PARTITIONED[0].name}
+
+
 async def test_what_cannot_be_made_stops_no_row(
     connection: Connection,
     database: Database,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import os
 import subprocess
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from collector import ingest, listener
+from collector import control, ingest, listener
 from collector.admission import refused
 from collector.causes import Cause
 from collector.errors import JournalError
@@ -395,3 +396,15 @@ def test_settings_reach_the_writer(config: Path, capture_script: ModuleType) -> 
     assert writer._min_free_bytes == 5 << 10
     assert writer._directory == config.parent / "j" / "00"
     writer.close()
+
+
+def test_an_operator_asks_by_rpc(routes: Routes, ksr: FakeKamailio, config: Path) -> None:
+    """Each command of the node has its function, and leaves its answer where RPC can read it."""
+    for name in control.COMMANDS:
+        assert getattr(routes, f"ksr_{name}")(None, "evrexec") == 1
+        assert json.loads(ksr.shared["answer"])["command"] == name
+    mapped = _journal(config) / "counters"
+    mapped.rename(mapped.with_suffix(".mapped"))
+    mapped.write_bytes(b"")
+    assert routes.ksr_balance(None, "evrexec") == 1
+    assert "wrong size" in json.loads(ksr.shared["answer"])["error"]

@@ -11,6 +11,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from collector.backup import restore
 from collector.log import one_line
 from webapi import rows
 from webapi.access.principal import Author
@@ -51,6 +52,7 @@ class Action(StrEnum):
     SHARE_LINK_ADDED = "share_link_added"
     SHARE_LINK_OPENED = "share_link_opened"
     SHARE_LINK_REVOKED = "share_link_revoked"
+    RESTORED = restore.ACTION
 
 
 _INSERT: Final = sql.SQL(

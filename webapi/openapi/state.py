@@ -29,7 +29,7 @@ _NODE: Final[Mapping[str, Schema]] = {
     **_all(("name", "version"), STRING),
     "alive": BOOLEAN,
     "heartbeat_at": TIME,
-    **_all(("oldest_waiting_at", "last_packet_at", "last_commit_at"), optional(TIME)),
+    **_all(("oldest_waiting_at", "last_packet_at", "last_commit_at", "paused_at"), optional(TIME)),
     **_all(("received", "waiting", "waiting_octets", "unaccounted"), INTEGER),
     **_all(("hook_faults", "calls_refused"), INTEGER),
     "outcomes": record(_all(Outcome, INTEGER)),

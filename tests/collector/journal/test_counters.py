@@ -84,6 +84,8 @@ def test_positions_never_move() -> None:
     assert {field.name: field.value for field in NodeField} == {
         "KERNEL_DROPS": 0,
         "PROCESSED": 1,
+        "PAUSED_AT": 2,
+        "ROTATED_AT": 3,
         "FIRST_SOCKET": 8,
     }
     assert {role.name: role.value for role in Role} == {
