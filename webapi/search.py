@@ -21,7 +21,7 @@ from psycopg.rows import DictRow
 
 from collector.correlation.columns import PERIOD_US
 from collector.moment import from_us, to_us
-from webapi.context import fetch
+from webapi.database import fetch
 from webapi.errors import ApiError, bad_parameter
 from webapi.filters import Condition, conditions, is_narrow
 from webapi.parameters import check_range, flag, integer, time_range
