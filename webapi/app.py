@@ -171,7 +171,7 @@ def create_app(settings: Settings, *, watch_proxies: bool = True) -> web.Applica
 
 async def _database(app: web.Application) -> AsyncIterator[None]:
     # Opening does not wait: the service starts, and says what is wrong, without a database.
-    async with app[CONTEXT].pool:
+    async with app[CONTEXT].opened():
         yield
 
 

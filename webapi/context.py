@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What every handler needs: the settings and the database."""
+"""What every handler needs: the settings, the database, and those of other sites."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from collector.log import LOGGER, one_line
 from collector.settings import Settings
 from webapi.database import Database, fetch, limit
 from webapi.errors import ApiError
+from webapi.sites.sites import Sites
 
 
 class Context(Database):
-    """Settings and database of one application."""
+    """Settings and databases of one application; as a database itself that of this site."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(
@@ -28,6 +29,13 @@ class Context(Database):
             timeout_s=settings.database.connect_timeout,
         )
         self.settings = settings
+        self.sites = Sites(self, settings)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """While there are connections; it does not wait for a database."""
+        async with self.pool, self.sites.opened():
+            yield
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[AsyncConnection[DictRow]]:

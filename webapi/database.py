@@ -53,13 +53,13 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
         """A connection from the pool; raises ApiError 503 when the database cannot be used."""
-        with told():
+        with as_api_errors():
             async with self.pool.connection() as connection:
                 yield connection
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def as_api_errors() -> Iterator[None]:
     """What psycopg raises when a database cannot be used becomes ApiError 503."""
     try:
         yield

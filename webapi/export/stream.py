@@ -18,12 +18,12 @@ from aiohttp import hdrs, web
 
 from collector.api_token import masked
 from collector.log import LOGGER
-from webapi import search
 from webapi.context import CONTEXT, Context
 from webapi.errors import ApiError
 from webapi.export.download import disposition
 from webapi.export.form import Ending, Form
 from webapi.search import Page, Search
+from webapi.sites.pages import run
 
 PAGE_ROWS: Final = 500
 """Most rows that are in memory for one export."""
@@ -75,6 +75,8 @@ class Export:
     may_be_empty: bool = True
     can_go_on: bool = True
     """Whether a cursor is of use to the client."""
+    site: str | None = None
+    """The parameter: which sites are searched."""
 
 
 async def send(request: web.Request, export: Export) -> web.StreamResponse:
@@ -110,8 +112,20 @@ class _Pages:
         self._left = export.search.limit
         self._rows = PAGE_ROWS
         self._cursor = export.search.cursor
-        self.ending: Ending | None = None
+        self._ending: Ending | None = None
         """Set when there would be more than the limit."""
+        self._missing: dict[str, str] = {}
+        """Sites that did not answer, and why: their rows are not all in the file."""
+
+    @property
+    def ending(self) -> Ending | None:
+        """Why the file is not all that there is; None when it is."""
+        if not self._missing:
+            return self._ending
+        away = "; ".join(f"site {name}: {why}" for name, why in self._missing.items())
+        if self._ending:
+            return self._ending._replace(message=f"{self._ending.message}; {away}")
+        return Ending("site_missing", away)
 
     async def read(self) -> Page:
         """The next page; its ``next`` is None behind the last one."""
@@ -133,8 +147,10 @@ class _Pages:
 
     async def _run(self, limit: int) -> Page:
         wanted = replace(self._export.search, limit=limit, cursor=self._cursor)
-        async with self._context.connection() as connection:
-            return await search.run(connection, wanted, self._context.settings.web.query_timeout)
+        async with self._context.sites.reading(self._export.site) as reading:
+            page = await run(reading, wanted, self._context.settings.web.query_timeout)
+        self._missing |= {missing.site: missing.message for missing in reading.missing}
+        return page
 
     async def _look_beyond(self) -> None:
         """Whether there is one more row."""
@@ -146,7 +162,7 @@ class _Pages:
             limit = self._export.search.limit
             cursor = self._cursor.encode() if self._cursor and self._export.can_go_on else None
             message = f"there are more than {limit} rows, the limit ({self._export.limit_setting})"
-            self.ending = Ending("export_limit", message, cursor)
+            self._ending = Ending("export_limit", message, cursor)
 
 
 def _response(request: web.Request, export: Export) -> web.StreamResponse:

@@ -26,7 +26,6 @@ from webapi.access.throttle import Guesses
 from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import ApiError
 from webapi.export import handlers as export
-from webapi.legs import Legs, find
 from webapi.listing import OWNED_PARAMETERS, created, id_of, listed, page
 from webapi.names import share_link, shared_call
 from webapi.names.aliases import ALIASES
@@ -153,14 +152,13 @@ async def _what(given: Mapping[str, Any], context: Context) -> tuple[list[str], 
     if whose not in LEGS:
         raise fields.wrong("legs", f"must be one of {', '.join(LEGS)}")
     ids = [_message_id(text) for text in fields.texts(given, "message_ids", MAX_MESSAGES)]
-    async with context.connection() as connection:
-        call = await calls.row_of(context, connection, call_id)
-        legs = await find(context, connection, call) if call and whose == "all" else Legs()
+    async with context.sites.reading() as reading:
+        call = await calls.row_of(reading, call_id)
+        legs = await calls.legs_of(context, reading, call if whose == "all" else None)
         call_ids = calls.ids_of(call_id, legs, whose)
-        query = calls.QUERIES[MESSAGES]
         # Without ids it is enough that there is anything.
         most = context.settings.web.max_call_messages if ids else 1
-        found = await context.query(connection, query, (call_ids, most), prepare=True)
+        found = await calls.rows_of(reading, MESSAGES, call_ids, most)
     if not found and not call:
         raise ApiError(404, "not_found", "nothing has this Call-ID", "call_id")
     if not set(ids) <= {row["id"] for row in found}:

@@ -57,9 +57,8 @@ async def _messages(context: Context, resolver: Resolver, link: Link) -> dict[st
 async def of_link(context: Context, link: Link) -> list[DictRow]:
     """The messages that the link names, in the order of capture."""
     most = context.settings.web.max_call_messages
-    async with context.connection() as connection:
-        query = calls.QUERIES[MESSAGES]
-        rows = await context.query(connection, query, (link.call_ids, most), prepare=True)
+    async with context.sites.reading() as reading:
+        rows = await calls.rows_of(reading, MESSAGES, link.call_ids, most)
     wanted = frozenset(link.message_ids or ())
     return [row for row in rows if row["id"] in wanted]
 

@@ -13,6 +13,7 @@ from collector.retention.history import Growth
 from collector.tables import KINDS
 from collector.trace_rule import TraceRule
 from webapi.openapi.shape import BOOLEAN, INTEGER, NUMBER, STRING, of_type
+from webapi.openapi.site import STATES
 from webapi.schema import TIME, Schema, array, by_name, one_of, optional, record, ref
 from webapi.trace.proxy import State
 from webapi.trace.rules import StoredRule
@@ -95,6 +96,7 @@ NODES: Final[Mapping[str, Schema]] = {
                 }
             ),
             "refused": array(record(_REFUSED)),
+            "sites": STATES,
         }
     )
 }
