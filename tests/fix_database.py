@@ -95,13 +95,13 @@ def template(cluster: Cluster) -> str:
 @pytest.fixture(scope="module")
 def shared_database(cluster: Cluster, template: str) -> Iterator[Database]:
     """A database with the schema of this version, for all tests of a module."""
-    yield from _fresh(cluster, template)
+    yield from fresh(cluster, template)
 
 
 @pytest.fixture
 def empty_database(cluster: Cluster) -> Iterator[Database]:
     """A database without schema."""
-    yield from _fresh(cluster, "template0")
+    yield from fresh(cluster, "template0")
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
         yield emptied.database
         emptied.empty()
     else:
-        yield from _fresh(request.getfixturevalue("cluster"), request.getfixturevalue("template"))
+        yield from fresh(request.getfixturevalue("cluster"), request.getfixturevalue("template"))
 
 
 @pytest.fixture
@@ -145,7 +145,8 @@ async def connection(database: Database) -> AsyncIterator[AsyncConnection[TupleR
         yield opened
 
 
-def _fresh(cluster: Cluster, template: str) -> Iterator[Database]:
+def fresh(cluster: Cluster, template: str) -> Iterator[Database]:
+    """A database that is a copy of another one, dropped at the end."""
     name = f"test_{next(_numbers)}"
     _create_database(cluster, name, template)
     yield _dsns(cluster, name)

@@ -22,7 +22,7 @@ from collector.quality.verdict import CaptureLoss, to_json, verdict
 from collector.tables import STREAM_TABLE
 from webapi import rows, schema
 from webapi.context import CONTEXT, Context, json_response
-from webapi.errors import ApiError, bad_parameter
+from webapi.errors import bad_parameter
 from webapi.legs import Legs, find
 from webapi.media import Agreement, agreements
 from webapi.names.aliases import ALIASES
@@ -30,7 +30,7 @@ from webapi.names.links import links_of
 from webapi.names.resolver import Resolver
 from webapi.parameters import single
 from webapi.schema import Parameters
-from webapi.sites.reading import SITE, Reading
+from webapi.sites.reading import SITE, Reading, not_found
 from webapi.subject import CALLS, MESSAGES, OF_CALL_ID, REPORTS, Subject
 
 QUERIES: Final = {
@@ -106,7 +106,7 @@ async def look_up(
     moments = [row["ts"] for listed in found for row in listed]
     moments += [call["started_at"], call["last_at"]] if call else []
     if not moments:
-        raise ApiError(404, "not_found", "nothing has this Call-ID", "call_id")
+        raise not_found(reading.missing, "nothing has this Call-ID", "call_id")
     span = min(moments), max(moments)
     shown = _show(CALLS, call, resolver) if call else None
     known = [*legs.rows, *legs.guesses, *([call] if call else [])]

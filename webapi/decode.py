@@ -18,7 +18,7 @@ from webapi.errors import ApiError, bad_parameter
 from webapi.export.pcap import Pcap
 from webapi.parameters import moment, single
 from webapi.schema import Parameters
-from webapi.sites.reading import SITE
+from webapi.sites.reading import SITE, not_found
 from webapi.sites.sites import PARAMETER
 from webapi.subject import MESSAGES
 from webapi.tshark import Tshark
@@ -65,7 +65,7 @@ async def _find(request: web.Request) -> DictRow:
     async with request.app[CONTEXT].sites.reading(parameters.get(SITE)) as reading:
         found = await reading.query(statement, values, prepare=False)
     if not found:
-        raise ApiError(404, "not_found", "there is no such message", "id")
+        raise not_found(reading.missing, "there is no such message", "id")
     if len(found) > 1:
         message = "two capture nodes have a message with this id: say which by node and site"
         raise ApiError(409, "ambiguous", message, "node")

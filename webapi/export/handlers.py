@@ -32,7 +32,7 @@ from webapi.names.resolver import Resolver
 from webapi.parameters import EARLIEST, LATEST, UTC_NAME, flag, single, time_zone
 from webapi.schema import Parameters
 from webapi.search import Search
-from webapi.sites.reading import SITE
+from webapi.sites.reading import SITE, not_found
 from webapi.subject import CALLS, MESSAGES, Subject
 
 SIPP_PARAMETERS: Final[Parameters] = {"side": schema.one_of(sipp.SIDES)}
@@ -254,7 +254,7 @@ async def _messages(request: web.Request, whose: str) -> tuple[list[DictRow], bo
     async with context.sites.reading() as reading:
         found = await calls.rows_of(reading, MESSAGES, ids, most + 1)
     if not found:
-        raise ApiError(404, "not_found", "there is no message with this Call-ID", "call_id")
+        raise not_found(reading.missing, "there is no message with this Call-ID", "call_id")
     return found[:most], len(found) <= most and not reading.missing
 
 

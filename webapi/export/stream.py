@@ -9,7 +9,7 @@ goes away ends the query that runs for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
@@ -24,6 +24,7 @@ from webapi.export.download import disposition
 from webapi.export.form import Ending, Form
 from webapi.search import Page, Search
 from webapi.sites.pages import run
+from webapi.sites.reading import Missing, not_found, text
 
 PAGE_ROWS: Final = 500
 """Most rows that are in memory for one export."""
@@ -88,7 +89,7 @@ async def send(request: web.Request, export: Export) -> web.StreamResponse:
         except ConnectionResetError:
             return web.Response()  # to nobody
         if not page.rows and not page.next and not export.may_be_empty:
-            raise ApiError(404, "not_found", "there is no message with this Call-ID", "call_id")
+            raise not_found(pages.missing, "there is no message with this Call-ID", "call_id")
         response = _response(request, export)
         await response.prepare(request)
         if request.method == hdrs.METH_HEAD:
@@ -114,15 +115,19 @@ class _Pages:
         self._cursor = export.search.cursor
         self._ending: Ending | None = None
         """Set when there would be more than the limit."""
-        self._missing: dict[str, str] = {}
-        """Sites that did not answer, and why: their rows are not all in the file."""
+        self._missing: dict[str, Missing] = {}
+
+    @property
+    def missing(self) -> Collection[Missing]:
+        """Sites that did not answer, each once: their rows are not all in the file."""
+        return self._missing.values()
 
     @property
     def ending(self) -> Ending | None:
         """Why the file is not all that there is; None when it is."""
         if not self._missing:
             return self._ending
-        away = "; ".join(f"site {name}: {why}" for name, why in self._missing.items())
+        away = text(self.missing)
         if self._ending:
             return self._ending._replace(message=f"{self._ending.message}; {away}")
         return Ending("site_missing", away)
@@ -149,7 +154,7 @@ class _Pages:
         wanted = replace(self._export.search, limit=limit, cursor=self._cursor)
         async with self._context.sites.reading(self._export.site) as reading:
             page = await run(reading, wanted, self._context.settings.web.query_timeout)
-        self._missing |= {missing.site: missing.message for missing in reading.missing}
+        self._missing |= {missing.site: missing for missing in reading.missing}
         return page
 
     async def _look_beyond(self) -> None:

@@ -31,6 +31,7 @@ from webapi.names import share_link, shared_call
 from webapi.names.aliases import ALIASES
 from webapi.names.share_link import LEGS, MAX_MESSAGES, MAX_NOTE, OPTIONAL, REQUIRED, Link, Wanted
 from webapi.parameters import MAX_LENGTH, single
+from webapi.sites.reading import not_found
 from webapi.subject import MESSAGES
 
 OPENED: Final = 2
@@ -160,7 +161,7 @@ async def _what(given: Mapping[str, Any], context: Context) -> tuple[list[str], 
         most = context.settings.web.max_call_messages if ids else 1
         found = await calls.rows_of(reading, MESSAGES, call_ids, most)
     if not found and not call:
-        raise ApiError(404, "not_found", "nothing has this Call-ID", "call_id")
+        raise not_found(reading.missing, "nothing has this Call-ID", "call_id")
     if not set(ids) <= {row["id"] for row in found}:
         raise fields.wrong("message_ids", "some of them are no messages of this call")
     return call_ids, sorted(set(ids)) if "message_ids" in given and ids else None

@@ -4,7 +4,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
@@ -30,6 +38,18 @@ class Missing(NamedTuple):
     code: str
     """As in an error of the API."""
     message: str
+
+
+def text(missing: Iterable[Missing]) -> str:
+    """For people."""
+    return "; ".join(f"site {one.site}: {one.message}" for one in missing)
+
+
+def not_found(missing: Collection[Missing], message: str, field: str) -> ApiError:
+    """404, or 503 when what is looked for may be at a site that gives no answer."""
+    if not missing:
+        return ApiError(404, "not_found", message, field)
+    return ApiError(503, "site_missing", f"{message} at the other sites; {text(missing)}", field)
 
 
 class Reading:
