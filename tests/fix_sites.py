@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 
 from stack.postgres import Cluster
 from tests.fix_api import Answer, load_settings
-from tests.fix_database import Database, fresh
+from tests.fix_database import Database, fresh, migrate_database
 from webapi.app import create_app
 
 HERE: Final = "vienna"
@@ -63,6 +63,14 @@ class Far(NamedTuple):
 def far_database(cluster: Cluster, template: str) -> Iterator[Database]:
     """Of the other site."""
     yield from fresh(cluster, template)
+
+
+@pytest.fixture
+async def german_database(cluster: Cluster) -> AsyncIterator[Database]:
+    """One that sorts text in another way than by its bytes."""
+    for database in fresh(cluster, "template0", "LOCALE_PROVIDER icu ICU_LOCALE 'de'"):
+        await migrate_database(database)
+        yield database
 
 
 @pytest.fixture

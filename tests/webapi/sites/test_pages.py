@@ -65,6 +65,20 @@ async def test_pages_one_after_the_other(
             assert (site, next_site) == (HERE, THERE)
 
 
+@pytest.mark.parametrize("sort", ["caller", "-caller", "started_at"])
+async def test_databases_that_sort_otherwise(
+    database: Database, connection: Connection, far: Far, german_database: Database, sort: str
+) -> None:
+    """The order of text is one of this API, not that of a database."""
+    dsn = german_database.dsn
+    async with await AsyncConnection.connect(dsn, autocommit=True) as german:
+        await _fill(connection, far._replace(connection=german))
+    async with asking(database, f"{THERE}={german_database.reader_dsn}") as ask:
+        whole = await _walk(ask, 1000, sort)
+        assert await _walk(ask, 3, sort) == whole
+        assert len(set(whole)) == 4 * len(_CALLERS)
+
+
 async def test_a_cursor_of_a_site_that_is_gone(
     database: Database, ask: Asks, connection: Connection, far: Far
 ) -> None:

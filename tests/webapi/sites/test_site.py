@@ -44,4 +44,5 @@ async def test_it_is_tried_again_after_a_while(far: Far) -> None:
 def test_no_wait_is_without_end(given: float) -> None:
     """libpq knows whole seconds, and takes 0 for ever."""
     database = Database("host=127.0.0.1", connections=1, timeout_s=given)
+    assert isinstance(database.pool.kwargs, dict)
     assert database.pool.kwargs["connect_timeout"] == 1
