@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     take.set_defaults(run=import_config.run)
 
     init = commands.add_parser("init-db", help="create or update the database schema")
+    provision.add_init_arguments(init)
     init.set_defaults(run=_init_db)
 
     create = commands.add_parser("create-db", help="create roles, database and schema")
@@ -132,7 +133,8 @@ def _dump_config(options: argparse.Namespace) -> int:
 
 def _init_db(options: argparse.Namespace) -> int:
     database = _with_dsn(options).database
-    asyncio.run(provision.init(Wanted(database.dsn, database.reader_dsn)))
+    wanted = Wanted(database.dsn, database.reader_dsn)
+    asyncio.run(provision.init(wanted, distributed=options.distribute))
     return 0
 
 
