@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
+from typing import Final
 
 import psycopg
 import pytest
@@ -24,12 +24,13 @@ HERE: Final = "vienna"
 THERE: Final = "berlin"
 
 
-class Far(NamedTuple):
+class Remote:
     """The database of the other site."""
 
-    database: Database
-    connection: AsyncConnection[TupleRow]
-    admin: str
+    def __init__(self, database: Database, admin: str) -> None:
+        self.database = database
+        self.admin = admin
+        """Who may send it away."""
 
     @property
     def entry(self) -> str:
@@ -59,10 +60,19 @@ class Far(NamedTuple):
         return statement.format(sql.Identifier(self._name), sql.SQL(whether))
 
 
+class Far(Remote):
+    """The same with a writer's connection."""
+
+    def __init__(self, remote: Remote, connection: AsyncConnection[TupleRow]) -> None:
+        super().__init__(remote.database, remote.admin)
+        self.connection = connection
+
+
 @pytest.fixture
-def far_database(cluster: Cluster, template: str) -> Iterator[Database]:
-    """Of the other site."""
-    yield from fresh(cluster, template)
+def remote(cluster: Cluster, template: str) -> Iterator[Remote]:
+    """The other site."""
+    for database in fresh(cluster, template):
+        yield Remote(database, cluster.dsn("kemiscope_admin"))
 
 
 @pytest.fixture
@@ -74,11 +84,11 @@ async def german_database(cluster: Cluster) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def far(cluster: Cluster, far_database: Database) -> AsyncIterator[Far]:
+async def far(remote: Remote) -> AsyncIterator[Far]:
     """The other site, with a writer's connection."""
-    dsn = far_database.dsn
+    dsn = remote.database.dsn
     async with await AsyncConnection.connect(dsn, autocommit=True) as connection:
-        yield Far(far_database, connection, cluster.dsn("kemiscope_admin"))
+        yield Far(remote, connection)
 
 
 class Asks:

@@ -27,10 +27,10 @@ _CALLERS: Final = ("alice", "Bob", "Änne", "_x", "bob", "zoë", "10", "9", "ß"
 """That no two databases with other collations sort alike."""
 
 
-async def _fill(connection: Connection, far: Far) -> None:
+async def _fill(*connections: Connection) -> None:
     """Rows at the same place within a site, and at both sites."""
     for number, caller in enumerate(_CALLERS * 2):
-        for one in (connection, far.connection):
+        for one in connections:
             await add_call(
                 one, f"{number % 7}{number // 7}@x", number // 3, from_user=caller or None
             )
@@ -55,7 +55,7 @@ async def test_pages_one_after_the_other(
     ask: Asks, connection: Connection, far: Far, sort: str
 ) -> None:
     """The same rows in the same order, however many a page has; equal ones in that of the sites."""
-    await _fill(connection, far)
+    await _fill(connection, far.connection)
     whole = await _walk(ask, 1000, sort)
     assert len(whole) == len(set(whole)) == 4 * len(_CALLERS)
     for limit in (1, 3, 5):
@@ -67,12 +67,12 @@ async def test_pages_one_after_the_other(
 
 @pytest.mark.parametrize("sort", ["caller", "-caller", "started_at"])
 async def test_databases_that_sort_otherwise(
-    database: Database, connection: Connection, far: Far, german_database: Database, sort: str
+    database: Database, connection: Connection, german_database: Database, sort: str
 ) -> None:
     """The order of text is one of this API, not that of a database."""
     dsn = german_database.dsn
     async with await AsyncConnection.connect(dsn, autocommit=True) as german:
-        await _fill(connection, far._replace(connection=german))
+        await _fill(connection, german)
     async with asking(database, f"{THERE}={german_database.reader_dsn}") as ask:
         whole = await _walk(ask, 1000, sort)
         assert await _walk(ask, 3, sort) == whole
@@ -83,7 +83,7 @@ async def test_a_cursor_of_a_site_that_is_gone(
     database: Database, ask: Asks, connection: Connection, far: Far
 ) -> None:
     """It would leave out rows: it is refused."""
-    await _fill(connection, far)
+    await _fill(connection, far.connection)
     cursors = []
     parameters = {**SPAN, "limit": "1"}
     for _ in range(2):
