@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 import pytest
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 
 from collector import statistics
@@ -20,6 +20,8 @@ from tests.fix_database import Database
 from tests.fix_sites import HERE, THERE, Asks, Far, asking
 from tests.silent_port import HOST, silence
 from tests.sip_text import packet, request, with_headers
+from webapi.context import CONTEXT
+from webapi.errors import ApiError
 
 pytestmark = pytest.mark.one_database
 
@@ -273,12 +275,11 @@ async def test_the_status_says_which_sites_answer(ask: Asks, far: Far) -> None:
 async def test_other_sites_are_only_read(database: Database, far: Far) -> None:
     """Even with a role that may write."""
     async with asking(database, f"{THERE}={far.database.dsn}") as ask:
-        await ask("/api/v1/calls", **SPAN)
-        found = await far.connection.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'kemiscope webapi'"
-            " AND datname = current_database()"
-        )
-        assert await found.fetchone() == (1,)
+        assert (await ask("/api/v1/calls", **SPAN, site=THERE)).status == 200
+        async with ask.client.app[CONTEXT].sites.reading(THERE) as reading:
+            with pytest.raises(ApiError):
+                await reading.query(sql.SQL("DELETE FROM call_key RETURNING *"))
+            assert [one.site for one in reading.missing] == [THERE]
 
 
 async def test_one_site_says_nothing_of_sites(database: Database, connection: Connection) -> None:
