@@ -45,7 +45,7 @@ def text(missing: Iterable[Missing]) -> str:
     return "; ".join(f"site {one.site}: {one.message}" for one in missing)
 
 
-def not_found(missing: Collection[Missing], message: str, field: str) -> ApiError:
+def not_found(missing: Collection[Missing], message: str, field: str | None = None) -> ApiError:
     """404, or 503 when what is looked for may be at a site that gives no answer."""
     if not missing:
         return ApiError(404, "not_found", message, field)
