@@ -81,11 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     take.set_defaults(run=import_config.run)
 
     init = commands.add_parser("init-db", help="create or update the database schema")
-    init.add_argument(
-        "--no-time-limit",
-        action="store_true",
-        help=f"let a migration work for more than {migrate.WORK_S:g} s; ingest may wait for it",
-    )
+    provision.add_init_arguments(init)
     init.set_defaults(run=_init_db)
 
     create = commands.add_parser("create-db", help="create roles, database and schema")
@@ -175,7 +171,11 @@ def _dump_config(options: argparse.Namespace) -> int:
 def _init_db(options: argparse.Namespace) -> int:
     database = _with_dsn(options).database
     wanted = Wanted(database.dsn, database.reader_dsn)
-    asyncio.run(provision.init(wanted, time_limit=not options.no_time_limit))
+    asyncio.run(
+        provision.init(
+            wanted, distributed=options.distribute, time_limit=not options.no_time_limit
+        )
+    )
     return 0
 
 

@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.fix_access",
     "tests.fix_openapi",
     "tests.fix_live",
+    "tests.fix_sites",
     "tests.fix_calls",
     "tests.fix_control",
     "tests.fix_ksr",

@@ -88,20 +88,20 @@ def template(cluster: Cluster) -> str:
     """Name of a database with the schema of this version, to be copied."""
     name = "template_kemiscope"
     _create_database(cluster, name, "template0")
-    asyncio.run(_migrate(_dsns(cluster, name)))
+    asyncio.run(migrate_database(_dsns(cluster, name)))
     return name
 
 
 @pytest.fixture(scope="module")
 def shared_database(cluster: Cluster, template: str) -> Iterator[Database]:
     """A database with the schema of this version, for all tests of a module."""
-    yield from _fresh(cluster, template)
+    yield from fresh(cluster, template)
 
 
 @pytest.fixture
 def empty_database(cluster: Cluster) -> Iterator[Database]:
     """A database without schema."""
-    yield from _fresh(cluster, "template0")
+    yield from fresh(cluster, "template0")
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
         yield emptied.database
         emptied.empty()
     else:
-        yield from _fresh(request.getfixturevalue("cluster"), request.getfixturevalue("template"))
+        yield from fresh(request.getfixturevalue("cluster"), request.getfixturevalue("template"))
 
 
 @pytest.fixture
@@ -151,20 +151,24 @@ async def connection(database: Database) -> AsyncIterator[AsyncConnection[TupleR
         yield opened
 
 
-def _fresh(cluster: Cluster, template: str) -> Iterator[Database]:
+def fresh(cluster: Cluster, template: str, options: str = "") -> Iterator[Database]:
+    """A database that is a copy of another one, dropped at the end.
+
+    ``options`` are of CREATE DATABASE.
+    """
     name = f"test_{next(_numbers)}"
-    _create_database(cluster, name, template)
+    _create_database(cluster, name, template, options)
     yield _dsns(cluster, name)
     with psycopg.connect(cluster.dsn("kemiscope_admin"), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _create_database(cluster: Cluster, name: str, template: str) -> None:
+def _create_database(cluster: Cluster, name: str, template: str, options: str = "") -> None:
     with psycopg.connect(cluster.dsn("kemiscope_admin"), autocommit=True) as connection:
         connection.execute(
-            sql.SQL("CREATE DATABASE {} OWNER kemiscope_writer ENCODING 'UTF8' TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
+            sql.SQL(
+                "CREATE DATABASE {} OWNER kemiscope_writer ENCODING 'UTF8' TEMPLATE {} {}"
+            ).format(sql.Identifier(name), sql.Identifier(template), sql.SQL(options))
         )
 
 
@@ -180,7 +184,8 @@ def _dsns(cluster: Cluster, name: str) -> Database:
     )
 
 
-async def _migrate(database: Database) -> None:
+async def migrate_database(database: Database) -> None:
+    """Give it the schema of this version."""
     async with await AsyncConnection.connect(database.dsn, autocommit=True) as connection:
         await migrate.migrate(connection)
         await migrate.grant_reader(connection, database.reader_dsn)

@@ -180,7 +180,7 @@ def create_app(
 
 async def _database(app: web.Application) -> AsyncIterator[None]:
     # Opening does not wait: the service starts, and says what is wrong, without a database.
-    async with app[CONTEXT].pool:
+    async with app[CONTEXT].opened():
         yield
 
 

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from aiohttp import web
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 from psycopg.rows import DictRow
 
 from collector import capture_loss
@@ -22,7 +22,7 @@ from collector.quality.verdict import CaptureLoss, to_json, verdict
 from collector.tables import STREAM_TABLE
 from webapi import rows, schema
 from webapi.context import CONTEXT, Context, json_response
-from webapi.errors import ApiError, bad_parameter
+from webapi.errors import bad_parameter
 from webapi.legs import Legs, find
 from webapi.media import Agreement, agreements
 from webapi.names.aliases import ALIASES
@@ -30,6 +30,7 @@ from webapi.names.links import links_of
 from webapi.names.resolver import Resolver
 from webapi.parameters import single
 from webapi.schema import Parameters
+from webapi.sites.reading import SITE, Reading, not_found
 from webapi.subject import CALLS, MESSAGES, OF_CALL_ID, REPORTS, Subject
 
 QUERIES: Final = {
@@ -51,6 +52,7 @@ CAPTURE_LOSS: Final = sql.SQL(capture_loss.READ)
 MAX_EXPLAINED: Final = 1000
 """Messages from the beginning on that an explanation looks at."""
 _MAX_STREAMS: Final = 1000
+_BEGAN: Final = itemgetter("started_at")
 _WHOSE: Final = ("one", "all", "guessed")
 """Whose messages are shown: this leg's, those of all that links lead to, of the guessed too."""
 PARAMETERS: Final[Parameters] = {"legs": schema.one_of(_WHOSE)}
@@ -77,18 +79,21 @@ async def look_up(
     Call-IDs themselves: then no other leg is told of.
     """
     only = None if isinstance(whose, str) else frozenset(whose)
-    async with context.connection() as connection:
-        call = await row_of(context, connection, asked)
-        legs = await find(context, connection, call) if call else Legs()
+    async with context.sites.reading() as reading:
+        call = await row_of(reading, asked)
+        legs = await legs_of(context, reading, call)
         if only is not None:
             legs = legs.among(only)
         ids = ids_of(asked, legs, whose) if isinstance(whose, str) else list(whose)
-        found, complete = await _read(context, connection, ids, OF_CALL_ID)
-        streams = await context.query(connection, STREAMS, (ids, _MAX_STREAMS), prepare=True)
-        lost = await _capture_loss(context, connection, call) if call else None
+        most = context.settings.web.max_call_messages
+        found = [await rows_of(reading, subject, ids, most + 1) for subject in OF_CALL_ID]
+        streams = await reading.query(STREAMS, (ids, _MAX_STREAMS), prepare=True)
+        lost = await _capture_loss(reading, call) if call else None
+    complete = all(len(listed) <= most for listed in found)
+    found = [listed[:most] for listed in found]
     quality = verdict([row for row in streams if row["call_id"] == asked], call, lost)
     own = [row for row in found[0] if row["call_id"] == asked]
-    all_read = complete or len(found[0]) < context.settings.web.max_call_messages
+    all_read = complete or len(found[0]) < most
     # A hostile call may take a tenth of a second; others are answered meanwhile.
     explanation = await asyncio.to_thread(
         explain,
@@ -101,7 +106,7 @@ async def look_up(
     moments = [row["ts"] for listed in found for row in listed]
     moments += [call["started_at"], call["last_at"]] if call else []
     if not moments:
-        raise ApiError(404, "not_found", "nothing has this Call-ID", "call_id")
+        raise not_found(reading.missing, "nothing has this Call-ID", "call_id")
     span = min(moments), max(moments)
     shown = _show(CALLS, call, resolver) if call else None
     known = [*legs.rows, *legs.guesses, *([call] if call else [])]
@@ -110,7 +115,8 @@ async def look_up(
         "call_id": asked,
         "from": to_text(span[0]),
         "to": to_text(span[1]),
-        "complete": complete,
+        "complete": complete and not reading.missing,
+        "missing": reading.told,
         "call": shown,
         "legs": [_show(CALLS, leg, resolver) for leg in legs.rows],
         "guesses": [_show(CALLS, leg, resolver) for leg in legs.guesses],
@@ -175,33 +181,37 @@ def ids_of(call_id: str, legs: Legs, whose: str) -> list[str]:
     return list(dict.fromkeys([call_id, *others]))
 
 
-async def row_of(
-    context: Context, connection: AsyncConnection[DictRow], call_id: str
-) -> DictRow | None:
-    """The leg's row; the last one if a Call-ID was used again."""
-    found = await context.query(connection, CALL, (call_id,), prepare=True)
-    return max(found, key=itemgetter("started_at"), default=None)
+async def row_of(reading: Reading, call_id: str) -> DictRow | None:
+    """The leg's row; the last one if a Call-ID was used again, and of the site where it began
+    first."""
+    found = await reading.query(CALL, (call_id,), prepare=True)
+    last: dict[str, DictRow] = {}
+    for row in sorted(found, key=_BEGAN):
+        last[row.get(SITE, "")] = row
+    return min(last.values(), key=_BEGAN, default=None)
 
 
-async def _capture_loss(
-    context: Context, connection: AsyncConnection[DictRow], call: DictRow
-) -> CaptureLoss | None:
+async def legs_of(context: Context, reading: Reading, call: DictRow | None) -> Legs:
+    """The legs that belong to it; none when there is no row."""
+    return (
+        await find(reading, call, context.settings.correlation.numbers_window) if call else Legs()
+    )
+
+
+async def rows_of(
+    reading: Reading, subject: Subject, ids: Sequence[str], limit: int
+) -> list[DictRow]:
+    """What was captured with these Call-IDs, up to ``limit`` rows in the order of capture."""
+    found = await reading.query(QUERIES[subject], (ids, limit), prepare=True)
+    if reading.several:
+        found.sort(key=itemgetter("ts", *subject.order))
+    return found[:limit]
+
+
+async def _capture_loss(reading: Reading, call: DictRow) -> CaptureLoss | None:
     """What all capture nodes lost while the leg was seen."""
     values = capture_loss.span(call["started_at"], call["last_at"])
-    (row,) = await context.query(connection, CAPTURE_LOSS, values)
-    return CaptureLoss.of(row)
-
-
-async def _read(
-    context: Context,
-    connection: AsyncConnection[DictRow],
-    ids: list[str],
-    subjects: tuple[Subject, ...],
-) -> tuple[list[list[DictRow]], bool]:
-    """The rows of each subject up to the limit, and whether they are all."""
-    limit = context.settings.web.max_call_messages
-    found = [
-        await context.query(connection, QUERIES[subject], (ids, limit + 1), prepare=True)
-        for subject in subjects
-    ]
-    return [listed[:limit] for listed in found], all(len(listed) <= limit for listed in found)
+    known = [*filter(None, map(CaptureLoss.of, await reading.query(CAPTURE_LOSS, values)))]
+    if not known:
+        return None
+    return CaptureLoss(*(sum(counts) for counts in zip(*known, strict=True)))

@@ -1,75 +1,41 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What every handler needs: the settings and the database."""
+"""What every handler needs: the settings, the database, and those of other sites."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
-from psycopg import AsyncConnection, Error, OperationalError, errors, sql
-from psycopg.pq import TransactionStatus
-from psycopg.rows import DictRow, dict_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg import AsyncConnection, errors, sql
+from psycopg.rows import DictRow
 
 from collector.log import LOGGER, one_line
 from collector.settings import Settings
+from webapi.database import Database, fetch, limit
 from webapi.errors import ApiError
+from webapi.sites.sites import Sites
 
 
-class Context:
-    """Settings and connection pool of one application."""
+class Context(Database):
+    """Settings and databases of one application; as a database itself that of this site."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.pool: AsyncConnectionPool[AsyncConnection[DictRow]] = AsyncConnectionPool(
+        super().__init__(
             settings.database.reader_dsn,
-            connection_class=AsyncConnection[DictRow],
-            min_size=0,
-            max_size=settings.web.connections,
-            open=False,
-            check=self._check,
-            timeout=settings.database.connect_timeout,
-            reconnect_timeout=settings.database.connect_timeout,
-            kwargs={
-                "autocommit": True,
-                "row_factory": dict_row,
-                "application_name": "kemiscope webapi",
-                "connect_timeout": int(settings.database.connect_timeout),
-                # Whatever role the DSN names, this side only reads.
-                "options": "-c default_transaction_read_only=on -c timezone=UTC",
-            },
+            connections=settings.web.connections,
+            timeout_s=settings.database.connect_timeout,
         )
-
-    async def _check(self, connection: AsyncConnection[DictRow]) -> None:
-        try:
-            await AsyncConnectionPool.check_connection(connection)
-        except Error:
-            # When the database was restarted all are dead; the pool would try one after the other,
-            # longer and longer apart, until connect_timeout is over.
-            await self.pool.check()
-            raise
+        self.settings = settings
+        self.sites = Sites(self, settings)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
-        """A connection from the pool; raises ApiError 503 when the database cannot be used."""
-        try:
-            async with self.pool.connection() as connection:
-                yield connection
-        except errors.QueryCanceled:
-            raise _too_slow() from None
-        except errors.UndefinedTable as error:
-            LOGGER.warning("database: %s", one_line(str(error)))
-            message = (
-                "the database lacks a table of this version: run `python -m collector init-db`"
-            )
-            raise ApiError(503, "database_schema", message) from error
-        except (OperationalError, PoolTimeout) as error:
-            LOGGER.warning("database: %s", one_line(str(error)))
-            message = "the database does not answer; captured messages wait in the journal"
-            raise ApiError(503, "database_unavailable", message) from error
+    async def opened(self) -> AsyncIterator[None]:
+        """While there are connections; it does not wait for a database."""
+        async with self.pool, self.sites.opened():
+            yield
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[AsyncConnection[DictRow]]:
@@ -80,7 +46,7 @@ class Context:
         try:
             async with self.connection() as connection, connection.transaction():
                 await connection.execute("SET TRANSACTION READ WRITE")
-                await connection.execute(_limit(self.settings.web.query_timeout))
+                await connection.execute(limit(self.settings.web.query_timeout))
                 yield connection
         except (
             errors.InsufficientPrivilege,
@@ -105,64 +71,6 @@ class Context:
         """All rows of one statement; raises ApiError 503 after ``web.query_timeout``."""
         timeout_s = self.settings.web.query_timeout
         return await fetch(connection, statement, values, timeout_s, prepare=prepare)
-
-
-async def fetch(
-    connection: AsyncConnection[DictRow],
-    statement: sql.SQL | sql.Composed,
-    values: Sequence[Any] | Mapping[str, Any],
-    timeout_s: float,
-    *,
-    prepare: bool | None = None,
-) -> list[DictRow]:
-    """All rows of one statement; raises ApiError 503 if it takes longer than ``timeout_s``.
-
-    With ``prepare`` one plan serves all executions, whatever the values: right when these say
-    nothing about the way to the rows, since planning over many partitions takes longer than reading
-    a few rows of them. None leaves it to psycopg and PostgreSQL.
-    """
-    plans = sql.SQL("force_generic_plan" if prepare else "auto")
-    # A page takes milliseconds, compiling its plan half a second.
-    limits = sql.SQL("{}; SET LOCAL plan_cache_mode TO {}; SET LOCAL jit TO off").format(
-        _limit(timeout_s), plans
-    )
-    try:
-        async with _limited(connection, limits), connection.cursor() as cursor:
-            await cursor.execute(statement, values, prepare=prepare)
-            return await cursor.fetchall()
-    except errors.QueryCanceled:
-        raise _too_slow() from None
-
-
-@asynccontextmanager
-async def _limited(
-    connection: AsyncConnection[DictRow], limits: sql.Composed
-) -> AsyncIterator[None]:
-    """A transaction with these settings, or a part of the one that is open."""
-    if connection.info.transaction_status is not TransactionStatus.IDLE:
-        async with connection.transaction():
-            await connection.execute(limits)
-            yield
-        return
-    # A transaction of psycopg's would begin with a message, and a wait, of its own.
-    await connection.execute(sql.SQL("BEGIN; {}").format(limits))
-    try:
-        yield
-    except BaseException:
-        with suppress(Error):  # of a connection that is gone, which the pool notices
-            await connection.rollback()
-        raise
-    await connection.commit()
-
-
-def _limit(timeout_s: float) -> sql.Composed:
-    milliseconds = sql.Literal(max(1, int(timeout_s * 1000)))
-    return sql.SQL("SET LOCAL statement_timeout TO {}").format(milliseconds)
-
-
-def _too_slow() -> ApiError:
-    message = "the query took longer than web.query_timeout; narrow it, by time for example"
-    return ApiError(503, "query_timeout", message)
 
 
 CONTEXT: Final = web.AppKey("context", Context)

@@ -18,6 +18,8 @@ from webapi.errors import ApiError, bad_parameter
 from webapi.export.pcap import Pcap
 from webapi.parameters import moment, single
 from webapi.schema import Parameters
+from webapi.sites.reading import SITE, not_found
+from webapi.sites.sites import PARAMETER
 from webapi.subject import MESSAGES
 from webapi.tshark import Tshark
 
@@ -28,6 +30,7 @@ PARAMETERS: Final[Parameters] = {
     "call_id": schema.TEXT,
     "ts": schema.MOMENT,
     "node": schema.TEXT,
+    SITE: PARAMETER,
 }
 
 
@@ -59,13 +62,12 @@ async def _find(request: web.Request) -> DictRow:
         raise bad_parameter("id", "must be the id of a message")
     parameters = single(request.query, PARAMETERS)
     statement, values = find(int(number), parameters)
-    context = request.app[CONTEXT]
-    async with context.connection() as connection:
-        found = await context.query(connection, statement, values, prepare=False)
+    async with request.app[CONTEXT].sites.reading(parameters.get(SITE)) as reading:
+        found = await reading.query(statement, values, prepare=False)
     if not found:
-        raise ApiError(404, "not_found", "there is no such message", "id")
+        raise not_found(reading.missing, "there is no such message", "id")
     if len(found) > 1:
-        message = "two capture nodes have a message with this id: say which by node"
+        message = "two capture nodes have a message with this id: say which by node and site"
         raise ApiError(409, "ambiguous", message, "node")
     return found[0]
 

@@ -7,15 +7,16 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any, Final
 
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 from psycopg.rows import DictRow
 
 from collector.correlation.columns import CALL_LINK
 from collector.correlation.links import CONFIDENCE, Reason
-from webapi.context import Context
 from webapi.filters import escape_like
+from webapi.sites.reading import SITE, Reading
 from webapi.subject import CALLS, FILED_WITHIN
 
 MAX_LEGS: Final = 50
@@ -102,26 +103,39 @@ class Legs:
         )
 
 
-async def find(
-    context: Context, connection: AsyncConnection[DictRow], call: Mapping[str, Any]
-) -> Legs:
-    """The legs that belong to a row of ``call``."""
+async def find(reading: Reading, call: Mapping[str, Any], window_s: float) -> Legs:
+    """The legs that belong to a row of ``call``.
+
+    A guess is one that began at most ``window_s`` earlier or later, ``correlation.numbers_window``.
+    """
     found = Legs()
     span = {
         "begin": min(call["ts"], call["started_at"]) - REACH,
         "end": max(call["ts"], call["last_at"]) + REACH,
     }
-    ids = await _follow(context, connection, call["call_id"], span, found)
-    found.rows = await context.query(connection, LEGS, {"ids": list(ids), **span}, prepare=True)
-    if len(found.rows) >= MAX_LEGS:
-        found.complete = False
-    await _guess(context, connection, call, found)
+    ids = await _follow(reading, call["call_id"], span, found)
+    rows = await reading.query(LEGS, {"ids": list(ids), **span}, prepare=True)
+    found.complete = found.complete and len(rows) < MAX_LEGS
+    found.rows = told_once(reading, rows)[:MAX_LEGS]
+    await _guess(reading, call, timedelta(seconds=window_s), found)
     return found
 
 
+def told_once(reading: Reading, rows: list[DictRow]) -> list[DictRow]:
+    """Rows of ``call`` in the order in which they began.
+
+    A leg that several sites have seen is that of the site where it began first, which is the one
+    nearest to the caller.
+    """
+    if not reading.several:
+        return rows
+    rows.sort(key=itemgetter("started_at", "call_id"))
+    first: dict[str, str] = {}
+    return [row for row in rows if first.setdefault(row["call_id"], row[SITE]) == row[SITE]]
+
+
 async def _follow(
-    context: Context,
-    connection: AsyncConnection[DictRow],
+    reading: Reading,
     call_id: str,
     span: Mapping[str, Any],
     found: Legs,
@@ -131,13 +145,12 @@ async def _follow(
     frontier = {call_id}
     links: dict[tuple[str, str, str], dict[str, Any]] = {}
     for _ in range(MAX_HOPS):
-        edges = await context.query(
-            connection, EDGES, {"ids": list(frontier), **span}, prepare=True
-        )
+        edges = await reading.query(EDGES, {"ids": list(frontier), **span}, prepare=True)
         hubs = _hubs(edges)
         found.hubs += sorted(hubs)
         for edge in edges:
             wanted = edge.pop("id")
+            edge.pop(SITE, None)  # The same link is known at every site that saw the leg.
             if wanted not in hubs or edge["call_id"] in known:
                 links[edge["call_id"], edge["linked_id"], edge["reason"]] = edge
         ends = {end for edge in links.values() for end in (edge["call_id"], edge["linked_id"])}
@@ -163,12 +176,11 @@ def _hubs(edges: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 async def _guess(
-    context: Context,
-    connection: AsyncConnection[DictRow],
+    reading: Reading,
     call: Mapping[str, Any],
+    window: timedelta,
     found: Legs,
 ) -> None:
-    window = timedelta(seconds=context.settings.correlation.numbers_window)
     caller, callee = _ending(call["caller"]), _ending(call["callee"])
     if not window or (caller, callee) == (None, None):
         return
@@ -183,7 +195,8 @@ async def _guess(
         "dst_ip": call["dst_ip"],
         "ids": [call["call_id"], *found.ids(guessed=False)],
     }
-    found.guesses = await context.query(connection, GUESSES, values, prepare=False)
+    rows = await reading.query(GUESSES, values, prepare=False)
+    found.guesses = told_once(reading, rows)[:MAX_GUESSES]
     for row in found.guesses:
         same = [name for name in ("caller", "callee") if row.pop(f"same_{name}")]
         host = call["dst_ip"] if row["src_ip"] == call["dst_ip"] else call["src_ip"]

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from collector.moment import to_text
-from webapi import search
 from webapi.context import CONTEXT, json_response
 from webapi.names.aliases import ALIASES
 from webapi.parameters import single
 from webapi.search import Search
+from webapi.sites import pages
+from webapi.sites.reading import SITE
 from webapi.subject import CALLS, EVENTS, MESSAGES, REGISTRATIONS, REPORTS, Subject
 
 
@@ -49,14 +50,15 @@ async def _list(request: web.Request, subject: Subject) -> web.Response:
         subject, parameters, limits.max_rows, datetime.now(UTC), max_range=limits.max_range
     )
     resolver = await request.app[ALIASES].resolver()
-    async with context.connection() as connection:
-        page = await search.run(connection, wanted, limits.query_timeout)
+    async with context.sites.reading(parameters.get(SITE)) as reading:
+        page = await pages.run(reading, wanted, limits.query_timeout)
     return json_response(
         {
             subject.name: [subject.show(row) | resolver.names(row) for row in page.rows],
             "from": to_text(wanted.begin),
             "to": to_text(wanted.end),
-            "complete": page.complete,
+            "complete": page.complete and not reading.missing,
             "next": page.next.encode() if page.next else None,
+            "missing": reading.told,
         }
     )

@@ -19,6 +19,7 @@ from webapi import retention, stats
 from webapi.context import CONTEXT
 from webapi.errors import ApiError
 from webapi.parameters import single
+from webapi.sites.sites import State
 from webapi.status import read_nodes
 from webapi.trace import report
 from webapi.trace.proxy import Watched
@@ -62,11 +63,13 @@ class Snapshot(Collector):
         kept: dict[str, Any] | None = None,
         calls: list[dict[str, Any]] | None = None,
         proxies: Sequence[Watched] = (),
+        sites: Sequence[State] = (),
     ) -> None:
         self._nodes = nodes
         self._retention = kept
         self._calls = calls
         self._proxies = proxies
+        self._sites = sites
 
     def collect(self) -> Iterable[Metric]:
         """Yield all metrics."""
@@ -84,6 +87,12 @@ class Snapshot(Collector):
         if self._calls is not None:
             yield from stats.metrics(self._calls)
         yield from report.metrics(self._proxies)
+        answers = GaugeMetricFamily(
+            "kemiscope_site_up", "1 when the database of the site answers.", labels=("site",)
+        )
+        for site in self._sites:
+            answers.add_metric((site.name,), float(site.answers))
+        yield answers
 
     @staticmethod
     def _node_metrics(nodes: list[dict[str, Any]]) -> Iterable[Metric]:
@@ -154,16 +163,17 @@ async def show_metrics(request: web.Request) -> web.Response:
     """The text format of Prometheus; also 200 when the database is away, and says so."""
     single(request.query, ())
     proxies = request.app[TRACING].proxies
+    sites = await request.app[CONTEXT].sites.states()
     try:
         nodes = await read_nodes(request.app[CONTEXT])
         kept = await retention.read(request.app[CONTEXT])
         calls = await stats.read_recent(request.app[CONTEXT])
     except ApiError:
-        snapshot = Snapshot(None, proxies=proxies)
+        snapshot = Snapshot(None, proxies=proxies, sites=sites)
     else:
         oldest = datetime.now(UTC) - SHOWN_FOR
         recent = [node for node in nodes if node["heartbeat_at"] > oldest]
-        snapshot = Snapshot(recent, kept, calls, proxies)
+        snapshot = Snapshot(recent, kept, calls, proxies, sites)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(snapshot)
     return web.Response(

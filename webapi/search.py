@@ -21,11 +21,11 @@ from psycopg.rows import DictRow
 
 from collector.correlation.columns import PERIOD_US
 from collector.moment import from_us, to_us
-from webapi.context import fetch
+from webapi.database import fetch
 from webapi.errors import ApiError, bad_parameter
 from webapi.filters import Condition, conditions, is_narrow
 from webapi.parameters import check_range, flag, integer, time_range
-from webapi.subject import Subject
+from webapi.subject import Subject, in_bytes
 
 DEFAULT_LIMIT: Final = 100
 _FIRST_SLICE: Final = timedelta(seconds=1)
@@ -44,6 +44,8 @@ class Cursor(NamedTuple):
     time_us: Annotated[int, msgspec.Meta(ge=0, le=_LAST_US)]
     order: tuple[_Integer | str, ...] = ()
     """Empty for a moment that no row of it was looked at."""
+    site: str = ""
+    """Whose row it is, when there are several sites."""
 
     def encode(self) -> str:
         """Text for a URL."""
@@ -89,6 +91,8 @@ class Search:
     """Whether the range is walked in slices."""
     indexed: bool
     """Whether a condition has an index within a time range."""
+    from_cursor: bool = False
+    """Whether a row at the very place of the cursor is still to be found."""
 
     @classmethod
     def parse(
@@ -258,7 +262,7 @@ def build(
     expression = subject.sorts[search.sort].expression
     by_time = search.sort == subject.time
     keys: list[sql.Composable] = [moment_key] if by_time else [expression, moment_key]
-    keys += map(sql.Identifier, subject.order)
+    keys += (in_bytes(sql.Identifier(name), kind) for name, kind in subject.order.items())
     if search.cursor:
         condition, bound = _beyond(search, search.cursor, keys)
         parts.append(condition)
@@ -282,7 +286,7 @@ def _beyond(search: Search, cursor: Cursor, keys: list[sql.Composable]) -> Condi
         return comparison.format(keys[0]), [moment_reached]
     condition = sql.SQL("({}) {} ({})").format(
         sql.SQL(", ").join(keys),
-        sql.SQL("<" if search.descending else ">"),
+        sql.SQL(("<" if search.descending else ">") + "=" * search.from_cursor),
         sql.SQL(", ").join([sql.Placeholder()] * len(keys)),
     )
     by_time = search.sort == search.subject.time
@@ -292,9 +296,12 @@ def _beyond(search: Search, cursor: Cursor, keys: list[sql.Composable]) -> Condi
 def _page(search: Search, found: list[DictRow]) -> Page:
     if len(found) < search.limit:
         return Page(found, None, complete=True)
-    last = found[-1]
+    return Page(found, cursor_behind(search, found[-1]), complete=True)
+
+
+def cursor_behind(search: Search, row: DictRow) -> Cursor:
+    """Where the page begins that goes on behind this row."""
     subject = search.subject
-    time_us = to_us(last[subject.time])
-    value = time_us if search.sort == subject.time else last["sort_key"]
-    order = tuple(last[name] for name in subject.order)
-    return Page(found, Cursor(search.sort_text, value, time_us, order), complete=True)
+    time_us = to_us(row[subject.time])
+    value = time_us if search.sort == subject.time else row["sort_key"]
+    return Cursor(search.sort_text, value, time_us, tuple(row[name] for name in subject.order))

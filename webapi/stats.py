@@ -19,6 +19,9 @@ from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import bad_parameter
 from webapi.parameters import check_range, duration, single, time_range
 from webapi.schema import Parameters
+from webapi.sites.reading import SITE
+from webapi.sites.sites import PARAMETER
+from webapi.sites.sums import added
 
 DEFAULT_RANGE: Final = timedelta(hours=1)
 MAX_POINTS: Final = 1500
@@ -41,8 +44,12 @@ BY: Final[Mapping[str, tuple[str, ...]]] = {
     "dst_peer": ("dst_peer",),
     "state": ("state",),
     "status": ("status",),
+    SITE: (SITE,),
 }
 """What calls can be divided by, and the columns for that."""
+_MESSAGES_BY: Final = ("node", SITE)
+"""What counts of messages can be divided by."""
+_KINDS: Final = ("method", "status_class")
 _CLASSES: Final = {0: "request", CHALLENGED: "challenge"}
 _REGISTER: Final = "method = 'REGISTER'"
 REGISTRATIONS: Final = {
@@ -75,6 +82,7 @@ PARAMETERS: Final[Parameters] = {
     "node": schema.TEXT,
     "peer": schema.TEXT,
     "capture_node": schema.TEXT,
+    SITE: PARAMETER,
 }
 
 RECENT: Final = timedelta(minutes=5)
@@ -133,18 +141,20 @@ async def show_stats(request: web.Request) -> web.Response:
         "capture_node": parameters.get("capture_node"),
         "limit": context.settings.web.max_rows + 1,
     }
-    messages_by = ("node",) if by == "node" else ()
-    async with context.connection() as connection:
+    also_by = (by,) if by in _MESSAGES_BY else ()
+    messages_by = () if by == SITE else also_by
+    asked = (
+        (calls_query(by, stepped=True), ("time", *BY[by])),
+        (calls_query(by, stepped=False), BY[by]),
+        (registrations_query(messages_by), ("time", *also_by)),
+        (messages_query(messages_by), ("time", *also_by, *_KINDS)),
+        (totals_query(), ("time",)),
+        (CAPTURE, ("time",)),
+    )
+    async with context.sites.reading(parameters.get(SITE)) as reading:
         found = [
-            await context.query(connection, statement, values, prepare=False)
-            for statement in (
-                calls_query(by, stepped=True),
-                calls_query(by, stepped=False),
-                registrations_query(messages_by),
-                messages_query(messages_by),
-                totals_query(),
-                CAPTURE,
-            )
+            added(reading, await reading.query(statement, values, prepare=False), names)
+            for statement, names in asked
         ]
     limit = context.settings.web.max_rows
     cut = (listed[:limit] for listed in found)
@@ -154,7 +164,8 @@ async def show_stats(request: web.Request) -> web.Response:
             "from": to_text(begin),
             "to": to_text(end),
             "step": step_s,
-            "complete": all(len(listed) <= limit for listed in found),
+            "complete": all(len(listed) <= limit for listed in found) and not reading.missing,
+            "missing": reading.told,
             "totals": [_calls(row, by) for row in totals],
             "calls": [_calls(row, by) for row in calls],
             "registrations": [_registrations(row) for row in registrations],
@@ -184,7 +195,7 @@ def fitting_step(range_s: float) -> int:
 
 def calls_query(by: str, *, stepped: bool) -> sql.Composed:
     """Calls by step and what ``by`` says, or over the whole range."""
-    columns = ["time"] * stepped + list(BY[by])
+    columns = ["time"] * stepped + [name for name in BY[by] if name != SITE]
     return sql.SQL(
         """
         SELECT {dimensions} {aggregates}
@@ -217,7 +228,7 @@ def registrations_query(by: tuple[str, ...]) -> sql.Composed:
 
 def messages_query(by: tuple[str, ...]) -> sql.Composed:
     """Messages by method and class of the response."""
-    return _minutes_query(("time", *by, "method", "status_class"), _SUMS, sql.SQL(""))
+    return _minutes_query(("time", *by, *_KINDS), _SUMS, sql.SQL(""))
 
 
 def totals_query() -> sql.Composed:
@@ -260,14 +271,14 @@ def _registrations(row: Mapping[str, Any]) -> dict[str, Any]:
     counts = {name: row[name] for name in REGISTRATIONS}
     # Each challenge is answered by one more request, which is part of the same attempt.
     attempts = max(row["requests"] - row["challenges"], 0)
-    return _dimensions(row, ("node",)) | {"attempts": attempts} | counts
+    return _dimensions(row, _MESSAGES_BY) | {"attempts": attempts} | counts
 
 
 def _messages(row: Mapping[str, Any]) -> dict[str, Any]:
     number = row["status_class"]
     counts = {name: row[name] for name in ("messages", "octets")}
     what = {"method": row["method"], "class": _CLASSES.get(number, f"{number}xx")}
-    return _dimensions(row, ("node",)) | what | counts
+    return _dimensions(row, _MESSAGES_BY) | what | counts
 
 
 def _dimensions(row: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -79,6 +79,7 @@ async def show_status(request: web.Request) -> web.Response:
             "retention": await retention.read(context)
             | {"kinds": await retention.read_kinds(context)},
             "refused": [rows.plain(peer) for peer in refused],
+            "sites": [state._asdict() for state in await context.sites.states()],
         }
     )
 

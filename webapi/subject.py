@@ -17,6 +17,8 @@ from collector.tables import CALL_TABLE
 from webapi import filters, registration, rows, schema
 from webapi.filters import Filter
 from webapi.schema import Parameters
+from webapi.sites.reading import SITE
+from webapi.sites.sites import PARAMETER
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
@@ -72,6 +74,7 @@ class Subject:
             "sort": schema.one_of(ways),
             "limit": schema.up_to("max_rows"),
             "cursor": {**schema.TEXT, "description": "`next` of the page before."},
+            SITE: PARAMETER,
             **self.live_parameters,
         }
 
@@ -93,12 +96,20 @@ _FRACTION: Final = (int, float)
 _TEXT: Final = (str,)
 
 
+def in_bytes(expression: sql.Composable, kind: type) -> sql.Composable:
+    """What is sorted by, text by its bytes: so every database, and Python, has the same order."""
+    return sql.SQL('{} COLLATE "C"').format(expression) if kind is str else expression
+
+
 def _sorts(time: str, **types: tuple[type, ...]) -> dict[str, Key]:
     return {time: Key(sql.Identifier(time), _NUMBER)} | {
         name: Key(
             # Null comes first, before zero.
-            sql.SQL("coalesce({}, {})").format(
-                sql.Identifier(name), sql.Literal("" if kind is _TEXT else -1)
+            in_bytes(
+                sql.SQL("coalesce({}, {})").format(
+                    sql.Identifier(name), sql.Literal("" if kind is _TEXT else -1)
+                ),
+                kind[0],
             ),
             kind,
         )

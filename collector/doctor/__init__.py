@@ -13,7 +13,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from collector.doctor import certificate, database, node, trace, web
+from collector.doctor import certificate, database, node, sites, trace, web
 from collector.doctor.finding import Finding, Level, report
 from collector.errors import KemiscopeError
 from collector.journal.counters import Counters
@@ -78,5 +78,6 @@ async def examine(settings: Settings) -> list[Finding]:
         findings += await database.check(settings, counters)
     finally:
         counters.close()
+    findings += await sites.check(settings)
     findings += await asyncio.to_thread(lambda: [*trace.check(settings)])
     return findings

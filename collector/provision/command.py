@@ -23,6 +23,7 @@ from collector.doctor.finding import Level, report
 from collector.errors import SchemaError
 from collector.provision.check import check
 from collector.provision.create import create
+from collector.provision.distribute import BY, distribute
 from collector.provision.peer import as_peer
 from collector.provision.wanted import Names, Wanted, admin_dsn, complete
 from collector.settings import Settings, write
@@ -57,6 +58,20 @@ def add_create_arguments(parser: argparse.ArgumentParser) -> None:
 def add_check_arguments(parser: argparse.ArgumentParser) -> None:
     """What ``run_check`` looks at."""
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+
+def add_init_arguments(parser: argparse.ArgumentParser) -> None:
+    """What ``init`` is told."""
+    parser.add_argument(
+        "--no-time-limit",
+        action="store_true",
+        help=f"let a migration work for more than {migrate.WORK_S:g} s; ingest may wait for it",
+    )
+    parser.add_argument(
+        "--distribute",
+        action="store_true",
+        help="spread the large tables over the servers of a Citus cluster, if it is one",
+    )
 
 
 def run_create(options: argparse.Namespace) -> int:
@@ -95,9 +110,10 @@ def run_check(options: argparse.Namespace) -> int:
     return int(any(finding.level is Level.FAIL for finding in findings))
 
 
-async def init(wanted: Wanted, *, time_limit: bool = True) -> None:
+async def init(wanted: Wanted, *, distributed: bool = False, time_limit: bool = True) -> None:
     """Bring the schema up to date, let the reader read, and say so.
 
+    With ``distributed`` the large tables are distributed; raises SchemaError where they cannot be.
     ``time_limit`` as for ``migrate.migrate``.
     """
     async with await psycopg.AsyncConnection.connect(wanted.dsn, autocommit=True) as connection:
@@ -109,6 +125,10 @@ async def init(wanted: Wanted, *, time_limit: bool = True) -> None:
         reader = await migrate.grant_reader(connection, wanted.reader_dsn)
         if reader:
             sys.stdout.write(f"role {reader} may read\n")
+        if distributed:
+            names = await distribute(connection)
+            listed = ", ".join(names) if names else "all were distributed before"
+            sys.stdout.write(f"distributed by {BY}: {listed}\n")
 
 
 def _connect_admin(dsn: str) -> Connection[TupleRow]:

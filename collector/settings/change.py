@@ -22,7 +22,7 @@ RELOADED: Final = (
 )
 """All that ingest puts into force at once."""
 ONLY_OF_WEB_API: Final = (
-    *("web", "ldap", "http_auth", "oauth2", "trace"),
+    *("web", "sites", "ldap", "http_auth", "oauth2", "trace"),
     "database.reader_dsn",
 )
 OF_WEB_API: Final = (*ONLY_OF_WEB_API, "database.connect_timeout")

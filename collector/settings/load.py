@@ -24,6 +24,7 @@ from collector.settings.section import PATH
 from collector.settings.sending import conflicts as sending_conflicts
 from collector.settings.share import conflicts as share_conflicts
 from collector.settings.sign_in import conflicts as sign_in_conflicts
+from collector.settings.sites import conflicts as sites_conflicts
 from collector.settings.trace import conflicts as trace_conflicts
 from collector.settings.web import conflicts as web_conflicts
 from collector.sip import Kind, kind_of
@@ -172,6 +173,7 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     """Rules that need more than one value, or more than a range."""
     yield from _receiving_conflicts(settings)
     yield from web_conflicts(settings.web, settings.tls)
+    yield from sites_conflicts(settings.sites)
     yield from share_conflicts(settings.share)
     yield from links_conflicts(settings.links)
     yield from backends_conflicts(settings.backends)

@@ -17,6 +17,7 @@ from collector.settings.selecting import Clock, Correlation, Filter, Hook, Sip
 from collector.settings.sending import Loki, Metrics, Output, Relay
 from collector.settings.share import Share
 from collector.settings.sign_in import HttpAuth, Ldap
+from collector.settings.sites import Sites
 from collector.settings.storing import Database, Ingest, Partition, Retention
 from collector.settings.trace import Trace
 from collector.settings.web import Web
@@ -46,6 +47,7 @@ class Settings(Section, frozen=True):
     loki: Loki = Loki()
     metrics: Metrics = Metrics()
     web: Web = Web()
+    sites: Sites = Sites()
     share: Share = Share()
     links: Links = Links()
     ldap: Ldap = Ldap()

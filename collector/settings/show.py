@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from collector.settings.change import RELOADED, SELECTING
 from collector.settings.model import ENV_PREFIX, Setting, Settings, describe
 from collector.settings.quantity import readable
+from collector.settings.sites import parse_places
 
 _PASSWORDS: Final = frozenset({"password", "sslpassword", "oauth_client_secret"})
 
@@ -50,14 +51,18 @@ def masked(value: Any, setting: Setting) -> Any:
     """A value of a setting as it may be shown."""
     if not setting.secret or not value:
         return value
+    if setting.key == "sites.databases":
+        return tuple(f"{place.name}={_masked_dsn(place.dsn)}" for place in parse_places(value))
     if isinstance(value, tuple):
         # Of other lists an entry may be all secret, and have a colon in it.
         named = setting.key == "senders.passwords"
         return tuple(
             f"{entry.partition(':')[0]}:***" if named and ":" in entry else "***" for entry in value
         )
-    if not setting.name.endswith("dsn"):
-        return "***"
+    return _masked_dsn(value) if setting.name.endswith("dsn") else "***"
+
+
+def _masked_dsn(value: str) -> str:
     try:
         parts = conninfo_to_dict(value)
     except ProgrammingError:

@@ -26,12 +26,13 @@ from webapi.export.stream import EXPORTS, Export, send
 from webapi.export.table import Table
 from webapi.export.text import Text
 from webapi.filters import Condition
-from webapi.legs import Legs, find
+from webapi.legs import Legs
 from webapi.names.aliases import ALIASES
 from webapi.names.resolver import Resolver
 from webapi.parameters import EARLIEST, LATEST, UTC_NAME, flag, single, time_zone
 from webapi.schema import Parameters
 from webapi.search import Search
+from webapi.sites.reading import SITE, not_found
 from webapi.subject import CALLS, MESSAGES, Subject
 
 SIPP_PARAMETERS: Final[Parameters] = {"side": schema.one_of(sipp.SIDES)}
@@ -197,6 +198,7 @@ async def _found(request: web.Request, subject: Subject, kind: _Kind) -> web.Str
         kind.suffix,
         kind.content_type,
         "web.max_export_messages" if wanted.limit == most else "limit",
+        site=parameters.get(SITE),
     )
     return await send(request, export)
 
@@ -239,9 +241,8 @@ async def _call_ids(request: web.Request, context: Context, whose: str) -> list[
     call_id = calls.asked_call_id(request)
     legs = Legs()
     if whose != "one":
-        async with context.connection() as connection:
-            call = await calls.row_of(context, connection, call_id)
-            legs = await find(context, connection, call) if call else legs
+        async with context.sites.reading() as reading:
+            legs = await calls.legs_of(context, reading, await calls.row_of(reading, call_id))
     return calls.ids_of(call_id, legs, whose)
 
 
@@ -250,12 +251,11 @@ async def _messages(request: web.Request, whose: str) -> tuple[list[DictRow], bo
     context = request.app[CONTEXT]
     ids = await _call_ids(request, context, whose)
     most = context.settings.web.max_call_messages
-    async with context.connection() as connection:
-        query = calls.QUERIES[MESSAGES]
-        found = await context.query(connection, query, (ids, most + 1), prepare=True)
+    async with context.sites.reading() as reading:
+        found = await calls.rows_of(reading, MESSAGES, ids, most + 1)
     if not found:
-        raise ApiError(404, "not_found", "there is no message with this Call-ID", "call_id")
-    return found[:most], len(found) <= most
+        raise not_found(reading.missing, "there is no message with this Call-ID", "call_id")
+    return found[:most], len(found) <= most and not reading.missing
 
 
 def _draw(found: list[DictRow], title: str, resolver: Resolver, *, complete: bool) -> str:

@@ -9,7 +9,7 @@ goes away ends the query that runs for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
@@ -18,12 +18,13 @@ from aiohttp import hdrs, web
 
 from collector.api_token import masked
 from collector.log import LOGGER
-from webapi import search
 from webapi.context import CONTEXT, Context
 from webapi.errors import ApiError
 from webapi.export.download import disposition
 from webapi.export.form import Ending, Form
 from webapi.search import Page, Search
+from webapi.sites.pages import run
+from webapi.sites.reading import Missing, not_found, text
 
 PAGE_ROWS: Final = 500
 """Most rows that are in memory for one export."""
@@ -75,6 +76,8 @@ class Export:
     may_be_empty: bool = True
     can_go_on: bool = True
     """Whether a cursor is of use to the client."""
+    site: str | None = None
+    """The parameter: which sites are searched."""
 
 
 async def send(request: web.Request, export: Export) -> web.StreamResponse:
@@ -86,7 +89,7 @@ async def send(request: web.Request, export: Export) -> web.StreamResponse:
         except ConnectionResetError:
             return web.Response()  # to nobody
         if not page.rows and not page.next and not export.may_be_empty:
-            raise ApiError(404, "not_found", "there is no message with this Call-ID", "call_id")
+            raise not_found(pages.missing, "there is no message with this Call-ID", "call_id")
         response = _response(request, export)
         await response.prepare(request)
         if request.method == hdrs.METH_HEAD:
@@ -110,8 +113,24 @@ class _Pages:
         self._left = export.search.limit
         self._rows = PAGE_ROWS
         self._cursor = export.search.cursor
-        self.ending: Ending | None = None
+        self._ending: Ending | None = None
         """Set when there would be more than the limit."""
+        self._missing: dict[str, Missing] = {}
+
+    @property
+    def missing(self) -> Collection[Missing]:
+        """Sites that did not answer, each once: their rows are not all in the file."""
+        return self._missing.values()
+
+    @property
+    def ending(self) -> Ending | None:
+        """Why the file is not all that there is; None when it is."""
+        if not self._missing:
+            return self._ending
+        away = text(self.missing)
+        if self._ending:
+            return self._ending._replace(message=f"{self._ending.message}; {away}")
+        return Ending("site_missing", away)
 
     async def read(self) -> Page:
         """The next page; its ``next`` is None behind the last one."""
@@ -133,8 +152,10 @@ class _Pages:
 
     async def _run(self, limit: int) -> Page:
         wanted = replace(self._export.search, limit=limit, cursor=self._cursor)
-        async with self._context.connection() as connection:
-            return await search.run(connection, wanted, self._context.settings.web.query_timeout)
+        async with self._context.sites.reading(self._export.site) as reading:
+            page = await run(reading, wanted, self._context.settings.web.query_timeout)
+        self._missing |= {missing.site: missing for missing in reading.missing}
+        return page
 
     async def _look_beyond(self) -> None:
         """Whether there is one more row."""
@@ -146,7 +167,7 @@ class _Pages:
             limit = self._export.search.limit
             cursor = self._cursor.encode() if self._cursor and self._export.can_go_on else None
             message = f"there are more than {limit} rows, the limit ({self._export.limit_setting})"
-            self.ending = Ending("export_limit", message, cursor)
+            self._ending = Ending("export_limit", message, cursor)
 
 
 def _response(request: web.Request, export: Export) -> web.StreamResponse:

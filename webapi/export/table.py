@@ -15,6 +15,7 @@ from psycopg.rows import DictRow
 from webapi.export.form import Ending
 from webapi.names.resolver import NO_NAMES, Resolver, name_columns
 from webapi.rows import INTERNAL
+from webapi.sites.reading import SITE
 from webapi.subject import CALLS, MESSAGES, Subject
 
 COLUMNS: Final = {
@@ -22,11 +23,13 @@ COLUMNS: Final = {
         *("id", "ts", "received_at"),
         *(name for name in MESSAGES.columns if name not in ("id", "ts", MESSAGES.payload)),
         *name_columns(MESSAGES.columns),
+        SITE,
     ),
     CALLS.name: (
         *(name for name in CALLS.columns if name not in INTERNAL),
         *("retransmissions", "duplicates"),
         *name_columns(CALLS.columns),
+        SITE,
     ),
 }
 """What a table of each subject has, as the API names it."""

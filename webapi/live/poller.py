@@ -14,7 +14,8 @@ from psycopg.rows import DictRow
 
 from collector.log import LOGGER
 from collector.moment import from_us, to_us
-from webapi.context import Context, fetch
+from webapi.context import Context
+from webapi.database import fetch
 from webapi.errors import ApiError
 from webapi.live import statement
 from webapi.live.event import block, position

@@ -26,12 +26,12 @@ from webapi.access.throttle import Guesses
 from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import ApiError
 from webapi.export import handlers as export
-from webapi.legs import Legs, find
 from webapi.listing import OWNED_PARAMETERS, created, id_of, listed, page
 from webapi.names import share_link, shared_call
 from webapi.names.aliases import ALIASES
 from webapi.names.share_link import LEGS, MAX_MESSAGES, MAX_NOTE, OPTIONAL, REQUIRED, Link, Wanted
 from webapi.parameters import MAX_LENGTH, single
+from webapi.sites.reading import not_found
 from webapi.subject import MESSAGES
 
 OPENED: Final = 2
@@ -153,16 +153,15 @@ async def _what(given: Mapping[str, Any], context: Context) -> tuple[list[str], 
     if whose not in LEGS:
         raise fields.wrong("legs", f"must be one of {', '.join(LEGS)}")
     ids = [_message_id(text) for text in fields.texts(given, "message_ids", MAX_MESSAGES)]
-    async with context.connection() as connection:
-        call = await calls.row_of(context, connection, call_id)
-        legs = await find(context, connection, call) if call and whose == "all" else Legs()
+    async with context.sites.reading() as reading:
+        call = await calls.row_of(reading, call_id)
+        legs = await calls.legs_of(context, reading, call if whose == "all" else None)
         call_ids = calls.ids_of(call_id, legs, whose)
-        query = calls.QUERIES[MESSAGES]
         # Without ids it is enough that there is anything.
         most = context.settings.web.max_call_messages if ids else 1
-        found = await context.query(connection, query, (call_ids, most), prepare=True)
+        found = await calls.rows_of(reading, MESSAGES, call_ids, most)
     if not found and not call:
-        raise ApiError(404, "not_found", "nothing has this Call-ID", "call_id")
+        raise not_found(reading.missing, "nothing has this Call-ID", "call_id")
     if not set(ids) <= {row["id"] for row in found}:
         raise fields.wrong("message_ids", "some of them are no messages of this call")
     return call_ids, sorted(set(ids)) if "message_ids" in given and ids else None

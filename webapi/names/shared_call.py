@@ -12,9 +12,9 @@ from psycopg.rows import DictRow
 from collector.moment import to_text
 from webapi import calls
 from webapi.context import Context
-from webapi.errors import ApiError
 from webapi.names.resolver import Resolver
 from webapi.names.share_link import Link
+from webapi.sites.reading import not_found
 from webapi.subject import MESSAGES
 
 OF_CALL: Final = (
@@ -43,8 +43,6 @@ async def shown(context: Context, resolver: Resolver, link: Link) -> dict[str, A
 
 async def _messages(context: Context, resolver: Resolver, link: Link) -> dict[str, Any]:
     rows = await of_link(context, link)
-    if not rows:
-        raise ApiError(404, "not_found", "the messages are no longer stored")
     return {
         "call_id": link.call_ids[0],
         "from": to_text(rows[0]["ts"]),
@@ -55,13 +53,15 @@ async def _messages(context: Context, resolver: Resolver, link: Link) -> dict[st
 
 
 async def of_link(context: Context, link: Link) -> list[DictRow]:
-    """The messages that the link names, in the order of capture."""
+    """The messages that the link names, in the order of capture. Raises ApiError 404."""
     most = context.settings.web.max_call_messages
-    async with context.connection() as connection:
-        query = calls.QUERIES[MESSAGES]
-        rows = await context.query(connection, query, (link.call_ids, most), prepare=True)
+    async with context.sites.reading() as reading:
+        rows = await calls.rows_of(reading, MESSAGES, link.call_ids, most)
     wanted = frozenset(link.message_ids or ())
-    return [row for row in rows if row["id"] in wanted]
+    found = [row for row in rows if row["id"] in wanted]
+    if not found:
+        raise not_found(reading.missing, "the messages are no longer stored")
+    return found
 
 
 def _bare(message: dict[str, Any]) -> dict[str, Any]:

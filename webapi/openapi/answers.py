@@ -32,6 +32,7 @@ from webapi.openapi.shape import (
     of_columns,
     of_type,
 )
+from webapi.openapi.site import MISSING, SITE
 from webapi.openapi.state import NODES, TRACE
 from webapi.rows import INTERNAL
 from webapi.schema import TIME, Schema, array, by_name, one_of, optional, record, ref
@@ -76,7 +77,7 @@ _ENDS: Final = ("src_ip", "dst_ip")
 def _captured(listed: tuple[Column, ...], payload: str, **more: Schema) -> Schema:
     """A row of what was captured, as ``rows.to_json`` shows it."""
     but = ("ts", "id", *_PAYLOAD)
-    shown = of_columns(listed, but, **more) | names_of([column.name for column in listed])
+    shown = of_columns(listed, but, **more) | names_of([column.name for column in listed]) | SITE
     return record(_ROW, {**shown, payload: STRING, f"{payload}_base64": STRING})
 
 
@@ -94,6 +95,7 @@ def page(subject: Subject) -> Content:
                 **_TIMES,
                 "complete": BOOLEAN,
                 "next": optional(STRING),
+                "missing": MISSING,
             }
         )
     )
@@ -124,11 +126,12 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "Call": record(
         {"call_id": STRING, "retransmissions": INTEGER, "duplicates": INTEGER},
         of_columns(CALL_TABLE.columns, (*INTERNAL, "call_id"))
-        | names_of([column.name for column in CALL_TABLE.columns]),
+        | names_of([column.name for column in CALL_TABLE.columns])
+        | SITE,
     ),
     "Registration": record(
         {"call_id": STRING, "aor": STRING},
-        _items(registration.COLUMNS[2:], _REGISTRATION) | names_of(registration.COLUMNS),
+        _items(registration.COLUMNS[2:], _REGISTRATION) | names_of(registration.COLUMNS) | SITE,
     ),
     "Link": record(of_columns(CALL_LINK[1:])),
     "Quality": of_type(
@@ -162,6 +165,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "call_id": STRING,
             **_TIMES,
             "complete": BOOLEAN,
+            "missing": MISSING,
             "call": optional(ref("Call")),
             "legs": array(ref("Call")),
             "guesses": array(ref("Call")),
@@ -184,6 +188,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             **_TIMES,
             "step": INTEGER,
             "complete": BOOLEAN,
+            "missing": MISSING,
             "totals": array(record(_FIGURES, _BY)),
             "calls": array(record({"time": TIME, **_FIGURES}, _BY)),
             "registrations": array(
@@ -193,7 +198,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                         "attempts": INTEGER,
                         **dict.fromkeys(stats.REGISTRATIONS, INTEGER),
                     },
-                    {"node": STRING},
+                    {"node": STRING, **SITE},
                 )
             ),
             "messages": array(
@@ -205,7 +210,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                         "messages": INTEGER,
                         "octets": INTEGER,
                     },
-                    {"node": STRING},
+                    {"node": STRING, **SITE},
                 )
             ),
             "traffic": array(record({"time": TIME, "messages": INTEGER, "octets": INTEGER})),

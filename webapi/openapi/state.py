@@ -14,6 +14,7 @@ from collector.settings.origin import Origin
 from collector.tables import KINDS
 from collector.trace_rule import TraceRule
 from webapi.openapi.shape import BOOLEAN, INTEGER, NUMBER, STRING, of_type
+from webapi.openapi.site import STATES
 from webapi.schema import TIME, Schema, array, by_name, one_of, optional, record, ref
 from webapi.trace.proxy import State
 from webapi.trace.rules import StoredRule
@@ -119,6 +120,7 @@ NODES: Final[Mapping[str, Schema]] = {
             "senders": array(record(_SENDER)),
             "retention": record(_RETENTION),
             "refused": array(record(_REFUSED)),
+            "sites": STATES,
         }
     ),
 }

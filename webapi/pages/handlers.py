@@ -39,8 +39,15 @@ async def show_password(request: web.Request) -> web.Response:
 
 async def show_search(request: web.Request) -> web.Response:
     """Calls, messages and registrations."""
-    most = request.app[CONTEXT].settings.web.max_rows
-    return page("search", principal_of(request), tabs=[tab.to_json() for tab in TABS], most=most)
+    context = request.app[CONTEXT]
+    sites = context.sites.names
+    return page(
+        "search",
+        principal_of(request),
+        tabs=[tab.to_json(sites) for tab in TABS],
+        most=context.settings.web.max_rows,
+        sites=sites,
+    )
 
 
 async def show_call(request: web.Request) -> web.Response:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from webapi.schema import Schema
+from webapi.sites.reading import SITE
 from webapi.subject import CALLS, MESSAGES, REGISTRATIONS, Subject
 
 _METHODS: Final = (
@@ -99,14 +100,15 @@ class Tab(NamedTuple):
     """Suffixes of ``/api/v1/…/export.…``."""
     live: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        """For the page's modules."""
+    def to_json(self, sites: Sequence[str] = ()) -> dict[str, Any]:
+        """For the page's modules; with several sites one can be chosen."""
         subject = self.subject
+        more = [_site(sites)] if len(sites) > 1 else []
         return {
             "name": subject.name,
             "title": self.title,
-            "fields": [self._field(name) for name in FIELDS if name in subject.filters],
-            "form": self.form,
+            "fields": [self._field(name) for name in FIELDS if name in subject.filters] + more,
+            "form": [*self.form, *(field["name"] for field in more)],
             "sorts": list(subject.sorts),
             "time": subject.time,
             "everywhere": sorted(subject.everywhere),
@@ -119,6 +121,15 @@ class Tab(NamedTuple):
         label, help_, usual = FIELDS[name]
         values = [*usual, *_values(self.subject.filters[name].schema)]
         return {"name": name, "label": label, "help": help_, "values": values}
+
+
+def _site(names: Sequence[str]) -> dict[str, Any]:
+    return {
+        "name": SITE,
+        "label": "Site",
+        "help": "several with commas",
+        "values": names,
+    }
 
 
 def _values(schema: Schema) -> Iterator[str]:

@@ -56,6 +56,7 @@ def test_secrets_are_marked_and_have_no_default() -> None:
     assert secrets == {
         *("database.dsn", "database.reader_dsn", "senders.passwords"),
         *("relay.password", "loki.password", "loki.token", "trace.token", "web.metrics_token"),
+        "sites.databases",
         *("ldap.bind_password", "http_auth.token", "oauth2.client_secret"),
         *("backends.prometheus_password", "backends.loki_password", "backends.grafana_token"),
     }

@@ -12,6 +12,7 @@ import pytest
 from collector.settings import Settings, load, show
 from collector.settings.model import describe
 from collector.settings.receiving import Node, Senders
+from collector.settings.sites import Sites
 from collector.settings.storing import Database
 
 SAMPLE = Path(__file__).resolve().parents[3] / "kemiscope.sample.toml"
@@ -111,6 +112,15 @@ def test_ranges_are_shown_with_units() -> None:
     assert ranges["hep.socket_buffer"] == " (64KiB … 1GiB)"
     assert ranges["ingest.commit_interval"] == " (1ms … 5s)"
     assert ranges["node.name"] == ""
+
+
+def test_databases_of_sites_show_all_but_their_passwords() -> None:
+    """Names, hosts and users help who looks for a fault."""
+    entries = ("berlin=host=db.example user=r password=hunter2", "x=postgresql://r:hunter2@db/k")
+    text = show.to_toml(Settings(sites=Sites(databases=entries)))
+    assert "hunter2" not in text
+    for part in ("berlin=", "host=db.example", "user=r", "password=***", "x=", "dbname=k"):
+        assert part in text
 
 
 def test_a_list_of_passwords_shows_whose_they_are_and_nothing_else() -> None:

@@ -83,7 +83,7 @@ def test_no_field_of_a_message_is_missing_in_the_table() -> None:
     """Whatever columns there will be."""
     full = dict.fromkeys(MESSAGES.columns, "x") | row(0, b"raw", chunks={"mos": 4}, vlan=7)
     full |= {"sender_ts": full["ts"], "sort_key": 1}
-    names = {"src_name", "dst_name"}
+    names = {"src_name", "dst_name", "site"}
     assert set(MESSAGES.show(full)) - {"raw"} | names == set(COLUMNS["messages"])
 
 

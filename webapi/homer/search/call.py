@@ -12,20 +12,15 @@ from dataclasses import replace
 from datetime import timedelta
 from operator import itemgetter
 
-from psycopg import AsyncConnection
-from psycopg.rows import DictRow
-
-from webapi.calls import CALL
+from webapi.calls import CALL, legs_of
 from webapi.context import Context
 from webapi.homer.search.asked import Asked
-from webapi.legs import find
+from webapi.sites.reading import Reading
 
 _US = timedelta(microseconds=1)
 
 
-async def whole(
-    context: Context, connection: AsyncConnection[DictRow], asked: Asked
-) -> tuple[Asked, list[str]]:
+async def whole(context: Context, reading: Reading, asked: Asked) -> tuple[Asked, list[str]]:
     """The Call-IDs of all legs, and the request with its time range widened to all of them.
 
     A Call-ID of no call, as that of a registration, stands for itself, in the range as asked.
@@ -38,12 +33,12 @@ async def whole(
     for call_id in wanted:
         if call_id in followed or time.monotonic() > deadline:
             continue
-        rows = await context.query(connection, CALL, (call_id,), prepare=True)
+        rows = await reading.query(CALL, (call_id,), prepare=True)
         met = [row for row in rows if row["started_at"] < asked.end and row["last_at"] >= begin]
         if not met:
             continue
         # One who uses a Call-ID again gets the last of those calls.
-        legs = await find(context, connection, max(met, key=itemgetter("started_at")))
+        legs = await legs_of(context, reading, max(met, key=itemgetter("started_at")))
         followed.update(legs.ids(guessed=False))
         known |= dict.fromkeys(legs.ids(guessed=False))
         begin = min(begin, *(row["started_at"] for row in legs.rows))

@@ -58,8 +58,8 @@ async def _export(
     context = request.app[CONTEXT]
     call_ids = wanted.call_ids()
     if wanted.is_here:
-        async with context.connection() as connection:
-            wanted, call_ids = await call.whole(context, connection, wanted)
+        async with context.sites.reading() as reading:
+            wanted, call_ids = await call.whole(context, reading, wanted)
     else:
         call_ids = []
     # The gate has written down that there is an export; the path does not say of what.

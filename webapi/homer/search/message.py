@@ -55,10 +55,10 @@ async def _find(request: web.Request, wanted: Asked) -> list[Packet]:
     context = request.app[CONTEXT]
     found: list[Packet] = []
     if wanted.is_here:
-        async with context.connection() as connection:
+        async with context.sites.reading() as reading:
             for profile in wanted.profiles:
                 search = packets.newest(profile, wanted, conditions, limit, payload=True)
-                rows, complete = await packets.read(context, connection, search)
+                rows, complete = await packets.read(context, reading, search)
                 if not complete:
                     message = "the query took longer than web.query_timeout; narrow the time range"
                     raise ApiError(503, "query_timeout", message)

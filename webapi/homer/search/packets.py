@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Any, Final, NamedTuple
 
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 from psycopg.rows import DictRow
 
 from collector.moment import to_us
-from webapi import search
 from webapi.context import Context
 from webapi.export.frame import Address
 from webapi.export.text import host_port
@@ -19,7 +18,9 @@ from webapi.filters import Condition
 from webapi.homer.field import DATABASE_NODE, ID_MASK, PROFILES, Profile
 from webapi.homer.search.asked import Asked, Network
 from webapi.names.resolver import Resolver
-from webapi.search import Page, Search
+from webapi.search import Search
+from webapi.sites import pages
+from webapi.sites.reading import Reading
 from webapi.subject import Key, Subject
 
 _SUBJECTS: Final[Mapping[str, Subject]] = {
@@ -73,11 +74,9 @@ def but(networks: Sequence[Network]) -> list[Condition]:
     ]
 
 
-async def read(
-    context: Context, connection: AsyncConnection[DictRow], wanted: Search
-) -> tuple[list[DictRow], bool]:
+async def read(context: Context, reading: Reading, wanted: Search) -> tuple[list[DictRow], bool]:
     """The rows in the order of capture, and whether the whole range was searched."""
-    page: Page = await search.run(connection, wanted, context.settings.web.query_timeout)
+    page = await pages.run(reading, wanted, context.settings.web.query_timeout)
     return page.rows[::-1] if wanted.descending else page.rows, page.complete
 
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import orjson
 from aiohttp import web
-from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from collector.moment import to_text
@@ -17,6 +16,7 @@ from webapi.homer import answer
 from webapi.homer.field import PROFILES, Profile
 from webapi.homer.search import asked, packets
 from webapi.homer.search.asked import Asked
+from webapi.sites.reading import Reading
 
 _LOG: Final = PROFILES["100_default"]
 _RTCP: Final = PROFILES["5_default"]
@@ -53,8 +53,8 @@ async def show_logs(request: web.Request) -> web.Response:
     """The log lines."""
     wanted = await asked.read(request)
     context = request.app[CONTEXT]
-    async with context.connection() as connection:
-        found = await _read(context, connection, wanted, _LOG)
+    async with context.sites.reading() as reading:
+        found = await _read(context, reading, wanted, _LOG)
     return await asyncio.to_thread(lambda: answer.json(_table(_LOG, found), 201))
 
 
@@ -62,9 +62,9 @@ async def show_quality(request: web.Request) -> web.Response:
     """The quality reports: RTCP, and all others."""
     wanted = await asked.read(request)
     context = request.app[CONTEXT]
-    async with context.connection() as connection:
-        rtcp = await _read(context, connection, wanted, _RTCP)
-        rtp = await _read(context, connection, wanted, _RTP)
+    async with context.sites.reading() as reading:
+        rtcp = await _read(context, reading, wanted, _RTCP)
+        rtp = await _read(context, reading, wanted, _RTP)
     # Of thousands of reports; other requests are answered meanwhile.
     return await asyncio.to_thread(
         lambda: answer.json({"rtcp": _table(_RTCP, rtcp), "rtp": _table(_RTP, rtp)}, 201)
@@ -72,14 +72,14 @@ async def show_quality(request: web.Request) -> web.Response:
 
 
 async def _read(
-    context: Context, connection: AsyncConnection[DictRow], wanted: Asked, profile: Profile
+    context: Context, reading: Reading, wanted: Asked, profile: Profile
 ) -> list[DictRow]:
     search = packets.of_calls(
         profile, wanted, wanted.call_ids(), context.settings.web.max_call_messages
     )
     if not wanted.is_here:
         return []
-    found, _ = await packets.read(context, connection, search)
+    found, _ = await packets.read(context, reading, search)
     return found
 
 

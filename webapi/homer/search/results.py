@@ -52,13 +52,14 @@ async def search_data(request: web.Request) -> web.Response:
     complete = True
     names = await request.app[ALIASES].resolver()
     if wanted.is_here:
-        async with context.connection() as connection:
+        async with context.sites.reading() as reading:
             for profile, search in zip(wanted.profiles, searches, strict=True):
                 if not search.limit:
                     continue
-                rows, all_searched = await packets.read(context, connection, search)
+                rows, all_searched = await packets.read(context, reading, search)
                 complete = complete and all_searched
                 found += [Packet(profile, row) for row in rows]
+            complete = complete and not reading.missing
     most = max(search.limit for search in searches)
     found = packets.by_time(found)[-most:] if most else []
     # Of thousands of rows; other requests are answered meanwhile.

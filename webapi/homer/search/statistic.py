@@ -24,6 +24,7 @@ from webapi.errors import ApiError
 from webapi.homer import answer
 from webapi.homer.search.asked import Range, convert
 from webapi.parameters import check_range
+from webapi.sites.sums import added
 
 DATABASE: Final = "kemiscope"
 RETENTION: Final = "autogen"
@@ -118,8 +119,9 @@ async def show_figures(request: web.Request) -> web.Response:
         "peer": None,
         "limit": context.settings.web.max_rows,
     }
-    async with context.connection() as connection:
-        found = await context.query(connection, measurement.query, values, prepare=False)
+    async with context.sites.reading() as reading:
+        rows = await reading.query(measurement.query, values, prepare=False)
+    found = added(reading, rows, (_TIME,))
     limit = asked.param.limit
     listed = found[::-1] if limit is None else found[::-1][: max(0, limit)]
     lines = [_line(row[_TIME], measurement.figures(row), names) for row in listed]

@@ -55,13 +55,13 @@ async def _read(request: web.Request, wanted: Asked) -> tuple[list[Packet], bool
         return found, True
     most = context.settings.web.max_call_messages
     profiles = dict.fromkeys([*_ALWAYS, *wanted.profiles])
-    async with context.connection() as connection:
-        wanted, call_ids = await call.whole(context, connection, wanted)
+    async with context.sites.reading() as reading:
+        wanted, call_ids = await call.whole(context, reading, wanted)
         for profile in profiles:
             search = packets.of_calls(profile, wanted, call_ids, most + 1)
-            rows, _ = await packets.read(context, connection, search)
+            rows, _ = await packets.read(context, reading, search)
             found += [Packet(profile, row) for row in rows]
-    return packets.by_time(found)[:most], len(found) <= most
+    return packets.by_time(found)[:most], len(found) <= most and not reading.missing
 
 
 def _show(found: Sequence[Packet], names: Resolver, complete: bool) -> web.Response:

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any, Final
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from psycopg import AsyncConnection, sql
-from psycopg.rows import dict_row
+from psycopg import sql
 
 from tests.fix_api import load_settings
 from tests.fix_database import Database
@@ -72,18 +71,16 @@ class Searching:
     def __init__(self, database: Database) -> None:
         self._loop = asyncio.new_event_loop()
         self.context = Context(load_settings(database))
-        self._connection = self._run(
-            AsyncConnection.connect(
-                database.reader_dsn, autocommit=True, row_factory=dict_row, prepare_threshold=None
-            )
-        )
+        self._stack = AsyncExitStack()
+        self._run(self._stack.enter_async_context(self.context.opened()))
+        self._reading = self._run(self._stack.enter_async_context(self.context.sites.reading()))
 
     def _run(self, work: Any) -> Any:
         return self._loop.run_until_complete(work)
 
     def close(self) -> None:
         """The connection and the loop."""
-        self._run(self._connection.close())
+        self._run(self._stack.aclose())
         self._loop.close()
 
     def find(self, key: str, elements: Any, *, any_of: bool) -> list[dict[str, Any]] | None:
@@ -104,7 +101,7 @@ class Searching:
                 raise
             return None
         search = packets.newest(profile, wanted, conditions, 1000, payload=True)
-        rows, complete = self._run(packets.read(self.context, self._connection, search))
+        rows, complete = self._run(packets.read(self.context, self._reading, search))
         assert complete
         for row in rows:
             assert wanted.begin <= row["ts"] < wanted.end

@@ -3,6 +3,7 @@ import { get } from "../common/api.js";
 import { badge } from "../common/columns.js";
 import { byId, h, replace } from "../common/dom.js";
 import { isTyping } from "../common/shell.js";
+import { away } from "../common/sites.js";
 import { plain, shown } from "../common/text.js";
 import { full, onChange } from "../common/zone.js";
 import * as event from "./event.js";
@@ -69,7 +70,9 @@ function show() {
   showStory(explanation?.statements ?? []);
   showSwitches();
   showTools(row);
-  if (!call.complete) tell("Only the first messages, as many as web.max_call_messages allows.");
+  if (!call.complete) {
+    tell(away(call) || "Only the first messages, as many as web.max_call_messages allows.");
+  }
   drawLadder();
 }
 

@@ -28,7 +28,7 @@ function ofCall(row) {
     ["Messages", `${count(row.messages)}${row.retransmissions ? `, ${count(row.retransmissions)} sent again` : ""}`],
     ["Caller's media", media("caller")], ["Callee's media", media("callee")],
     ["User agents", shown([row.user_agent, row.answer_agent].filter(Boolean).join(" → "))],
-    ["By", shown([row.transport, row.node].filter(Boolean).join(" "))],
+    ["By", shown([row.transport, row.node, row.site].filter(Boolean).join(" "))],
   ];
 }
 

@@ -44,6 +44,7 @@ function facts({ message, repeats, copies }) {
     ["From, to", `${sent} ${message.transport ?? ""}`],
     names && ["Names", shown(names)],
     ["Agent", shown(message.node ?? "")],
+    message.site && ["Site", shown(message.site)],
     repeats.length > 0 && ["Sent again", repeats.map(({ ts }) => full(ts)).slice(0, 12).join(", ")],
     copies.length > 0 && ["Also seen by", shown(copies.map(({ node }) => node).join(", "))],
     message.fault && ["Fault", shown(message.fault)],

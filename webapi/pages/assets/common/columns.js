@@ -65,6 +65,8 @@ const sent = [
   mono("call_id", "Call-ID", { usual: true, sort: "call_id", kind: "mono rest" }),
   text("user_agent", "User agent"), text("transport", "Transport"), text("node", "Agent"),
 ];
+/** When there are several. */
+const site = text("site", "Site", { usual: true });
 
 const CALLS = [
   time("started_at", "Began", { usual: true, sort: "started_at" }),
@@ -87,7 +89,7 @@ const CALLS = [
         ` ↻${count(row.retransmissions)}`) : null],
   },
   { ...sent[0], sort: undefined }, sent[1],
-  text("answer_agent", "User agent that answered"), sent[2], sent[3],
+  text("answer_agent", "User agent that answered"), sent[2], sent[3], site,
   mono("caller_codecs", "Codecs"), mono("auth_user", "Username"),
   mono("from_domain", "From domain"), mono("ruri_domain", "Request-URI domain"),
   text("failure_cause", "Reason header"), text("failure_warning", "Warning header"),
@@ -109,7 +111,7 @@ const MESSAGES = [
   socket("dst", "To", "dst", { usual: true }),
   text("transport", "Transport", { usual: true }),
   { key: "cseq", label: "CSeq", kind: "number", usual: true, cell: (row) => number(row.cseq) },
-  sent[0], sent[1], text("node", "Agent", { sort: "node" }), text("kind", "Kind"),
+  sent[0], sent[1], text("node", "Agent", { sort: "node" }), site, text("kind", "Kind"),
   mono("auth_user", "Username"), mono("contact_user", "Contact user"),
   mono("via_branch", "Via branch"), mono("correlation_id", "Correlation id"),
   text("fault", "Fault"), time("received_at", "Received"),
@@ -126,15 +128,16 @@ const REGISTRATIONS = [
   { key: "failures", label: "Failures", kind: "number", usual: true, cell: (row) => number(row.failures) },
   socket("src", "From", "src", { usual: true }), socket("dst", "To", "dst"),
   text("user_agent", "User agent", { usual: true, kind: "rest" }), { ...sent[0], usual: false, sort: undefined },
-  sent[2], sent[3], mono("auth_user", "Username"),
+  sent[2], sent[3], site, mono("auth_user", "Username"),
 ];
 
 export const COLUMNS = { calls: CALLS, messages: MESSAGES, registrations: REGISTRATIONS };
 
 /** What tells a row from others of its table. */
 export function keyOf(tab, row) {
-  if (tab === "messages") return `${row.node} ${row.id}`;
-  return tab === "calls" ? row.call_id : `${row.call_id} ${row.aor} ${row.contact}`;
+  const site = row.site ?? "";
+  if (tab === "messages") return `${site} ${row.node} ${row.id}`;
+  return tab === "calls" ? `${site} ${row.call_id}` : `${site} ${row.call_id} ${row.aor} ${row.contact}`;
 }
 
 /** Where a row leads to: the call, for a message with itself open. */

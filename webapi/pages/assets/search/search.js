@@ -9,6 +9,7 @@ import { LiveStream } from "./live.js";
 import { RangePicker, relative } from "../common/range.js";
 import { SavedSearches } from "./saved.js";
 import { isTyping } from "../common/shell.js";
+import { away } from "../common/sites.js";
 import * as address from "./state.js";
 import { Table } from "./table.js";
 import { join, meanings, parse, split } from "./terms.js";
@@ -18,6 +19,7 @@ import { onChange, zone } from "../common/zone.js";
 const LIVE_ROWS = 1000;
 const main = byId("main");
 const tabs = JSON.parse(main.dataset.tabs);
+const sites = JSON.parse(main.dataset.sites);
 const pageRows = Math.min(100, Number(main.dataset.most));
 const box = byId("box");
 const allNames = new Set(tabs.flatMap(({ fields }) => fields.map(({ name }) => name)));
@@ -58,8 +60,10 @@ function change(changes, { push = true } = {}) {
   run();
 }
 
+const columnsOf = (tab) => COLUMNS[tab.name].filter(({ key }) => key !== "site" || sites.length > 1);
+
 function chosenColumns() {
-  const all = COLUMNS[state.tab.name];
+  const all = columnsOf(state.tab);
   const chosen = state.columns?.map((key) => all.find((column) => column.key === key)).filter(Boolean);
   return chosen?.length ? chosen : all.filter(({ usual }) => usual);
 }
@@ -108,7 +112,7 @@ function showChips() {
 }
 
 function showColumnMenu() {
-  const all = COLUMNS[state.tab.name];
+  const all = columnsOf(state.tab);
   const chosen = new Set(chosenColumns().map(({ key }) => key));
   const toggle = (key, on) => {
     if (on) chosen.add(key);
@@ -181,11 +185,17 @@ async function run() {
 
 const page = (cursor, signal) => get(`/api/v1/${state.tab.name}`, {
   ...address.parametersOf(state), limit: pageRows, ...(cursor ? { cursor } : {}),
+  ...(state.live && sites.length > 1 ? { site: sites[0] } : {}),
 }, signal);
 
 function take(found) {
   table.append(found[state.tab.name]);
   ({ next, complete } = found);
+  // Then it is not the time that was too short.
+  if (found.missing.length) {
+    complete = true;
+    tell(away(found), "wait");
+  }
   showCount();
 }
 
@@ -243,8 +253,10 @@ function goLive() {
     empty.hidden = true;
     showCount();
   };
-  stream = new LiveStream(`/api/v1/live/${state.tab.name}`, Object.fromEntries(address.filtersOf(state)), {
-    ready: () => { tell(""); byId("live").classList.add("on"); begun(); },
+  const { site, ...filters } = Object.fromEntries(address.filtersOf(state));
+  const which = sites.length > 1 ? `Live shows what ${plain(sites[0], 40)} captures.` : "";
+  stream = new LiveStream(`/api/v1/live/${state.tab.name}`, filters, {
+    ready: () => { tell(which); byId("live").classList.add("on"); begun(); },
     call: seen,
     message: seen,
     skipped: (data) => tell(`${Object.values(data)[0]} more in this second than are shown; narrow the search.`, "wait"),

@@ -24,6 +24,8 @@ export function findings(status, trace, rates, clockWarning) {
     ...few(status.refused.filter((one) => since(one.last_seen) < RECENT_MS)
       .map((one) => wait(one.peer === "::" ? "others" : one.peer, `${count(one.packets)} ${one.cause}, last ${ago(one.last_seen, status.time)}`,
         status.causes[one.cause]?.help))),
+    ...status.sites.filter(({ answers }) => !answers).map(({ name, message }) =>
+      bad(name, `this site does not answer: ${message}`, "its calls are in no search meanwhile")),
     ...(trace?.proxies ?? []).flatMap(ofProxy),
   ].sort((one, other) => (one.tone === "bad" ? 0 : 1) - (other.tone === "bad" ? 0 : 1));
 }

@@ -6,6 +6,7 @@ import { get } from "../common/api.js";
 import { Chart } from "../common/chart.js";
 import { byId, h, replace } from "../common/dom.js";
 import { words } from "../common/range.js";
+import { away } from "../common/sites.js";
 import { count, span } from "../common/text.js";
 
 const RANGES = { "-1h": "1 h", "-1d": "24 h", "-7d": "7 days" };
@@ -147,7 +148,8 @@ export class Figures {
       if (error.name !== "AbortError") this.onFailure(error);
       return;
     }
-    this.onFailure(null);
+    const message = away(this.answer);
+    this.onFailure(message ? { message } : null);
     this.drop();
     this.draw();
   }
