@@ -20,6 +20,8 @@ ARCHIVES: Final = "/var/cache/apt/archives"
 _INCLUDE: Final = "dbus,systemd,systemd-sysv"
 _START_S: Final = 120.0
 _STOP_S: Final = 60.0
+_REBOOT: Final = 133
+"""The status of systemd-nspawn with --keep-unit; who has started it is to do it again."""
 # The mount namespace keeps what systemd-nspawn mounts from the host, and with an empty /run/systemd
 # it takes this host for one whose systemd it need not ask.
 _HIDDEN: Final = ("unshare", "--mount", "sh", "-c")
@@ -63,14 +65,20 @@ class Container:
                 stdout=log,
                 stderr=log,
             )
-        self.wait_started()
+        self._wait_started()
 
-    def wait_started(self, *, not_before: int = 0) -> None:
-        """``not_before`` is the first process of the start before, after a reboot."""
+    def reboot(self) -> None:
+        """As ``systemctl reboot`` on the machine does; systemd-nspawn ends and says so."""
+        assert self._process
+        self.call("systemctl", "reboot", check=False)
+        assert self._process.wait(_STOP_S) == _REBOOT
+        self.boot()
+
+    def _wait_started(self) -> None:
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
             first = self.first_process
-            if first not in (0, not_before):
+            if first:
                 said = self.call("systemctl", "is-system-running", check=False)
                 if said.strip() in ("running", "degraded"):
                     return

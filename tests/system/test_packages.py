@@ -84,7 +84,7 @@ class Machine:
         return self.call("runuser", "-u", "postgres", "--", *psql, statement).strip()
 
     def place_call(self) -> None:
-        """SIPp calls SIPp on this host; nothing of it is told to the capture node but by the agent."""
+        """SIPp calls SIPp on the host; only the agent tells the capture node of it."""
         callee = subprocess.Popen(
             self.container.command(
                 *("timeout", "60", "sipp", "-sn", "uas", "-i", "127.0.0.1"),
@@ -130,13 +130,13 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     directory = tmp_path_factory.mktemp("packages")
     run(ROOT / "stack/packages.sh", directory)
     found = sorted(directory.glob("*.deb"))
-    assert [path.name.partition("_")[0] for path in found] == ["kemiscope", "kemiscope-agent"]
+    assert [path.name.partition("_")[0] for path in found] == ["kemiscope-agent", "kemiscope"]
     return found
 
 
 @pytest.fixture(scope="module")
 def before() -> set[str]:
-    """Files and directories of the machine before anything was installed; filled by ``installed``."""
+    """What is on the machine before anything is installed; ``installed`` fills it."""
     return set()
 
 
@@ -286,9 +286,7 @@ def test_workers_that_hang_are_started_again(machine: Machine) -> None:
 def test_everything_runs_after_a_reboot(machine: Machine) -> None:
     """With nobody there to start it, in whatever order systemd does."""
     number = machine.completed_calls()
-    first = machine.container.first_process
-    machine.call("systemctl", "reboot")
-    machine.container.wait_started(not_before=first)
+    machine.container.reboot()
     _until(machine.all_run)
     machine.place_call()
     _until(lambda: machine.completed_calls() == number + 1)
