@@ -417,7 +417,7 @@ def test_the_service_manager_hears_of_a_node_that_works(
     ksr: FakeKamailio,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Ready and alive as long as nothing hangs; a fault of the look itself is none of the node's."""
+    """Ready and alive while nothing hangs; a fault of the look itself is none of the node's."""
     told: list[str] = []
     monkeypatch.setattr(service_manager, "tell", lambda *states: told.extend(states))
     looks: list[Exception | str] = ["", "nobody takes them", RuntimeError("a bug")]
