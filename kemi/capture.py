@@ -15,6 +15,7 @@ import site
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import KSR
 
@@ -25,7 +26,7 @@ site.addsitedir(str(ROOT / ".venv" / "lib" / _VERSION / "site-packages"))
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from collector import service_manager, settings  # noqa: E402
+from collector import settings  # noqa: E402
 from collector.admission.door import Door, rate_table  # noqa: E402
 from collector.admission.refused import RefusedPeers  # noqa: E402
 from collector.causes import Cause  # noqa: E402
@@ -36,8 +37,10 @@ from collector.journal.writer import Writer  # noqa: E402
 from collector.log import LOGGER, LimitedLog  # noqa: E402
 from collector.output import configured  # noqa: E402
 from collector.selection import Selection  # noqa: E402
-from collector.watchdog import Watchdog  # noqa: E402
 from kemi import log, packet  # noqa: E402
+
+if TYPE_CHECKING:
+    from collector.watchdog import Watchdog
 
 _MAX_PEERS = 10_000
 
@@ -121,11 +124,13 @@ class kamailio:  # noqa: N801 (Kamailio's name)
 
     def ksr_watchdog(self, _msg: object, _timer: str = "") -> int:
         """Tell the service manager that this node works, as long as it does; every few seconds."""
+        from collector import service_manager, watchdog  # noqa: PLC0415
+
         hung = ""
         try:
             if self._watchdog is None:
                 journal = Path(self._settings.journal.directory)
-                self._watchdog = Watchdog(self._settings, Counters(journal))
+                self._watchdog = watchdog.Watchdog(self._settings, Counters(journal))
             hung = self._watchdog.hung()
         except Exception as error:  # noqa: BLE001 (a fault here is no fault of the node)
             self._limited.warn("watchdog", f"not looked: {type(error).__name__}: {error}")

@@ -29,9 +29,11 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     """Without a word: what it does not know, it only mentions."""
     unit = tmp_path / "hepagent.service"
     program = _setting("ExecStart").split()[0]
-    assert program == "/usr/local/bin/hepagent"
+    assert program == "hepagent"  # systemd looks in /usr/local/bin and /usr/bin
     # It wants to see the program.
-    unit.write_text(UNIT.read_text().replace(program, shutil.which("true") or ""))
+    unit.write_text(
+        UNIT.read_text().replace(f"ExecStart={program}", f"ExecStart={shutil.which('true')}")
+    )
     done = subprocess.run(
         ["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False
     )
@@ -59,3 +61,9 @@ def test_the_unit_gives_the_right_to_capture_and_no_other() -> None:
     assert _setting("AmbientCapabilities") == _setting("CapabilityBoundingSet") == "CAP_NET_RAW"
     assert _setting("DynamicUser") == _setting("NoNewPrivileges") == "yes"
     assert _setting("Restart") == "always"
+
+
+def test_systemd_is_told_what_it_waits_for() -> None:
+    """The parent of the agent's processes says that it is ready, and pings (agent/process.py)."""
+    assert _setting("Type") == "notify"
+    assert _setting("WatchdogSec") == "60s"

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from collector import control, ingest, listener
+from collector import control, ingest, listener, service_manager
 from collector.admission import refused
 from collector.causes import Cause
 from collector.errors import JournalError
@@ -24,6 +24,7 @@ from collector.journal import record, segment
 from collector.journal.counters import Counters, Field, Role, cause_counts
 from collector.journal.record import Record
 from collector.log import LOGGER
+from collector.watchdog import Watchdog
 from tests.fake_ksr import FakeKamailio
 
 Routes = Any
@@ -408,3 +409,33 @@ def test_an_operator_asks_by_rpc(routes: Routes, ksr: FakeKamailio, config: Path
     mapped.write_bytes(b"")
     assert routes.ksr_balance(None, "evrexec") == 1
     assert "wrong size" in json.loads(ksr.shared["answer"])["error"]
+
+
+def test_the_service_manager_hears_of_a_node_that_works(
+    config: Path,  # noqa: ARG001 (must be there first)
+    capture_script: ModuleType,
+    ksr: FakeKamailio,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ready and alive while nothing hangs; a fault of the look itself is none of the node's."""
+    told: list[str] = []
+    monkeypatch.setattr(service_manager, "tell", lambda *states: told.extend(states))
+    looks: list[Exception | str] = ["", "nobody takes them", RuntimeError("a bug")]
+
+    def hung(_watchdog: Watchdog) -> str:
+        found = looks.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(Watchdog, "hung", hung)
+    routes = capture_script.mod_init()
+    assert routes.ksr_watchdog(None, "timer") == 1
+    assert told == ["READY=1", "WATCHDOG=1"]
+    routes.ksr_watchdog(None, "timer")
+    assert told == ["READY=1", "WATCHDOG=1"]
+    routes.ksr_watchdog(None, "timer")
+    assert len(told) == 4
+    logged = "".join(text for _, text in ksr.logged)
+    assert "hangs: nobody takes them" in logged
+    assert "a bug" in logged
