@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import time
@@ -22,6 +23,7 @@ from bench import mix
 from collector import hep
 from collector.hep import Hep
 from collector.partitions import default_of
+from collector.pool import make_pool
 from collector.tables import PARTITIONED
 from stack.postgres import READER
 from stack.trial import Trial
@@ -39,6 +41,7 @@ SPEED: Final = 150.0
 BEGIN: Final = datetime.now(UTC).timestamp() // PARTITION_S * PARTITION_S - 20 * 3600
 CALL_KINDS: Final = 7
 """Of the mix, the first messages of a unit: INVITE to the 200 of BYE."""
+LOCK: Final = 4711
 CUT_S: Final = 4.0
 PATIENCE_S: Final = 90.0
 
@@ -136,6 +139,30 @@ def test_a_node_that_is_cut_off_holds_up_nobody(nodes: Nodes) -> None:
     _wait_until_stored(nodes, sent)
     _check_messages(nodes, sent)
     _check_calls(nodes, sent)
+
+
+def test_a_node_that_vanishes_in_a_transaction_lets_go(nodes: Nodes) -> None:
+    """PostgreSQL finds out by itself: what the node has locked is free again."""
+    nodes.load.stop()
+    with nodes.network.right.inside():
+        asyncio.run(_lock_and_vanish(nodes))
+
+    def is_free() -> bool:
+        with nodes.left.connect() as connection:
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
+        return row == (True,)
+
+    assert not is_free()
+    nodes.left.wait(is_free, "the lock", timeout_s=PATIENCE_S)
+
+
+async def _lock_and_vanish(nodes: Nodes) -> None:
+    pool = make_pool(nodes.right.settings)
+    async with pool, pool.connection() as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        nodes.network.cut()
+        # As a power cut would: nothing is said to the server.
+        await connection.close()
 
 
 def _stored(nodes: Nodes, which: int) -> int:
