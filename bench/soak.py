@@ -8,6 +8,8 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +35,8 @@ STEADY_FROM: Final = 0.5
 _POSTGRES: Final = "max_wal_size = 1GB\n"
 """Reached, and used again, long before the end."""
 _CATCH_UP_S: Final = 60
+_QUESTIONS: Final = ("/api/v1/status", "/api/v1/calls?from=-1m", "/api/v1/messages?from=-1m")
+"""Asked with every look."""
 _MIB: Final = 1 << 20
 _DATABASE_TABLES: Final = [table.name for table in PARTITIONED]
 
@@ -73,6 +77,8 @@ class Soaked(Kemiscope):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, _POSTGRES, settings=SETTINGS)
         self._directory = directory
+        self.unanswered = 0
+        """Questions to the web API without an answer in time."""
 
     def start(self) -> None:
         """Start all parts."""
@@ -86,8 +92,7 @@ class Soaked(Kemiscope):
 
     def moment(self, at: float) -> Moment:
         """What is there now."""
-        for path in ("/api/v1/status", "/api/v1/calls?from=-1m", "/api/v1/messages?from=-1m"):
-            api.get(self._trial.settings, path, {})
+        self.unanswered += sum(not self._answers(path) for path in _QUESTIONS)
         groups = self.groups() | {"PostgreSQL": measure.tree(self.cluster.pid)}
         found = self.connection.execute(
             """
@@ -108,6 +113,13 @@ class Soaked(Kemiscope):
             measure.octets(self._directory / "journal"),
             waiting or 0,
         )
+
+    def _answers(self, path: str) -> bool:
+        try:
+            status, _ = api.get(self._trial.settings, path, {})
+        except (OSError, HTTPException):
+            return False
+        return status == HTTPStatus.OK
 
     def dropped(self) -> tuple[int, int]:
         """Partitions that retention has dropped, and their bytes."""
@@ -176,6 +188,7 @@ def _outcome(target: Soaked, sent: Sent) -> dict[str, int]:
         "unaccounted in the balance": target.unaccounted() or 0,
         "partitions dropped by retention": partitions,
         "their MiB": octets // _MIB,
+        "questions that the web API did not answer": target.unanswered,
         "rows kept": rows,
         "rows kept more than once": rows - unique,
     }

@@ -61,7 +61,10 @@ class Parts:
         if name == DATABASE:
             self.trial.start_database(migrate=False)
         elif name == CAPTURE:
-            restart_if_ended(self.trial) if self.trial.kamailio else self.trial.start_capture()
+            if self.trial.kamailio:
+                restart_if_ended(self.trial)
+            else:
+                self.trial.start_capture()
         elif name == API:
             self.trial.start_webapi()
         else:
