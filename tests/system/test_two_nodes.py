@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pytest
 from psycopg import sql
@@ -41,6 +41,8 @@ SPEED: Final = 150.0
 BEGIN: Final = datetime.now(UTC).timestamp() // PARTITION_S * PARTITION_S - 20 * 3600
 CALL_KINDS: Final = 7
 """Of the mix, the first messages of a unit: INVITE to the 200 of BYE."""
+MAX_BYTES: Final = 24 << 20
+"""Half of what comes in."""
 LOCK: Final = 4711
 CUT_S: Final = 4.0
 PATIENCE_S: Final = 90.0
@@ -76,10 +78,15 @@ class Nodes(NamedTuple):
 
 
 @pytest.fixture
-def nodes(tmp_path: Path, make_network: MakeNetwork) -> Iterator[Nodes]:
-    """Running, and under load; this thread is on the left host."""
+def nodes(
+    request: pytest.FixtureRequest, tmp_path: Path, make_network: MakeNetwork
+) -> Iterator[Nodes]:
+    """Running, and under load; this thread is on the left host. The parameter is ``retention``."""
     made = make_network()
-    settings = {"partition": {"interval": PARTITION_S, "ahead": 1}}
+    settings: dict[str, dict[str, Any]] = {
+        "partition": {"interval": PARTITION_S, "ahead": 1},
+        "retention": getattr(request, "param", {}),
+    }
     with ExitStack() as stack:
         stack.enter_context(made.left.inside())
         left = Trial(
@@ -124,6 +131,23 @@ def test_partitions_are_made_once_and_a_call_is_one_row(nodes: Nodes) -> None:
     _check_messages(nodes, sent)
     _check_partitions(nodes, sent)
     _check_calls(nodes, sent)
+
+
+@pytest.mark.parametrize("nodes", [{"max_bytes": MAX_BYTES, "max_disk_percent": 0}], indirect=True)
+def test_what_goes_is_dropped_and_written_down_once(nodes: Nodes) -> None:
+    """Both nodes keep the limit, and see at the same moment that it is reached."""
+    time.sleep(SECONDS)
+    sent = nodes.load.stop()
+    _wait_until_stored(nodes, sent)
+    with nodes.left.connect() as connection:
+        found = connection.execute(
+            "SELECT count(*), count(DISTINCT partition), sum(octets) FROM retention_log"
+        ).fetchone()
+        balance = connection.execute("SELECT unaccounted FROM capture_node").fetchall()
+    assert found is not None
+    assert found[0] == found[1]
+    assert found[2] > MAX_BYTES / 2
+    assert balance == [(0,), (0,)]
 
 
 def test_a_node_that_is_cut_off_holds_up_nobody(nodes: Nodes) -> None:
