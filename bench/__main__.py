@@ -19,7 +19,19 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn, Protocol
 
-from bench import burst, calls, export, hop, machine, report, search, selection, streams, sustained
+from bench import (
+    burst,
+    calls,
+    export,
+    hop,
+    machine,
+    report,
+    search,
+    selection,
+    soak,
+    streams,
+    sustained,
+)
 from bench.agent import capture as agent_capture
 from bench.agent import outage as agent_outage
 from bench.api import scenario as api
@@ -42,6 +54,7 @@ class Scenario(Protocol):
 
 
 EDGE: Final = "edge"
+SOAK: Final = "soak"
 SCENARIOS: Final[dict[str, Scenario]] = {
     "hop": hop.run,
     "selection": selection.run,
@@ -57,24 +70,31 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "sipcapture": comparison.run,
     "agent": agent_capture.run,
     "agent-outage": agent_outage.run,
+    SOAK: soak.run,
 }
+DEFAULT: Final = [name for name in SCENARIOS if name != SOAK]
+"""The others; that one takes half an hour."""
 
 
 def main() -> int:
     """Run what the command line names."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("scenario", nargs="*", help=f"one of {', '.join(SCENARIOS)}; default: all")
+    parser.add_argument(
+        "scenario", nargs="*", help=f"of {', '.join(SCENARIOS)}; default: all but {SOAK}"
+    )
     parser.add_argument("--quick", action="store_true", help="short runs: does the harness work?")
     parser.add_argument(
         "--messages", type=int, default=0, help="size of the scenarios search, api and pages"
     )
+    parser.add_argument("--seconds", type=int, default=0, help="length of the scenario soak")
     arguments = parser.parse_args()
     scenarios = SCENARIOS | {
         "search": partial(search.run, messages=arguments.messages),
         "api": partial(api.run, messages=arguments.messages),
         "pages": partial(pages.run, messages=arguments.messages),
+        SOAK: partial(soak.run, seconds=arguments.seconds),
     }
-    names = arguments.scenario or list(SCENARIOS)
+    names = arguments.scenario or DEFAULT
     for name in names:
         if name not in SCENARIOS:
             parser.error(f"there is no scenario {name!r}: choose from {', '.join(SCENARIOS)}")
@@ -121,7 +141,7 @@ def _in_scratch(scenario: Scenario, *, quick: bool) -> Section:
 def _stem(names: list[str], *, quick: bool) -> str:
     """A file name that a full run never shares with a partial one."""
     parts = [f"{datetime.now(UTC):%Y-%m-%d}"]
-    parts += names if names != list(SCENARIOS) else []
+    parts += names if names != DEFAULT else []
     parts += ["quick"] if quick else []
     return "-".join(parts)
 

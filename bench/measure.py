@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -48,6 +49,26 @@ def cpu_s(pids: Iterable[int]) -> float:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return spent / 1e9
+
+
+def descriptors(pids: Iterable[int]) -> int:
+    """Files, sockets and the like that these processes have open."""
+    count = 0
+    for pid in pids:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            count += sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    return count
+
+
+def octets(directory: Path) -> int:
+    """Bytes on the disk of all files below, some of which may go meanwhile; linked ones once."""
+    sizes: dict[int, int] = {}
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with suppress(FileNotFoundError):
+                found = os.lstat(os.path.join(folder, name))  # noqa: PTH118 (thousands of files)
+                sizes[found.st_ino] = found.st_blocks * 512
+    return sum(sizes.values())
 
 
 def tree(root_pid: int) -> list[int]:

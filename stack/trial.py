@@ -34,7 +34,8 @@ class Trial(Instance):
         postgres: str = "",
         streams: Sequence[str] = (),
     ) -> None:
-        """``settings`` are added to the settings file, ``postgres`` to postgresql.conf.
+        """``settings`` are added to the settings file, ``postgres`` to postgresql.conf; with a
+        ``database.dsn`` among them there is no cluster of its own.
 
         ``streams`` are protocols (tls, ws, wss) to listen for beside UDP and TCP.
         """
@@ -60,7 +61,8 @@ class Trial(Instance):
         self.config.write_text(_toml(sections))
         for path in (self.run, self.log):
             path.mkdir(exist_ok=True)
-        self.cluster.create(postgres)
+        if "dsn" not in sections.get("database", {}):
+            self.cluster.create(postgres)
 
     def start_database(self, *, migrate: bool = True) -> None:
         """Start PostgreSQL and wait for it; create database and schema if they are missing."""

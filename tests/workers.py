@@ -21,6 +21,8 @@ ALONE: Final = tuple(
         "agent/sending/test_outage",
         "system/test_kill",
         "system/test_calls_kill",
+        "system/test_start_order",
+        "system/test_two_nodes",
         "system/test_fuzz",
         "system/test_hostile",
         "system/test_admission",

@@ -53,10 +53,10 @@ async def drop(connection: AsyncConnection[TupleRow], part: Part, reason: str, n
     begin, end = part.partition.begin, part.partition.end
     if part.is_default and part.filled:
         begin, end = await _span(connection, part)
-    octets = part.octets
+    octets, filled = part.octets, part.filled
 
     async def write_down() -> None:
-        if part.filled:
+        if filled:
             await record(
                 connection,
                 *(part.kind, part.partition.name, begin, end, part.messages, octets),
@@ -69,7 +69,8 @@ async def drop(connection: AsyncConnection[TupleRow], part: Part, reason: str, n
             await connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(name))
             if part.is_default and await _has_newer(connection, part):
                 return 0
-            octets = await _size(connection, part)
+            # Another capture node may have emptied it meanwhile, and written that down.
+            octets, filled = await _size(connection, part)
             await connection.execute(sql.SQL("TRUNCATE TABLE {}").format(name))
             await write_down()
     except errors.UndefinedTable:
@@ -82,7 +83,7 @@ async def drop(connection: AsyncConnection[TupleRow], part: Part, reason: str, n
     else:
         if not part.is_default:
             await _drop_table(connection, part)
-    if part.filled:
+    if filled:
         LOGGER.log(
             logging.INFO if reason == AGE else logging.WARNING,
             "%s dropped (%s): %s … %s, about %d messages, %s",
@@ -147,12 +148,15 @@ async def _span(connection: AsyncConnection[TupleRow], part: Part) -> tuple[date
     return (row[0] or end, row[1] or end) if row else (end, end)
 
 
-async def _size(connection: AsyncConnection[TupleRow], part: Part) -> int:
+async def _size(connection: AsyncConnection[TupleRow], part: Part) -> tuple[int, bool]:
+    """``octets`` and ``filled`` of the part as they are now."""
     found = await connection.execute(
-        "SELECT pg_total_relation_size(to_regclass(quote_ident(%s)))", (part.partition.name,)
+        "SELECT pg_total_relation_size(relation), pg_relation_size(relation) > 0"
+        "  FROM to_regclass(quote_ident(%s)) AS relation",
+        (part.partition.name,),
     )
     row = await found.fetchone()
-    return (row and row[0]) or 0
+    return (row[0] or 0, bool(row[1])) if row else (0, False)
 
 
 async def _has_newer(connection: AsyncConnection[TupleRow], part: Part) -> bool:

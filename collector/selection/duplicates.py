@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The same message captured twice: only the first one is kept.
 
-A table of recent messages in a file that all ingest processes of a node map. It is a hash table
-without chains: another message may take a place early, and then a duplicate is stored. An entry
-names the journal record that it came from, so a record that is read again after a crash finds
-itself and is kept again, whatever had been committed.
+A table of recent messages in a file that all ingest processes of a node map. It is a hash table of
+rows, and the oldest entry of a row makes room for the next: a message may leave early, and then a
+duplicate is stored. An entry names the journal record that it came from, so a record that is read
+again after a crash finds itself and is kept again, whatever had been committed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ from collector.selection.candidate import Candidate
 FILE_NAME: Final = "duplicates"
 PLACES: Final = 1 << 17
 """Entries of the table. At 20,000 messages/s and a window of 500 ms, 8 % of them are in use."""
+WAYS: Final = 8
+"""Entries of a row. With one, 4 % of the messages would be gone when 5,000 others have come, which
+is when those that a killed server had in hand come again; with eight, none is."""
 _ENTRY: Final = struct.Struct("<16sQ")
+_ROW: Final = struct.Struct("<" + WAYS * "16sQ")
 _KEY_BYTES: Final = 16
 
 
@@ -68,12 +72,17 @@ class DuplicateFilter:
         if self._with_addresses:
             digest.update(b"%b%b%d:%d" % packet[2:6])
         key = digest.digest()
-        place = int.from_bytes(key[:8]) % PLACES * _ENTRY.size
-        found, owner = _ENTRY.unpack_from(self._table, place)
+        row = int.from_bytes(key[:8]) % (PLACES // WAYS) * _ROW.size
+        entries = _ROW.unpack_from(self._table, row)
+        keys, owners = entries[::2], entries[1::2]
         record_id = candidate.record_id
-        if found == key and owner != record_id and abs(record_id - owner) < self._window_ns:
-            return True
-        _ENTRY.pack_into(self._table, place, key, record_id)
+        if key in keys:
+            way = keys.index(key)
+            if owners[way] != record_id and abs(record_id - owners[way]) < self._window_ns:
+                return True
+        else:
+            way = owners.index(min(owners))
+        _ENTRY.pack_into(self._table, row + way * _ENTRY.size, key, record_id)
         return False
 
     def close(self) -> None:

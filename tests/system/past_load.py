@@ -6,33 +6,29 @@ from __future__ import annotations
 import base64
 import random
 import socket
-import threading
-import time
 from typing import Final
 
 from collector import hep
 from collector.hep import Hep
 from tests.sip_text import DESTINATION, SOURCE, request
+from tests.system.paced_load import PacedLoad
 
 METHODS: Final = ("INVITE", "BYE", "REGISTER", "OPTIONS")
 """One after the other: half of the messages are calls."""
 _NUMBER: Final = 999_999_999
-_TICK_S: Final = 0.02
 
 
-class PastLoad(threading.Thread):
-    """Sends until ``stop``; the packet's number is its CSeq and, with z9hG4bK-, its branch."""
+class PastLoad(PacedLoad):
+    """The packet's number is its CSeq and, with z9hG4bK-, its branch."""
 
     def __init__(self, port: int, *, rate: float, begin: float, speed: float, body: int) -> None:
         """``rate`` packets/s; the first has the time ``begin``, which runs ``speed`` times as fast
         as the clock."""
-        super().__init__(daemon=True)
-        self.sent = 0
-        self._port = port
-        self._rate = rate
+        super().__init__(rate)
         self._begin = begin
         self._speed = speed
-        self._stopping = threading.Event()
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(("127.0.0.1", port))
         noise = base64.b64encode(random.Random(1).randbytes(body))
         self._messages = [
             # Text that does not shrink: PostgreSQL compresses what is larger than 2 KB.
@@ -44,23 +40,15 @@ class PastLoad(threading.Thread):
         """Capture time of a packet, seconds since 1970."""
         return self._begin + number / self._rate * self._speed
 
-    def run(self) -> None:
-        """Keep to the rate, in small bursts."""
-        began = time.monotonic()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.connect(("127.0.0.1", self._port))
-            while not self._stopping.wait(_TICK_S):
-                due = int((time.monotonic() - began) * self._rate)
-                # What was missed is sent in pieces that the socket buffer can take.
-                for number in range(self.sent, min(due, self.sent + 1000)):
-                    sender.send(self._packet(number))
-                    self.sent = number + 1
+    def send(self, number: int) -> None:
+        """Send one."""
+        self._socket.send(self._packet(number))
 
     def stop(self) -> int:
         """End it; returns how many were sent."""
-        self._stopping.set()
-        self.join()
-        return self.sent
+        sent = super().stop()
+        self._socket.close()
+        return sent
 
     def _packet(self, number: int) -> bytes:
         at = self.time_of(number)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import loss, soak
 from bench.agent import capture
 from bench.api import scenario as api
 from bench.edge import comparison
@@ -126,6 +127,25 @@ def test_the_pages_are_measured(tmp_path: Path) -> None:
         else:
             assert 0 < measured["answer_s"]["p50"] < measured["content_s"]["p100"]
             assert measured["rows"]["p50"] > 0
+
+
+@pytest.mark.timeout(120)
+def test_the_soak_is_measured(tmp_path: Path) -> None:
+    """In miniature: all is counted, every part has its figures, and the web API answers."""
+    section = soak.run(tmp_path, quick=True, seconds=8)
+    outcome = section.data["outcome"]
+    assert outcome["sent"] == soak.RATE * 8
+    lost = outcome["lost by any other cause"] + outcome[loss.KERNEL]
+    assert outcome["rows kept"] == outcome["sent"] - lost > 0
+    assert outcome["unaccounted in the balance"] == outcome["rows kept more than once"] == 0
+    assert outcome["questions that the web API did not answer"] == 0
+    first, *_, last = section.data["moments"]
+    for figures in (first, last):
+        for kind in ("memory", "descriptors"):
+            assert {"ingest", "web API", "PostgreSQL"} <= figures[kind].keys()
+            assert all(figures[kind].values())
+        assert 0 < figures["journal"] < figures["disk"]
+    assert first["messages"] < last["messages"]
 
 
 def _scratch() -> set[Path]:

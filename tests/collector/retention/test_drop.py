@@ -84,6 +84,24 @@ async def test_a_long_query_elsewhere_does_not_keep_the_bytes(
     assert await found.fetchone() == (None,)
 
 
+async def test_two_nodes_write_down_once_what_goes(
+    connection: Connection, parts: list[Part], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have seen that it is too much; the table of the first stays for the moment."""
+
+    async def leave(*_: object) -> bool:
+        return False
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dropping, "_drop_table", leave)
+        assert await drop(connection, parts[0], "max_bytes", "node1") == parts[0].octets
+    assert await drop(connection, parts[0], "max_bytes", "node2") < 100_000
+    assert [row[-1] for row in await _log(connection)] == ["node1"]
+    found = await connection.execute("SELECT to_regclass(%s)", (parts[0].partition.name,))
+    assert await found.fetchone() == (None,)
+    assert await drop(connection, parts[0], "max_bytes", "node3") == 0
+
+
 async def test_a_partition_that_is_being_read_stays_and_its_reader_is_named(
     connection: Connection, database: Database, parts: list[Part], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,11 +100,16 @@ def test_records_that_are_read_again_have_the_same_fate(
 def test_a_small_table_keeps_too_much_and_never_too_little(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two messages that want one place the second gets it; both are stored."""
-    monkeypatch.setattr(duplicates, "PLACES", 1)
+    """The oldest of a full row makes room for the next, and is stored when it comes again."""
+    monkeypatch.setattr(duplicates, "PLACES", duplicates.WAYS)
     chosen = make()
-    messages = [candidate(request(number=n), record_id=ARRIVAL + n * 64) for n in (1, 2, 1, 2)]
-    assert [chosen.discards(item) for item in messages] == [False] * 4
+
+    def discards(position: int, number: int) -> bool:
+        return chosen.discards(candidate(request(number=number), record_id=ARRIVAL + position * 64))
+
+    arrived = [*range(1, duplicates.WAYS + 2), 1]
+    assert [discards(*item) for item in enumerate(arrived)] == [False] * len(arrived)
+    assert [discards(len(arrived), number) for number in (3, 2)] == [True, False]
 
 
 def test_the_file_has_its_size_and_stays(tmp_path: Path, make: Make) -> None:
