@@ -80,6 +80,7 @@ def test_positions_never_move() -> None:
         "CALLS_REFUSED": 10,
         "BUSY": 11,
         "ALONE": 12,
+        "BEAT": 13,
     }
     assert {field.name: field.value for field in NodeField} == {
         "KERNEL_DROPS": 0,
