@@ -10,20 +10,48 @@ cdef object new_tuple = tuple.__new__
 cdef dict NO_CHUNKS = {}
 
 
+cdef enum:
+    SHARED = 256
+    SHARED_BYTES = 64
+
+cdef list shared = [b""] * SHARED
+
+
 cdef inline bytes host_bytes(const Text *text):
-    return as_bytes(text).lower() if text.size else b""
+    """In small letters, as nearly all hosts come."""
+    cdef Py_ssize_t at
+    for at in range(text.size):
+        if b"A" <= text.data[at] <= b"Z":
+            return as_bytes(text).lower()
+    return as_shared(text)
+
+
+cdef inline bytes as_shared(const Text *text):
+    """The object that the same value had before, if it still has its place: for what comes often."""
+    cdef Text known
+    cdef bytes have
+    cdef uint32_t at
+    if not 0 < text.size <= SHARED_BYTES:
+        return as_bytes(text)
+    at = text.data[0] * 31 + text.data[text.size - 1] * 7 + text.data[text.size // 2] + text.size
+    have = shared[at % SHARED]
+    known.data = <Bytes>PyBytes_AS_STRING(have)
+    known.size = PyBytes_GET_SIZE(have)
+    if not same(&known, text):
+        have = shared[at % SHARED] = as_bytes(text)
+    return have
 
 
 cdef object make_fact(Message *message, Packet *packet, Filing *filing):
     cdef Text *fields = message.fields
     cdef Text *headers = message.headers
     cdef bytes call_id = as_bytes(&fields[F_CALL_ID])
-    cdef bytes node = as_bytes(&packet.node)
+    cdef bytes node = as_shared(&packet.node)
     found = new_tuple(Sip, (
         KINDS[message.kind],
-        as_bytes(&fields[F_METHOD]),
+        as_shared(&fields[F_METHOD]),
         message.status,
-        as_bytes(&fields[F_REASON]),
+        as_shared(&fields[F_REASON]),
         call_id,
         message.cseq,
         as_bytes(&fields[F_RURI_USER]),
@@ -40,12 +68,12 @@ cdef object make_fact(Message *message, Packet *packet, Filing *filing):
         host_bytes(&fields[F_PAI_DOMAIN]),
         as_bytes(&fields[F_AUTH_USER]),
         as_bytes(&fields[F_AUTH_REALM]),
-        as_bytes(&fields[F_USER_AGENT]),
-        as_bytes(&message.via_transport),
+        as_shared(&fields[F_USER_AGENT]),
+        as_shared(&message.via_transport),
         as_bytes(&fields[F_VIA_BRANCH]),
         None,
         as_bytes(&headers[CONTACT]),
-        as_bytes(&headers[EXPIRES]),
+        as_shared(&headers[EXPIRES]),
         as_bytes(&headers[SESSION_ID]),
         as_bytes(&headers[REPLACES]),
         as_bytes(&headers[REFER_TO]),
@@ -56,8 +84,8 @@ cdef object make_fact(Message *message, Packet *packet, Filing *filing):
     captured = new_tuple(Hep, (
         3,
         packet.protocol,
-        as_bytes(&packet.src_ip),
-        as_bytes(&packet.dst_ip),
+        as_shared(&packet.src_ip),
+        as_shared(&packet.dst_ip),
         packet.src_port,
         packet.dst_port,
         packet.seconds,
@@ -66,8 +94,8 @@ cdef object make_fact(Message *message, Packet *packet, Filing *filing):
         packet.capture_id,
         as_bytes(&packet.payload),
         as_bytes(&packet.correlation_id),
-        as_bytes(&packet.node_name),
-        as_bytes(&packet.auth_key),
+        as_shared(&packet.node_name),
+        as_shared(&packet.auth_key),
         packet.vlan,
         NO_CHUNKS,
     ))

@@ -106,9 +106,10 @@ async def test_it_publishes_the_node_and_its_balance(
 
 
 async def test_it_publishes_who_decodes_in_plain_python(
-    make_keeper: Keeper, connection: Connection, counters: Counters, journal: Path
+    make_keeper: Keeper, connection: Connection, journal: Path
 ) -> None:
     """Of the ingest processes that live; those that ended do not count."""
+    counters = Counters(journal)
     locks = []
     for _ in range(3):
         number, lock = claim_slot(counters, journal, Role.INGEST, 1)
