@@ -21,7 +21,14 @@ from psycopg.rows import TupleRow
 from collector import __version__
 from collector.causes import CAUSES, Cause, Outcome
 from collector.journal import segment
-from collector.journal.counters import Counters, Field, NodeField, cause_counts, snapshot
+from collector.journal.counters import (
+    Counters,
+    Field,
+    NodeField,
+    cause_counts,
+    held,
+    snapshot,
+)
 from collector.journal.segment import Segment
 from collector.journal.writer import journal_bytes
 
@@ -33,8 +40,8 @@ _CAUSE_BY_LABEL: Final = {cause.label: cause for cause in CAUSES}
 _PUBLISH_NODE: Final = """
     INSERT INTO capture_node (journal_id, name, version, heartbeat_at, received, waiting,
                               waiting_octets, oldest_waiting_at, last_packet_at, last_commit_at,
-                              unaccounted, hook_faults, calls_refused, paused_at)
-    VALUES (%s, %s, %s, now(), %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                              unaccounted, hook_faults, calls_refused, paused_at, plain_hops)
+    VALUES (%s, %s, %s, now(), %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (journal_id) DO UPDATE
         SET name = excluded.name, version = excluded.version,
             heartbeat_at = excluded.heartbeat_at, received = excluded.received,
@@ -42,7 +49,8 @@ _PUBLISH_NODE: Final = """
             oldest_waiting_at = excluded.oldest_waiting_at,
             last_packet_at = excluded.last_packet_at, last_commit_at = excluded.last_commit_at,
             unaccounted = excluded.unaccounted, hook_faults = excluded.hook_faults,
-            calls_refused = excluded.calls_refused, paused_at = excluded.paused_at"""
+            calls_refused = excluded.calls_refused, paused_at = excluded.paused_at,
+            plain_hops = excluded.plain_hops"""
 
 _PUBLISH_CAUSE: Final = """
     INSERT INTO balance (journal_id, cause, messages) VALUES (%s, %s, %s)
@@ -170,6 +178,7 @@ async def publish(
                 sum(slot[Field.HOOK_FAULTS] for slot in slots),
                 sum(slot[Field.CALLS_REFUSED] for slot in slots),
                 moment(counters.node[NodeField.PAUSED_AT]),
+                _plain_hops(counters, journal),
             ),
         )
         await cursor.executemany(
@@ -181,6 +190,16 @@ async def publish(
             ],
         )
     return balance
+
+
+def _plain_hops(counters: Counters, journal: Path) -> int:
+    """Ingest processes that live and whose hop is not compiled."""
+    found = 0
+    for number in counters.used_slots():
+        if counters.slot(number)[Field.PLAIN_HOP]:
+            with held(journal / f"{number:02d}") as is_free:
+                found += not is_free
+    return found
 
 
 _Progress = Mapping[object, tuple[int, int, int]]

@@ -28,6 +28,7 @@ from collector.columns import TABLES
 from collector.correlation.correlator import Correlator
 from collector.errors import KemiscopeError, ProgressConflictError, SchemaError
 from collector.hop import Batch, Refused
+from collector.hop.form import PLAIN
 from collector.hop_options import options
 from collector.journal import record
 from collector.journal.counters import Counters, Field, NodeField, Role, claim_slot
@@ -81,6 +82,7 @@ class Ingest:
         self._process, self._lock = claim_slot(self._counters, journal, Role.INGEST, time.time_ns())
         self._slot = self._counters.slot(self._process)
         self._slot[Field.STORE_DOWN_SINCE] = time.time_ns()
+        self._slot[Field.PLAIN_HOP] = int(hop.FORM.name == PLAIN)
         self._reader = Reader(journal, self._counters)
         self._share = Share(journal, self._counters, self._process)
         self._correlator = Correlator(settings)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Installs what is missing: packages of the distribution, and the virtual environment in .venv.
+# Compiles the hop where there are a C compiler and Python's headers (gcc and python3-dev).
 #
 #   stack/install.sh [--dev] [further packages …]
 #
@@ -11,7 +12,7 @@ cd "$(dirname "$0")/.."
 
 extra=''
 if [ "${1:-}" = --dev ]; then
-    extra='[dev]'
+    extra='dev'
     shift
 fi
 
@@ -84,10 +85,23 @@ command -v kamailio >/dev/null || [ -x /usr/sbin/kamailio ] ||
 # Kamailio embeds the system's Python, so the environment must be made from the same one.
 [ -x .venv/bin/python ] || /usr/bin/python3 -m venv .venv ||
     fail "the virtual environment could not be made; remove .venv and try again."
+include=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')
+compiles=no
+if command -v "${CC:-cc}" >/dev/null && [ -e "$include/Python.h" ]; then
+    compiles=yes
+    extra="${extra:+$extra,}compiled"
+fi
+[ -z "$extra" ] || extra="[$extra]"
 stamp=.venv/installed$extra
 if ! cmp -s pyproject.toml "$stamp"; then
     echo "installing the Python packages of pyproject.toml$extra into .venv"
     .venv/bin/pip install --quiet --disable-pip-version-check --editable ".$extra" ||
         fail "pip could not install the packages; the lines above say why."
     cp pyproject.toml "$stamp"
+fi
+
+# Messages cost less then. Without it all works alike, and `make doctor` says so.
+if [ "$compiles" = yes ]; then
+    .venv/bin/python -m collector.compiled.build --if-changed >/dev/null ||
+        echo "the hop stays in plain Python; the line above says why" >&2
 fi

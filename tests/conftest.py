@@ -6,6 +6,7 @@ pytest_plugins = [
     "tests.fix_database",
     "tests.fix_journal",
     "tests.fix_mounts",
+    "tests.fix_hop",
     "tests.fix_output",
     "tests.fix_trial",
     "tests.fix_api",

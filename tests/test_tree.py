@@ -31,6 +31,15 @@ def _files(room: str) -> list[Path]:
     return found
 
 
+def _compiled() -> list[Path]:
+    """Cython's sources, which are nobody's modules."""
+    found = sorted(
+        path for kind in ("pyx", "pxi") for path in (ROOT / "collector").rglob(f"*.{kind}")
+    )
+    assert found, "nothing is compiled"
+    return found
+
+
 def _imports(path: Path) -> Iterator[str]:
     """Every module that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text())):
@@ -89,7 +98,7 @@ def _modules_of(path: Path, modules: dict[str, Path]) -> Iterator[str]:
 @pytest.mark.parametrize("room", ROOMS)
 def test_files_are_short(room: str) -> None:
     """So that a newcomer can read one at a sitting."""
-    for path in _files(room):
+    for path in (*_files(room), *_compiled()):
         lines = path.read_text().count("\n")
         assert lines <= LONGEST, f"{path.relative_to(ROOT)} has {lines} lines"
 
@@ -105,7 +114,7 @@ def test_tests_mirror_the_source() -> None:
 def test_every_file_names_its_licence() -> None:
     """In its first line."""
     for room in (*ROOMS, "tests"):
-        for path in _files(room):
+        for path in (*_files(room), *_compiled()):
             text = path.read_text()
             assert not text or text.startswith("# SPDX-License-Identifier: GPL-2.0-or-later\n"), (
                 path

@@ -32,6 +32,7 @@ _LABELS: Final = ("capture_node", "journal")
 _GAUGES: Final = {
     "waiting": ("kemiscope_journal_messages", "Messages in the journal, not yet stored."),
     "waiting_octets": ("kemiscope_journal_bytes", "Size of the journal."),
+    "plain_hops": ("kemiscope_plain_hops", "Ingest processes whose hop is not compiled."),
     "unaccounted": ("kemiscope_unaccounted_messages", "Received without a known fate: must be 0."),
 }
 _TIMES: Final = {

@@ -77,10 +77,13 @@ def check_processes(settings: Settings, counters: Counters) -> Iterator[Finding]
     """Do the processes of the capture node live?"""
     journal = Path(settings.journal.directory)
     alive = dict.fromkeys(Role, 0)
+    plain = 0
     for number in counters.used_slots():
         with held(journal / f"{number:02d}") as is_free:
             if not is_free:
-                alive[Role(counters.slot(number)[Field.ROLE])] += 1
+                slot = counters.slot(number)
+                alive[Role(slot[Field.ROLE])] += 1
+                plain += slot[Field.PLAIN_HOP]
     if alive[Role.UDP]:
         yield Finding("processes", Level.OK, f"{alive[Role.UDP]} UDP workers run")
     else:
@@ -92,6 +95,7 @@ def check_processes(settings: Settings, counters: Counters) -> Iterator[Finding]
         )
     if alive[Role.INGEST]:
         yield Finding("processes", Level.OK, f"{alive[Role.INGEST]} ingest processes run")
+        yield from _check_form(plain)
     else:
         yield Finding(
             "processes",
@@ -99,6 +103,24 @@ def check_processes(settings: Settings, counters: Counters) -> Iterator[Finding]
             "no ingest process runs: packets are kept in the journal and not stored",
             "set ingest.processes to 1 or more, or run `python -m collector ingest`",
         )
+
+
+def _check_form(plain: int) -> Iterator[Finding]:
+    """Is the hop compiled, in the processes that run and here?"""
+    if not plain:
+        yield Finding("processes", Level.OK, "the hop is compiled")
+        return
+    if hop.FORM.reason:
+        advice = "install gcc and python3-dev, run `make install`, restart the capture node"
+    else:
+        advice = "it has been compiled since: restart the capture node"
+    yield Finding(
+        "processes",
+        Level.NOTE,
+        f"{plain} of them decode in plain Python, which takes many times as long"
+        + (f": {hop.FORM.reason}" if hop.FORM.reason else ""),
+        advice,
+    )
 
 
 def check_packets(counters: Counters) -> Iterator[Finding]:

@@ -77,6 +77,8 @@ class Field(IntEnum):
     """Ingest: 1 while this process, if it is the first, takes every segment; 0 while all share."""
     BEAT = 13
     """Listener, ingest: last turn of its event loop that was noted, ns since 1970."""
+    PLAIN_HOP = 14
+    """Ingest: 1 when its hop runs in plain Python, 0 when it is compiled."""
 
 
 class NodeField(IntEnum):

@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 from collector.admission.refused import RefusedPeers
 from collector.causes import Cause
 from collector.journal import segment
-from collector.journal.counters import Counters, NodeField
+from collector.journal.counters import Counters, Field, NodeField, Role, claim_slot
 from collector.keeper import Keeper
 from tests.call_rows import CALL_START, add_answered
 from tests.fix_api import load_settings, store
@@ -103,6 +103,22 @@ async def test_it_publishes_the_node_and_its_balance(
         " oldest_waiting_at IS NOT NULL, last_commit_at FROM capture_node"
     )
     assert await found.fetchall() == [(3, 2, 0, True, True, True, None)]
+
+
+async def test_it_publishes_who_decodes_in_plain_python(
+    make_keeper: Keeper, connection: Connection, journal: Path
+) -> None:
+    """Of the ingest processes that live; those that ended do not count."""
+    counters = Counters(journal)
+    locks = []
+    for _ in range(3):
+        number, lock = claim_slot(counters, journal, Role.INGEST, 1)
+        counters.slot(number)[Field.PLAIN_HOP] = 1
+        locks.append(lock)
+    os.close(locks.pop())
+    await _run_until(make_keeper, connection, "SELECT plain_hops FROM capture_node", [2])
+    for lock in locks:
+        os.close(lock)
 
 
 async def test_it_publishes_who_is_refused(

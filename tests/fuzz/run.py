@@ -13,7 +13,7 @@ from collector import forms, hop, settings, sip
 from collector.causes import CAUSES, Cause, Outcome
 from collector.columns import TABLES
 from collector.hep import Hep
-from collector.hop import Batch, Options
+from collector.hop import Batch, Options, plain
 from collector.journal import record
 from collector.journal.record import Record
 from collector.output.kpi import Figures
@@ -32,7 +32,11 @@ _TRIES: Final = 5
 _ARRIVAL_US: Final = 1_795_500_000_000_000
 _PEER: Final = record.pack_address("203.0.113.5")
 _OPTIONS: Final = Options(
-    accept_past=3 * 86_400_000_000, accept_future=300_000_000, max_field_bytes=512, max_refused=100
+    accept_past=3 * 86_400_000_000,
+    accept_future=300_000_000,
+    max_field_bytes=512,
+    max_refused=100,
+    correlate=True,
 )
 
 
@@ -102,6 +106,8 @@ def packets(cases: Iterable[bytes], outcomes: Outcomes, chosen: Selection | None
         outcomes.measure(case, _timed(case, _encode, journal, batch, options))
         try:
             _check(batch, outcomes, case, as_it_came=chosen is None)
+            if chosen is None:
+                _check_forms(batch, journal, options)
         except Exception as error:
             raise CaseError(case, f"{type(error).__name__}: {error}") from error
 
@@ -175,3 +181,10 @@ def _check(batch: Batch, outcomes: Outcomes, case: bytes, *, as_it_came: bool) -
     if as_it_came and payloads and isinstance(packet, Hep):
         plain = not packet.payload.lstrip().startswith(b"{")
         assert not plain or payloads == [packet.payload], "the payload is kept as it came"
+
+
+def _check_forms(batch: Batch, journal: bytes, options: Options) -> None:
+    """The reference gives the same, whatever form has run."""
+    reference = Batch()
+    plain.encode(journal, reference, options, 1)
+    assert batch == reference, "the forms of the hop differ"

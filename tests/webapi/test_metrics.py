@@ -47,6 +47,7 @@ async def test_every_cause_is_a_series(
     assert samples["kemiscope_journal_messages", frozenset(node)] == 3
     assert samples["kemiscope_journal_bytes", frozenset(node)] == 4096
     assert samples["kemiscope_unaccounted_messages", frozenset(node)] == 0
+    assert samples["kemiscope_plain_hops", frozenset(node)] == 0
     assert samples["kemiscope_database_up", frozenset()] == 1
     assert ("kemiscope_last_commit_timestamp_seconds", frozenset(node)) not in samples
     assert samples["kemiscope_heartbeat_timestamp_seconds", frozenset(node)] > 1.7e9

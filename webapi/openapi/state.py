@@ -32,7 +32,7 @@ _NODE: Final[Mapping[str, Schema]] = {
     "heartbeat_at": TIME,
     **_all(("oldest_waiting_at", "last_packet_at", "last_commit_at", "paused_at"), optional(TIME)),
     **_all(("received", "waiting", "waiting_octets", "unaccounted"), INTEGER),
-    **_all(("hook_faults", "calls_refused"), INTEGER),
+    **_all(("hook_faults", "calls_refused", "plain_hops"), INTEGER),
     "outcomes": record(_all(Outcome, INTEGER)),
     "causes": record(_all((cause.label for cause in CAUSES), INTEGER)),
     "outputs": array(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from collector import settings
+from collector import hop, settings
 from collector.admission import refused
 from collector.admission.refused import RefusedPeers
 from collector.causes import Cause
@@ -110,16 +110,35 @@ def test_a_buffer_that_is_not_granted_is_told(journal: Path, rmem_max: Path) -> 
 
 
 def test_processes_that_live(journal: Path, counters: Counters, open_writer: OpenWriter) -> None:
-    """Counted by role; the dead do not count."""
+    """Counted by role; the dead do not count. And the form of the hop is said."""
     open_writer()
     open_writer()
     kill(open_writer())
     _, lock = claim_slot(counters, journal, Role.INGEST, 1)
     findings = list(node.check_processes(_settings(journal), counters))
     assert [finding.text for finding in findings] == [
-        *("2 UDP workers run", "1 ingest processes run")
+        *("2 UDP workers run", "1 ingest processes run", "the hop is compiled")
     ]
-    assert _levels(findings) == [Level.OK, Level.OK]
+    assert _levels(findings) == [Level.OK, Level.OK, Level.OK]
+    os.close(lock)
+
+
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [("it is not built", "install gcc and python3-dev"), ("", "restart the capture node")],
+)
+def test_a_hop_in_plain_python_is_told(
+    journal: Path, counters: Counters, monkeypatch: pytest.MonkeyPatch, reason: str, advice: str
+) -> None:
+    """Why it is none that is compiled, or that another one has run since it was."""
+    slot, lock = claim_slot(counters, journal, Role.INGEST, 1)
+    counters.slot(slot)[Field.PLAIN_HOP] = 1
+    monkeypatch.setattr(hop, "FORM", hop.FORM._replace(reason=reason))
+    found = list(node.check_processes(_settings(journal), counters))[-1]
+    assert found.level is Level.NOTE
+    assert found.text.startswith("1 of them decode in plain Python")
+    assert reason in found.text
+    assert advice in found.advice
     os.close(lock)
 
 

@@ -54,6 +54,7 @@ function ofNode(node, { time, causes }, rates, since) {
     found.push(bad(name, `${count(node.waiting)} packets wait in the journal; last stored ${ago(node.last_commit_at, time)}`, DOCTOR));
   }
   if (node.hook_faults) found.push(wait(name, `${count(node.hook_faults)} faults in hook.file`, "the log of the capture node has them"));
+  if (node.alive && node.plain_hops) found.push(wait(name, `${count(node.plain_hops)} ingest processes decode in plain Python`, DOCTOR));
   return found;
 }
 

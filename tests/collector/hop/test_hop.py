@@ -25,6 +25,8 @@ from tests.hep_bytes import DST4, SENDERS, SIP, SRC4, chunk, hep1, hep2, hep3, u
 from tests.quality_json import RTPENGINE_SR
 from tests.sip_text import request
 
+pytestmark = pytest.mark.usefixtures("hop_form")
+
 PEER = record.pack_address("203.0.113.5")
 NOW_US = 1_763_856_000_000_000
 """Time of arrival of the first packet, 2025-11-23."""
