@@ -172,9 +172,7 @@ def _init_db(options: argparse.Namespace) -> int:
     database = _with_dsn(options).database
     wanted = Wanted(database.dsn, database.reader_dsn)
     asyncio.run(
-        provision.init(
-            wanted, distributed=options.distribute, time_limit=not options.no_time_limit
-        )
+        provision.init(wanted, distributed=options.distribute, time_limit=not options.no_time_limit)
     )
     return 0
 

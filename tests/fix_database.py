@@ -107,7 +107,7 @@ def empty_database(cluster: Cluster) -> Iterator[Database]:
 @pytest.fixture
 def other_database(cluster: Cluster, template: str) -> Iterator[Database]:
     """One more, as after ``init-db``."""
-    yield from _fresh(cluster, template)
+    yield from fresh(cluster, template)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Root as the role that it asks for: a local socket lets in who has the role's name."""
+"""Root as the role that it asks for: on a local socket PostgreSQL believes the name of the user."""
 
 from __future__ import annotations
 
