@@ -7,9 +7,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Final, NamedTuple
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
-
 from collector.settings.section import Section, setting
 
 MAX_SITES: Final = 20
@@ -78,17 +75,24 @@ def parse_places(entries: Iterable[str]) -> Iterator[Place]:
             message = f"{name} is there twice"
             raise ValueError(message)
         names.add(name)
-        try:
-            has = conninfo_to_dict(dsn)
-        except ProgrammingError:
-            has = {}
-        if not has:
+        if not _is_connection(dsn):
             message = f"{name}: is not a connection of libpq"
             raise ValueError(message)
         yield Place(name, dsn)
     if len(names) > MAX_SITES:
         message = f"names {len(names)} sites; {MAX_SITES} are the most"
         raise ValueError(message)
+
+
+def _is_connection(dsn: str) -> bool:
+    # Kamailio's UDP workers read settings, too, and do without the driver where nothing asks for it.
+    from psycopg import ProgrammingError  # noqa: PLC0415
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    try:
+        return bool(conninfo_to_dict(dsn))
+    except ProgrammingError:
+        return False
 
 
 def conflicts(sites: Sites) -> Iterator[str]:
