@@ -85,7 +85,7 @@ def parse_places(entries: Iterable[str]) -> Iterator[Place]:
 
 
 def _is_connection(dsn: str) -> bool:
-    # Kamailio's UDP workers read settings, too, and do without the driver where nothing asks for it.
+    # Kamailio's UDP workers read settings, too, and do without the driver where nobody needs it.
     from psycopg import ProgrammingError  # noqa: PLC0415
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
