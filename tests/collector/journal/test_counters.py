@@ -81,6 +81,7 @@ def test_positions_never_move() -> None:
         "BUSY": 11,
         "ALONE": 12,
         "BEAT": 13,
+        "PLAIN_HOP": 14,
     }
     assert {field.name: field.value for field in NodeField} == {
         "KERNEL_DROPS": 0,
