@@ -16,7 +16,7 @@ from pathlib import Path
 from collector.doctor import certificate, database, node, sites, trace, web
 from collector.doctor.finding import Finding, Level, report
 from collector.errors import KemiscopeError
-from collector.journal.counters import Counters
+from collector.journal.counters import Counters, NodeField
 from collector.settings import Settings
 
 
@@ -49,8 +49,9 @@ async def _storing(settings: Settings) -> list[Finding]:
             *node.check_journal(settings, counters),
             *await database.check(settings, counters),
         ]
-        if node.store_down_since(counters):
-            found.append(Finding("journal", Level.FAIL, "storing has paused", "see the log"))
+        if node.store_down_since(counters) or counters.node[NodeField.PAUSED_AT]:
+            advice = "`python -m collector doctor` and the log of ingest say why"
+            found.append(Finding("journal", Level.FAIL, "storing has paused", advice))
         return found
     finally:
         counters.close()

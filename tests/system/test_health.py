@@ -11,11 +11,15 @@ from tests.fix_trial import MakeTrial
 
 
 def test_healthy_is_who_can_store(make_trial: MakeTrial) -> None:
-    """Not before the database is there, not while it is away, and again when it is back."""
+    """Not before the database is there, nor while it is away or storing is paused."""
     trial = make_trial()
     trial.start_capture()
     _wait(trial, healthy=False)
     trial.start_database()
+    _wait(trial, healthy=True)
+    _collector(trial, "pause")
+    _wait(trial, healthy=False)
+    _collector(trial, "resume")
     _wait(trial, healthy=True)
     trial.cluster.stop()
     _wait(trial, healthy=False)
@@ -33,7 +37,11 @@ def _wait(trial: Trial, *, healthy: bool) -> None:
 
 
 def _health(trial: Trial) -> tuple[int, str]:
-    command = [sys.executable, "-m", "collector", "health"]
+    return _collector(trial, "health")
+
+
+def _collector(trial: Trial, name: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "collector", name]
     done = subprocess.run(
         command, env=trial.environment, capture_output=True, text=True, check=False
     )
