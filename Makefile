@@ -60,7 +60,7 @@ docs: install-dev ## write the pages that are made from the code
 	@$(PYTHON) -m stack.monitoring.dashboard > stack/monitoring/dashboard.json
 
 site: install-dev ## the documentation as a static site, into var/site
-	@$(PYTHON) -m properdocs build --strict --quiet --config-file stack/site/properdocs.yml
+	@$(PYTHON) -m properdocs build --strict --config-file stack/site/properdocs.yml
 
 screenshots: install-dev ## each page, light and dark, into docs/images
 	@stack/install.sh --dev fonts-inter fonts-jetbrains-mono

@@ -66,7 +66,7 @@ def on_files(files: Files, config: ProperDocsConfig) -> Files:
         if target.startswith("docs/") or not path.exists():
             continue
         if path.is_dir():
-            listed = sorted(one for one in path.iterdir() if one.is_file())
+            listed = sorted(one for one in path.iterdir() if one.is_file() and one.name[0] != ".")
             lines = [f"# {target}\n", *(f"- [{one.name}]({one.name}.txt)" for one in listed)]
             files.append(
                 File.generated(

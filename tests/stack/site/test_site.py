@@ -74,6 +74,30 @@ def test_nothing_is_loaded_from_another_host(site: Path) -> None:
         assert not re.search(r"url\(|@import", style.read_text()), style
 
 
+@pytest.mark.parametrize("line", ["[away](nowhere.md)", "[away](api.md#nowhere)"])
+def test_a_link_that_leads_nowhere_ends_it(tmp_path: Path, line: str) -> None:
+    """With its name."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text(f"# Begin\n\n{line}\n")
+    (tmp_path / "docs" / "api.md").write_text("# API\n")
+    (tmp_path / "theme").mkdir()
+    (tmp_path / "theme" / "main.html").write_text("{{ page.content }}")
+    text = CONFIG.read_text().partition("nav:")[0].replace("hooks: [hook.py]\n", "")
+    text = text.replace("../../docs", "docs").replace("../../var/site", "site")
+    (tmp_path / "properdocs.yml").write_text(text + "nav: [index.md, api.md]\n")
+    command = [sys.executable, "-m", "properdocs", "build", "--strict"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "nowhere" in done.stderr
+
+
+def test_make_site_builds_strictly() -> None:
+    """`--quiet` would switch that off."""
+    (line,) = (one for one in (ROOT / "Makefile").read_text().splitlines() if "properdocs" in one)
+    assert "--strict" in line
+    assert "--quiet" not in line
+
+
 def test_places_and_anchors() -> None:
     """A file of the repository has one place; anchors are those of the repository's own view."""
     assert place("docs/api.md") == "api.md"
