@@ -59,6 +59,9 @@ docs: install-dev ## write the pages that are made from the code
 	@$(PYTHON) -m agent.flags.markdown > docs/flags.md
 	@$(PYTHON) -m stack.monitoring.dashboard > stack/monitoring/dashboard.json
 
+site: install-dev ## the documentation as a static site, into var/site
+	@$(PYTHON) -m properdocs build --strict --config-file stack/site/properdocs.yml
+
 screenshots: install-dev ## each page, light and dark, into docs/images
 	@stack/install.sh --dev fonts-inter fonts-jetbrains-mono
 	@$(PYTHON) -m tests.screenshots
@@ -66,4 +69,4 @@ screenshots: install-dev ## each page, light and dark, into docs/images
 bench: install-dev ## measure, beside Kamailio's own sipcapture; results in bench/results
 	@$(PYTHON) -m bench
 
-.PHONY: help run stop status demo doctor install install-tools install-dev packages test lint fuzz audit docs screenshots bench
+.PHONY: help run stop status demo doctor install install-tools install-dev packages test lint fuzz audit docs site screenshots bench

@@ -20,6 +20,7 @@ from collector.settings import Settings, show
 from collector.settings.sending import LOKI_FIELDS
 from collector.trace_rule import KINDS
 from stack.service import ROOT
+from stack.site.hook import anchor
 from webapi import kpi, stats
 from webapi.access.administration import (
     AUDIT_PARAMETERS,
@@ -136,7 +137,7 @@ def test_links_lead_somewhere(page: str | Path) -> None:
 def _headings(text: str) -> set[str]:
     """As GitHub makes anchors of them."""
     titles = re.findall(r"^#+ (.*)", text, re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+    return {anchor(title) for title in titles}
 
 
 def test_every_make_target_is_listed_by_make() -> None:

@@ -47,7 +47,7 @@ async def check(
         findings += [
             Finding(
                 *(_CHECK, Level.WARN, finding),
-                "python -m collector retention --dry-run shows what is there; docs/operations.md",
+                "python -m collector retention --dry-run shows what is there; docs/retention.md",
             )
             for finding in last.findings
         ]
