@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import math
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -56,6 +57,8 @@ STATISTICS_INTERVAL_S: Final = 5.0
 CALLS_INTERVAL_S: Final = 10.0
 LOSS_INTERVAL_S: Final = 10.0
 END_EARLY_INTERVAL_S: Final = 10.0
+RETRY_S: Final = 5.0
+"""What has failed is tried again after this at the latest: the schema may be there by then."""
 _PROGRESS_KEPT: Final = timedelta(minutes=10)
 _ENDED_SESSION_S: Final = 86_400.0
 """Progress outlives its segment: the unlink must have reached the disk before it goes."""
@@ -125,14 +128,17 @@ class Keeper:
     ) -> None:
         name = work.__name__.strip("_")
         while True:
+            longest_s = math.inf
             try:
                 async with self._pool.connection() as connection:
                     await work(connection)
                 self._limited.reset(name)
             except (Error, PoolTimeout, KemiscopeError) as error:
                 self._limited.warn(name, f"{name}: {error}")
+                longest_s = RETRY_S
             cancellation.honour()
-            await asyncio.sleep(interval_s() if callable(interval_s) else interval_s)
+            pause_s = interval_s() if callable(interval_s) else interval_s
+            await asyncio.sleep(min(pause_s, longest_s))
 
     async def _sync_loop(self) -> None:
         while True:

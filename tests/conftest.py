@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures are named files beside this one."""
 
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is the machine's business: on a busy one the first text takes seconds.
+settings.register_profile("kemiscope", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kemiscope")
+
 pytest_plugins = [
     "tests.workers",
     "tests.fix_database",

@@ -11,7 +11,10 @@ import pytest
 
 from collector import settings
 from collector.kamailio_settings import SCRIPT, render
-from stack.service import KAMAILIO_CFG
+from stack.service import KAMAILIO_CFG, ROOT
+
+
+UNIT = ROOT / "debian" / "kemiscope.kemiscope-capture.service"
 
 
 def _render(**environment: str) -> list[str]:
@@ -102,8 +105,9 @@ def test_kamailio_cfg_uses_what_is_rendered(name: str) -> None:
 
 
 def test_kamailio_cfg_knows_no_other_switch() -> None:
-    """Every name that it asks for is rendered under some setting."""
+    """Every name that it asks for is rendered under some setting, or given by the systemd unit."""
     asked = set(re.findall(r"#!ifn?def (\w+)", KAMAILIO_CFG.read_text()))
+    asked -= set(re.findall(r" -A (\w+)", UNIT.read_text()))
     lines = _render(RELAY_TARGETS="udp:127.0.0.1:9")
     rendered = set(re.findall(r"#!define (\w+)", "\n".join(lines)))
     assert asked <= rendered

@@ -158,7 +158,7 @@ async def test_a_leg_by_its_call_id(filled: Connection) -> None:
         plan = await explain(filled, statement, values)
         assert not plan.scans_whole
         assert plan.indexes == {"call_pkey"}
-    plan = await explain(filled, calls.STREAMS, ["777@x", 100])
+    plan = await explain(filled, calls.STREAMS, [["777@x"], 100])
     assert not plan.scans_whole
     assert all(name.startswith("rtp_stream_call_id_ts") for name in plan.indexes), plan.indexes
 
