@@ -13,7 +13,6 @@ from collector import settings
 from collector.kamailio_settings import SCRIPT, render
 from stack.service import KAMAILIO_CFG, ROOT
 
-
 UNIT = ROOT / "debian" / "kemiscope.kemiscope-capture.service"
 
 
