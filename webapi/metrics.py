@@ -39,6 +39,7 @@ _TIMES: Final = {
     "heartbeat_at": ("kemiscope_heartbeat_timestamp_seconds", "Last sign of life of the node."),
     "last_packet_at": ("kemiscope_last_packet_timestamp_seconds", "Arrival of the last packet."),
     "last_commit_at": ("kemiscope_last_commit_timestamp_seconds", "Last commit of messages."),
+    "paused_at": ("kemiscope_paused_timestamp_seconds", "Since when storing is paused, if it is."),
 }
 
 

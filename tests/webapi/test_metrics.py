@@ -51,6 +51,10 @@ async def test_every_cause_is_a_series(
     assert samples["kemiscope_database_up", frozenset()] == 1
     assert ("kemiscope_last_commit_timestamp_seconds", frozenset(node)) not in samples
     assert samples["kemiscope_heartbeat_timestamp_seconds", frozenset(node)] > 1.7e9
+    paused = "kemiscope_paused_timestamp_seconds", frozenset(node)
+    assert paused not in samples
+    await connection.execute("UPDATE capture_node SET paused_at = now()")
+    assert (await scrape(client))[paused] > 1.7e9
 
 
 async def test_the_outputs_are_series(

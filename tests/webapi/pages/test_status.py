@@ -150,6 +150,19 @@ async def test_what_is_missing_is_told(site: PageSite, writer: Connection) -> No
             await status_rows.publish(writer, "capture1", CAUSES)
 
 
+async def test_a_pause_of_storing_is_told(site: PageSite, writer: Connection) -> None:
+    """Who paused a node and forgot it would wonder what is wrong with the database."""
+    await writer.execute("UPDATE capture_node SET paused_at = now() - interval '3 min'")
+    try:
+        async with _opened(site) as window:
+            told = window.page.locator(
+                "#attention li", has_text="storing was paused by an operator"
+            )
+            assert "python -m collector resume" in await told.inner_text()
+    finally:
+        await writer.execute("UPDATE capture_node SET paused_at = NULL")
+
+
 async def test_an_output_and_a_clock_that_need_somebody(site: PageSite) -> None:
     """With the error, and with how far the clock is off."""
     async with _opened(site) as window:

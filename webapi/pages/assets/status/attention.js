@@ -50,7 +50,9 @@ function ofNode(node, { time, causes }, rates, since) {
       found.push(bad(name, `is losing packets now: ${cause}`, help));
     }
   }
-  if (node.alive && node.waiting && since(node.last_commit_at) > STALLED_MS) {
+  if (node.paused_at) {
+    found.push(wait(name, `storing was paused by an operator ${ago(node.paused_at, time)}`, "python -m collector resume"));
+  } else if (node.alive && node.waiting && since(node.last_commit_at) > STALLED_MS) {
     found.push(bad(name, `${count(node.waiting)} packets wait in the journal; last stored ${ago(node.last_commit_at, time)}`, DOCTOR));
   }
   if (node.hook_faults) found.push(wait(name, `${count(node.hook_faults)} faults in hook.file`, "the log of the capture node has them"));
