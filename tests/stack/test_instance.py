@@ -19,6 +19,7 @@ def test_the_first_settings_are_for_their_owner(
     """They have the passwords of the database; a second start leaves them alone."""
     for name in [name for name in os.environ if name.startswith("KEMISCOPE_")]:
         monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)  # away from the settings of a `make run` in this tree
     passwords = set()
     for number in range(2):
         config = tmp_path / f"{number}.toml"
