@@ -25,6 +25,7 @@ from collector.hep import VERSION_PROTOBUF
 from collector.hop import Batch
 from collector.journal.counters import Counters, Field
 from collector.journal.record import format_address
+from collector.pool import connect
 from collector.settings import Settings
 from collector.tables import PARTITIONED
 
@@ -80,8 +81,7 @@ class Sender:
 
 async def check(settings: Settings, counters: Counters) -> list[Finding]:
     """All findings that need the database; without it, the senders from the journal."""
-    dsn = settings.database.dsn
-    if not dsn:
+    if not settings.database.dsn:
         return [
             Finding(
                 "database",
@@ -92,9 +92,7 @@ async def check(settings: Settings, counters: Counters) -> list[Finding]:
             *check_senders(_senders_of(recent_packets(settings))),
         ]
     try:
-        async with await AsyncConnection.connect(
-            dsn, autocommit=True, connect_timeout=int(settings.database.connect_timeout)
-        ) as connection:
+        async with await connect(settings) as connection:
             await migrate.check(connection)
             return await _check_connected(settings, counters, connection)
     except (Error, SchemaError) as error:
