@@ -15,13 +15,14 @@ from agent.capture.live import Live
 from agent.capture.recorder import Recorder
 from agent.capture.source import Source
 from agent.children import StartError
-from agent.counts import Counts
+from agent.counts import COMPILED, Counts
 from agent.flags.options import AF_PACKET, Options
 from agent.handover import Handover
 from agent.message.media import Media
 from agent.message.messages import Messages
 from agent.message.script import Script, ScriptError
 from agent.message.share import Share
+from agent.ordinary import choose, describe
 from agent.packet.decoder import Decoder
 from agent.relay.server import serve
 from agent.sending.journal import Journal
@@ -85,7 +86,12 @@ def capture(
         )
     writer = journal.writer()
     handover = Handover(writer, counts, options.servers, as_protobuf=options.protobuf)
-    worker = Worker(options, counts, decoder, Streams(counts), messages, handover, recorder)
+    form = choose(options, source.linktype, counts, media, handover)
+    counts[COMPILED] = form.ordinary is not None
+    worker = Worker(
+        *(options, counts, decoder, Streams(counts), messages, handover),
+        *(recorder, form.ordinary),
+    )
     before: Callable[[], None] | None = None
     if options.o:
         before = Step(stop).wait
@@ -93,6 +99,7 @@ def capture(
         before = Room(journal, stop).wait
     ready()
     LOGGER.info("capturing from %s", options.rf or f"{options.i} (-i)")
+    LOGGER.info("ordinary frames are read %s", describe(form))
     try:
         at_once = 1 if options.o else BATCH
         is_file = options.rf is not None

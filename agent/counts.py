@@ -17,7 +17,9 @@ Counts: TypeAlias = "memoryview[int]"
 
 LAST_MESSAGE: Final = len(Count)
 """In a row behind the counts: when its worker last handed over a message, s since 1970."""
-_FIELDS: Final = LAST_MESSAGE + 1
+COMPILED: Final = LAST_MESSAGE + 1
+"""1 when its worker reads ordinary frames in compiled form (``agent.ordinary``)."""
+_FIELDS: Final = COMPILED + 1
 
 
 class Rows:
@@ -41,3 +43,8 @@ class Rows:
     def last_message(self) -> int:
         """When any worker last handed over a message, s since 1970; 0 for never."""
         return max(self._view.tolist()[LAST_MESSAGE::_FIELDS])
+
+    @property
+    def compiled_workers(self) -> int:
+        """Workers that read ordinary frames in compiled form."""
+        return sum(self._view.tolist()[COMPILED::_FIELDS])

@@ -42,7 +42,8 @@ class Handover:
         self._counts = counts
         self._largest = largest_packet(servers)
         self._limited = LimitedLog()
-        self._waiting: list[bytes] = []
+        self.waiting: list[bytes] = []
+        """HEP packets that go with the next ``flush``, which makes a new list."""
 
     def put(self, message: Hep) -> None:
         """Hand over one message that was captured here, with the next ``flush``."""
@@ -50,12 +51,12 @@ class Handover:
         if data is None:
             self._counts[_TOO_LARGE] += 1
         else:
-            self._waiting.append(data)
+            self.waiting.append(data)
 
     def flush(self) -> None:
         """Append what was put: at once, that is half the work. Never waits."""
-        if self._waiting:
-            packets, self._waiting = self._waiting, []
+        if self.waiting:
+            packets, self.waiting = self.waiting, []
             self._offer(packets, OTHER_PEER, 0, 0)
 
     def pass_on(self, packet: bytes, decoded: Hep, peer: bytes, port: int, transport: int) -> None:

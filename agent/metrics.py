@@ -57,6 +57,11 @@ class Figures(Collector):
                 if one.unit is unit:
                     family.add_metric((str(one.outcome), one.label), counts[one])
             yield family
+        yield GaugeMetricFamily(
+            "hepagent_compiled_workers",
+            "Workers that read ordinary frames in compiled form.",
+            self._rows.compiled_workers,
+        )
         yield from self._of_servers()
         yield from self._of_heplify(counts[Count.CONNECTED])
 

@@ -4,6 +4,7 @@
 ::
 
     source ─▶ -fi -di ─▶ -wf ─▶ Decoder ─▶ -diip … ─▶ -dd ─▶ Streams ─▶ Messages ─▶ -dim ─▶ journal
+           └▶ Ordinary, where that is possible ──────────────────────────────────────────────┘
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ from __future__ import annotations
 import gc
 import select
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from agent.capture.interface import BLOCK_AGE_S
 from agent.capture.recorder import Recorder
-from agent.capture.source import Source
+from agent.capture.source import Frame, Source
 from agent.count import Count
 from agent.counts import Counts
 from agent.duplicates import Duplicates
 from agent.flags.options import Options
+from agent.ordinary import Ordinary
 from agent.packet.decoder import Decoder
 from agent.packet.packet import Packet
 from agent.selection import AddressFilter, ContentFilter, MethodFilter
@@ -82,9 +84,12 @@ class Worker:
         messages: Messages,
         handover: Handover,
         recorder: Recorder | None = None,
+        ordinary: Ordinary | None = None,
     ) -> None:
+        """``ordinary`` takes what it can of the frames; it hands over to the same ``handover``."""
         self._counts = counts
         self._decoder = decoder
+        self._ordinary = ordinary
         self._streams = streams
         self._messages = messages
         self._handover = handover
@@ -155,35 +160,39 @@ class Worker:
             self.expire(END_OF_TIME)
             self._take_held(END_OF_TIME)
 
-    def take(self, frames: Iterable[tuple[int, bytes, int]]) -> None:
-        """Frames as the source gives them: time, bytes, and how long each had been."""
-        counts = self._counts
-        content = self._content
-        recorder = self._recorder
-        decode = self._decoder.decode
-        newest = None
-        for at, frame, length in frames:
-            counts[_CAPTURED] += 1
-            newest = at
-            if at >= self._expire_at or at < self._expire_at - 2 * _TICK_US:
-                self._time = at
-                self.expire(at)
-            if content and content.discards(frame):
-                counts[_CONTENT] += 1
-                continue
-            try:
-                if recorder:
-                    recorder.write(at, frame, length)
-                packets = decode(at, frame)
-                if packets:
-                    self._take_packets(packets)
-            except Exception as error:  # noqa: BLE001 (one frame must not end the capture)
-                counts[_FAULT] += 1
-                self._report(error)
+    def take(self, frames: list[Frame]) -> None:
+        """Frames as the source gives them."""
+        place = 0
+        while place < len(frames):
+            if self._ordinary:
+                latest = self._expire_at
+                place = self._ordinary.take(frames, place, latest - 2 * _TICK_US, latest)
+            if place < len(frames):
+                self._take_frame(*frames[place])
+                place += 1
         self._handover.flush()
-        if newest is not None:
-            self._time = newest
+        if frames:
+            self._time = frames[-1][0]
             self._seen_at = time.monotonic()
+
+    def _take_frame(self, at: int, frame: bytes, length: int) -> None:
+        counts = self._counts
+        counts[_CAPTURED] += 1
+        if at >= self._expire_at or at < self._expire_at - 2 * _TICK_US:
+            self._time = at
+            self.expire(at)
+        if self._content and self._content.discards(frame):
+            counts[_CONTENT] += 1
+            return
+        try:
+            if self._recorder:
+                self._recorder.write(at, frame, length)
+            packets = self._decoder.decode(at, frame)
+            if packets:
+                self._take_packets(packets)
+        except Exception as error:  # noqa: BLE001 (one frame must not end the capture)
+            counts[_FAULT] += 1
+            self._report(error)
 
     def _take_packets(self, packets: Sequence[Packet]) -> None:
         """All packets of a frame, which is counted once: as used when any of them is. Of TCP it

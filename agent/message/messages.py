@@ -75,11 +75,9 @@ class Messages:
         self._sources: dict[int, Callable[[Packet], Hep | None]] = {}
         self._targets: dict[int, Callable[[Packet], Hep | None]] = {}
         """UDP readers by port."""
-        if mode == MODE_DNS:
-            self._sources[dns.PORT] = self._targets[dns.PORT] = self._dns
-        elif mode == MODE_LOG:
-            self._targets[syslog.PORT] = self._log
-            self._sources[syslog.NG_PORT] = self._targets[syslog.NG_PORT] = self._ng
+        readers = {dns.PORT: self._dns, syslog.PORT: self._log, syslog.NG_PORT: self._ng}
+        for found, ports in zip((self._sources, self._targets), udp_ports(mode), strict=True):
+            found.update((port, readers[port]) for port in ports)
 
     def read(self, packet: Packet) -> Hep | None:
         """The HEP packet for a UDP datagram, the data of an SCTP chunk, or a message from TCP.
@@ -209,3 +207,12 @@ class Messages:
         if not call_id:
             return self._nothing(_LOG_EMPTY)
         return self._hep(packet, TYPE_LOG, packet.payload, call_id)
+
+
+def udp_ports(mode: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Source and destination ports of datagrams that are not looked at for SIP."""
+    if mode == MODE_DNS:
+        return (dns.PORT,), (dns.PORT,)
+    if mode == MODE_LOG:
+        return (syslog.NG_PORT,), (syslog.NG_PORT, syslog.PORT)
+    return (), ()

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from agent.count import Count
 from agent.counts import Counts
 from agent.relay.gate import Gate
@@ -35,7 +33,7 @@ class GateIntake(Intake):
         """Count a connection."""
         self._counts[Count.CONNECTED] += 1
 
-    def take(self, packets: Sequence[bytes], peer: Peer, transport: Transport) -> int:
+    def take(self, packets: list[bytes], peer: Peer, transport: Transport) -> int:
         """Take all of them."""
         for packet in packets:
             self._gate.take(packet, peer.address, peer.port, transport)

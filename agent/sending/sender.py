@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -61,7 +62,13 @@ def run(options: Options, journal: Journal, stop: int, ready: Callable[[], None]
 
     async def send() -> None:
         stopping = asyncio.Event()
-        asyncio.get_running_loop().add_reader(stop, stopping.set)
+        loop = asyncio.get_running_loop()
+
+        def stop_now() -> None:
+            loop.remove_reader(stop)  # it stays readable, and would be asked for without a pause
+            stopping.set()
+
+        loop.add_reader(stop, stop_now)
         counters = Counters(journal.directory)
         lock = await alone(journal.directory, stopping)
         try:
@@ -69,10 +76,11 @@ def run(options: Options, journal: Journal, stop: int, ready: Callable[[], None]
             ready()
             await run_outputs(outputs, stopping)
         finally:
-            asyncio.get_running_loop().remove_reader(stop)
+            loop.remove_reader(stop)
             counters.close()
             os.close(lock)
 
+    gc.freeze()  # what is there by now stays
     with suppress(OSError):
         os.nice(NICENESS)
     asyncio.run(send())

@@ -17,7 +17,7 @@ _IN_ANY_TEXT: Final = b"eq"
 """Of both spellings that heplify knows; few other packets hold it."""
 _PREFIX: Final = b"Sip0"
 """Ends what some senders put in front of each message."""
-_MIN_PREFIXED: Final = 16
+MIN_PREFIXED: Final = 16
 _TEXT: Final = frozenset(b"\r\n\0 \t!%'*+-._`~") | frozenset(
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
@@ -33,7 +33,7 @@ def find(payload: bytes) -> int:
         cseq = _find_odd(payload)
         if cseq < 0:
             return -1
-    if cseq > _MIN_PREFIXED:
+    if cseq > MIN_PREFIXED:
         prefix = payload.find(_PREFIX, 0, cseq)
         if prefix >= 0:
             return prefix + len(_PREFIX)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from collector.journal import links, record, segment
+from collector.journal import links, run, segment
 from collector.journal.counters import Counters, Field, Role, held
 from collector.journal.reader import MIN_READ_BYTES, Claim
 from collector.journal.record import Record
@@ -241,13 +241,14 @@ class Backlog:
         data = os.pread(claim.file, READ_BYTES, offset)
         ended = False
         if len(data) < READ_BYTES:
-            # Is it complete? Only what is read after the answer counts.
+            # Is it complete? Then only what is read after the answer counts.
             ended = self._has_ended(cursor, claim)
-            data = os.pread(claim.file, READ_BYTES, offset)
-        records = _unpack(data)
+            if ended:
+                data = os.pread(claim.file, READ_BYTES, offset)
+        records = run.unpack(data)
         if not records and len(data) == READ_BYTES:
             data = os.pread(claim.file, MIN_READ_BYTES, offset)
-            records = _unpack(data)
+            records = run.unpack(data)
         cursor.base, cursor.buffer, cursor.taken = offset, records, 0
         claim.offset = offset
         cursor.more = ended or len(data) >= READ_BYTES
@@ -324,12 +325,3 @@ class Backlog:
 def _in_order(directory: Path) -> list[Segment]:
     """The linked segments of a slot by age: numbers may have begun anew."""
     return sorted(segment.in_slot(directory), key=lambda found: found.uid)
-
-
-def _unpack(data: bytes) -> list[Record]:
-    records = []
-    offset = 0
-    while (found := record.unpack(data, offset)) is not None:
-        records.append(found)
-        offset = found.end
-    return records

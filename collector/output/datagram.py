@@ -7,11 +7,12 @@ import asyncio
 import errno
 import socket
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from collector.output import burst
 from collector.output.address import resolve
 from collector.output.backlog import Backlog
 from collector.output.fate import Fate
@@ -25,6 +26,7 @@ from collector.output.refusal import (
     read_reports,
 )
 from collector.output.shipment import Shipment
+from collector.output.state import Position
 from collector.output.wire import Wire
 from collector.settings.endpoint import Endpoint
 from collector.settings.sending import Relay
@@ -50,7 +52,6 @@ _DRAIN_FACTOR: Final = 2
 _BURST_S: Final = 0.002
 _SMALLEST_BURST: Final = 16
 _NO_ROOM_PAUSE_S: Final = 0.001
-_DELIVERED: Final = Fate.DELIVERED
 
 
 @dataclass(slots=True)
@@ -81,6 +82,35 @@ class _Sent:
         return Shipment(self.portion, self.unsent, range(1, len(self.heads) + 1))
 
 
+class _Sum:
+    """Of portions that were sent whole: it is asked for often, and there are hundreds of them."""
+
+    def __init__(self) -> None:
+        self._slots: dict[int, Position] = {}
+        self._fates: Counter[Fate] = Counter()
+        self._portions = 0
+
+    def add(self, portion: Portion, fates: Mapping[Fate, int]) -> None:
+        """The next one."""
+        self._slots |= portion.slots
+        self._portions += 1
+        for counts in (fates, *portion.missing.values()):
+            self._fates.update(counts)
+
+    def remove(self, portion: Portion, fates: Mapping[Fate, int]) -> None:
+        """The oldest one, which is committed."""
+        self._portions -= 1
+        for counts in (fates, *portion.missing.values()):
+            self._fates.subtract(counts)
+        if not self._portions:
+            # A slot of which nothing is left stays until then: where it is, that is committed.
+            self._slots = {}
+
+    def whole(self) -> tuple[Portion, Mapping[Fate, int]]:
+        """As if it were one portion."""
+        return Portion([], dict(self._slots), {}), self._fates
+
+
 class DatagramRelay(Output):
     """One udp target. What the network loses without a word is lost."""
 
@@ -103,6 +133,8 @@ class DatagramRelay(Output):
         self._greeting = greeting
         self._probing = False
         self._unsettled: deque[_Sent] = deque()
+        self._sum = _Sum()
+        """Of those that were sent whole."""
         self._allowed = 0.0
         self._paced_at = 0.0
         self._attempts = 0
@@ -121,7 +153,7 @@ class DatagramRelay(Output):
             self._probing = True
             try:
                 if self._greeting:
-                    await self._send_one(sender, self._greeting)
+                    await self._send_some(sender, [self._greeting], 0, 1)
                     await self._probe(sender)
                 await self._send_for_ever(sender)
             except RefusalError as refusal:
@@ -133,22 +165,27 @@ class DatagramRelay(Output):
                 raise
             finally:
                 self._unsettled.clear()
+                self._sum = _Sum()
 
     def handed(self) -> Iterable[tuple[Portion, Mapping[Fate, int]]]:
         """What was sent."""
         if not self._probing:
-            for sent in self._unsettled:
-                yield sent.part(len(sent.heads))
+            yield self._sum.whole()
+            if self._unsettled and not self._unsettled[-1].at:
+                yield self._unsettled[-1].part(len(self._unsettled[-1].heads))
 
     async def _send_for_ever(self, sender: socket.socket) -> None:
         now = asyncio.get_running_loop().time
+        known = 0
         while not self.stopping.is_set():
             portion = self.backlog.read()
             if portion:
                 await self._send(sender, portion)
-                self._unsettled[-1].close(now())
+                sent = self._unsettled[-1]
+                sent.close(now())
+                known += len(sent.heads)
+                self._sum.add(*sent.part(len(sent.heads)))
             _raise_error(sender)
-            known = sum(len(sent.heads) for sent in self._unsettled)
             while self._unsettled and (
                 known > MOST_UNSETTLED or self._unsettled[0].at <= now() - DATAGRAM_SETTLE_S
             ):
@@ -164,26 +201,34 @@ class DatagramRelay(Output):
         self._commit_unsettled()
 
     async def _send(self, sender: socket.socket, portion: Portion) -> None:
+        packets, unsent = self._wire.encode_all(portion.records)
         sent = _Sent(portion)
         self._unsettled.append(sent)
         heads = sent.heads
-        encode = self._wire.encode
-        records = portion.records
         rate = self._backlog_rate(portion)
-        for found in records:
-            packet = encode(found)
-            if isinstance(packet, Fate):
-                sent.unsent[len(heads)] = packet
+        for stop in (*unsent, len(packets)):
+            while len(heads) < stop:
+                begin = len(heads)
+                most = 1 if self._probing else burst.MOST
+                if rate:
+                    most = min(most, await self._pace(rate))
+                end = min(begin + most, stop)
+                count = await self._send_some(sender, packets, begin, end)
+                if not count:
+                    sent.unsent[begin] = Fate.TOO_LARGE
+                    end = begin + 1
+                    count = 1
+                if rate:
+                    self._allowed -= count
+                heads += [packet[:HEAD_BYTES] for packet in packets[begin : begin + count]]
+                if begin + count < end:
+                    # The kernel does not tell the error that it had for the next one.
+                    raise_refusal(read_reports(sender))
+                if self._probing:
+                    await self._probe(sender)
+            if stop in unsent:
+                sent.unsent[stop] = unsent[stop]
                 heads.append(b"")
-                continue
-            if rate:
-                await self._pace(rate)
-            fate = await self._send_one(sender, packet)
-            if fate is not _DELIVERED:
-                sent.unsent[len(heads)] = fate
-            heads.append(packet[:HEAD_BYTES])
-            if self._probing:
-                await self._probe(sender)
 
     async def _probe(self, sender: socket.socket) -> None:
         await asyncio.sleep(PROBE_S)
@@ -203,24 +248,27 @@ class DatagramRelay(Output):
         is_steady = len(portion.records) > _SMALLEST_BURST
         return max(self._rate, _DRAIN_FACTOR * came if is_steady else 0)
 
-    async def _pace(self, rate: float) -> None:
-        """Keep to the rate, in small bursts."""
+    async def _pace(self, rate: float) -> int:
+        """How many may go now to keep to the rate, in small bursts; at least one."""
         loop = asyncio.get_running_loop()
         while self._allowed < 1:
             passed = loop.time() - self._paced_at
             self._paced_at += passed
-            burst = max(_SMALLEST_BURST, rate * _BURST_S)
-            self._allowed = min(self._allowed + passed * rate, burst)
+            most = max(_SMALLEST_BURST, rate * _BURST_S)
+            self._allowed = min(self._allowed + passed * rate, most)
             if self._allowed < 1:
                 await asyncio.sleep(_BURST_S)
-        self._allowed -= 1
+        return int(self._allowed)
 
     @staticmethod
-    async def _send_one(sender: socket.socket, packet: bytes) -> Fate:
-        """Send a datagram, whatever stands in its way at first; raises OSError if it cannot be."""
+    async def _send_some(sender: socket.socket, packets: list[bytes], begin: int, end: int) -> int:
+        """Send the first of these datagrams, whatever stands in its way, and others if they go.
+
+        Returns how many; 0 when the first is too large. Raises OSError if it cannot be sent.
+        """
         while True:
             try:
-                sender.send(packet)
+                return burst.send(sender.fileno(), packets, begin, end)
             except BlockingIOError:
                 await asyncio.sleep(_NO_ROOM_PAUSE_S)
             except OSError as error:
@@ -232,12 +280,10 @@ class DatagramRelay(Output):
                 if error.errno == errno.ECONNREFUSED:  # there was no room for the report
                     raise RefusalError([_unknown(error.errno)]) from error
                 if error.errno == errno.EMSGSIZE:
-                    return Fate.TOO_LARGE
+                    return 0
                 if error.errno != errno.ENOBUFS:
                     raise
                 await asyncio.sleep(_NO_ROOM_PAUSE_S)
-            else:
-                return _DELIVERED
 
     def _commit_before(self, reports: list[Report]) -> None:
         """What was sent before the first datagram that was refused is delivered.
@@ -271,7 +317,10 @@ class DatagramRelay(Output):
 
     def _commit_oldest(self) -> None:
         sent = self._unsettled.popleft()
-        self.backlog.commit(*sent.part(len(sent.heads)))
+        part = sent.part(len(sent.heads))
+        if sent.at:
+            self._sum.remove(*part)
+        self.backlog.commit(*part)
 
 
 def _unknown(number: int) -> Report:

@@ -94,7 +94,7 @@ class StreamRelay(Output):
         while not self.stopping.is_set():
             portion = self.backlog.read()
             if portion:
-                packets, unsent = self._encode(portion)
+                packets, unsent = self._wire.encode_all(portion.records)
                 portion.forget()  # what is in flight need not be in memory
                 ends = stream.write(packets)
                 shipment = Shipment(portion, unsent, ends)
@@ -132,15 +132,3 @@ class StreamRelay(Output):
 
     def _commit(self, done: Shipment) -> None:
         self.backlog.commit(*done.part(done.size))
-
-    def _encode(self, portion: Portion) -> tuple[list[bytes], dict[int, Fate]]:
-        """The packets of a portion, empty for those that are not sent, and why they are not."""
-        packets = []
-        unsent: dict[int, Fate] = {}
-        for place, found in enumerate(portion.records):
-            packet = self._wire.encode(found)
-            if isinstance(packet, Fate):
-                unsent[place] = packet
-                packet = b""
-            packets.append(packet)
-        return packets, unsent

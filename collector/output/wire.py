@@ -8,6 +8,7 @@ from typing import Final
 
 from collector import forms, hep, protobuf
 from collector.causes import Cause
+from collector.compiled import sources
 from collector.hep import MAGICS, MAX_PACKET, VERSION_PROTOBUF, Hep
 from collector.journal.record import Record
 from collector.output.fate import Fate
@@ -15,6 +16,8 @@ from collector.output.fate import Fate
 MAX_DATAGRAM: Final = 65_507
 """Largest UDP payload over IPv4, bytes; the header's length field has 16 bits."""
 
+_compiled: Final = sources.load(sources.RECORDS).module
+"""Knows the packets that go as they are; the others are looked at one by one."""
 _AUTH_KEY: Final = b"\0\0\0\x0e"
 """Vendor and number of the chunk with the capture password."""
 
@@ -71,6 +74,22 @@ class Wire:
                 return Fate.MALFORMED
             packet = changed
         return packet if len(packet) <= self._largest else Fate.TOO_LARGE
+
+    def encode_all(self, records: list[Record]) -> tuple[list[bytes], dict[int, Fate]]:
+        """The packets, empty for those that are not sent; and why, by their places in order."""
+        if _compiled and not self._looks and not self._strips:
+            whole = _compiled.packets(records, self._largest)
+            if whole is not None:
+                return whole, {}
+        packets = []
+        unsent: dict[int, Fate] = {}
+        for place, found in enumerate(records):
+            packet = self.encode(found)
+            if isinstance(packet, Fate):
+                unsent[place] = packet
+                packet = b""
+            packets.append(packet)
+        return packets, unsent
 
     def _refuse(self, packet: Hep) -> Fate | None:
         if self._accepts and not self._accepts(packet):

@@ -8,13 +8,15 @@ import errno
 import os
 import socket
 import time
+from collections import Counter
+from uuid import uuid4
 
 import pytest
 
 from bench import mix
 from collector.hep import Hep, encode
 from collector.journal.counters import Counters
-from collector.output import datagram
+from collector.output import burst, datagram
 from collector.output.datagram import HEAD_BYTES, DatagramRelay
 from collector.output.fate import Fate
 from collector.output.output import Output
@@ -26,6 +28,7 @@ from collector.output.refusal import (
     raise_refusal,
     read_reports,
 )
+from collector.output.state import Position
 from stack.ports import free_port
 from tests.fix_output import OutputTrial, until
 from tests.receivers import DatagramReceiver
@@ -61,6 +64,15 @@ def test_a_refusal_quotes_the_datagram(host: str) -> None:
 def test_a_smaller_mtu_is_no_refusal() -> None:
     """The kernel cuts into smaller fragments from then on."""
     raise_refusal([Report(errno.EMSGSIZE, nobody_answers=False, quote=b"x")])
+
+
+@pytest.fixture(params=["compiled", "plain"])
+def _burst_form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is built, and one datagram after the other."""
+    if request.param == "plain":
+        monkeypatch.setattr(burst, "send", burst.send_plain)
+        monkeypatch.setattr(burst, "MOST", 1)
+    assert (burst.MOST > 1) == (request.param == "compiled")
 
 
 def _relay(trial: OutputTrial, port: int) -> DatagramRelay:
@@ -124,6 +136,7 @@ def test_everything_unsettled_is_sent_again_when_nobody_can_tell(
     relay.backlog.close()
 
 
+@pytest.mark.usefixtures("_burst_form")
 async def test_a_large_datagram_goes_in_fragments(output_trial: OutputTrial) -> None:
     """65,507 bytes are more than any network takes at once."""
     receiver = DatagramReceiver(free_port(socket.SOCK_DGRAM))
@@ -158,11 +171,36 @@ async def test_what_was_not_held_up_is_not_paced(
     relay.backlog.close()
 
 
+def test_the_sum_of_what_was_handed_over() -> None:
+    """The same as portion by portion, whichever of them are committed by then."""
+    positions = [Position(uuid4(), 100 * n, n) for n in range(4)]
+    portions = [
+        (Portion([], {1: positions[0]}, {1: Counter({Fate.BACKLOG: 7})}), {Fate.DELIVERED: 3}),
+        (Portion([], {2: positions[1]}, {}), {Fate.DELIVERED: 4, Fate.MALFORMED: 1}),
+        (Portion([], {1: positions[2]}, {}), {Fate.DELIVERED: 5}),
+    ]
+    total = datagram._Sum()
+    for one in portions:
+        total.add(*one)
+    found, fates = total.whole()
+    assert found.slots == {1: positions[2], 2: positions[1]}
+    assert +Counter(fates) == {Fate.DELIVERED: 12, Fate.MALFORMED: 1, Fate.BACKLOG: 7}
+    total.remove(*portions[0])
+    total.remove(*portions[1])
+    found, fates = total.whole()
+    assert found.slots[1] == positions[2]
+    assert +Counter(fates) == {Fate.DELIVERED: 5}
+    total.remove(*portions[2])
+    found, fates = total.whole()
+    assert (found.slots, +Counter(fates)) == ({}, {})
+
+
 def _kill(output: Output) -> None:
     """What a kill leaves of an output: the last state that was written."""
     output.backlog.close()
 
 
+@pytest.mark.usefixtures("_burst_form")
 @pytest.mark.parametrize("refused", [False, True])
 async def test_a_kill_repeats_only_what_was_not_noted(
     output_trial: OutputTrial, monkeypatch: pytest.MonkeyPatch, refused: bool
