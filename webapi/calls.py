@@ -24,6 +24,7 @@ from webapi import rows, schema
 from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import bad_parameter
 from webapi.legs import Legs, find
+from webapi.lifetime import Span, lifetime, uses_of
 from webapi.media import Agreement, agreements
 from webapi.names.aliases import ALIASES
 from webapi.names.links import links_of
@@ -34,7 +35,10 @@ from webapi.sites.reading import SITE, Reading, not_found
 from webapi.subject import CALLS, MESSAGES, OF_CALL_ID, REPORTS, Subject
 
 QUERIES: Final = {
-    subject: sql.SQL("SELECT {} FROM {} WHERE call_id = ANY(%s) ORDER BY ts, {} LIMIT %s").format(
+    subject: sql.SQL(
+        "SELECT {} FROM {} WHERE call_id = ANY(%s) AND ts >= %s AND ts < %s"
+        " ORDER BY ts, {} LIMIT %s"
+    ).format(
         # A report's payload says nothing that its columns do not say.
         subject.select(payload=subject is not REPORTS),
         subject.relation,
@@ -42,12 +46,9 @@ QUERIES: Final = {
     )
     for subject in OF_CALL_ID
 }
-CALL: Final = sql.SQL("SELECT {} FROM call WHERE call_id = %s LIMIT 100").format(
-    CALLS.select(payload=False)
-)
-STREAMS: Final = sql.SQL("SELECT {} FROM rtp_stream WHERE call_id = ANY(%s) LIMIT %s").format(
-    sql.SQL(", ").join(sql.Identifier(column.name) for column in STREAM_TABLE.columns)
-)
+STREAMS: Final = sql.SQL(
+    "SELECT {} FROM rtp_stream WHERE call_id = ANY(%s) AND ts >= %s AND ts < %s LIMIT %s"
+).format(sql.SQL(", ").join(sql.Identifier(column.name) for column in STREAM_TABLE.columns))
 CAPTURE_LOSS: Final = sql.SQL(capture_loss.READ)
 MAX_EXPLAINED: Final = 1000
 """Messages from the beginning on that an explanation looks at."""
@@ -86,8 +87,10 @@ async def look_up(
             legs = legs.among(only)
         ids = ids_of(asked, legs, whose) if isinstance(whose, str) else list(whose)
         most = context.settings.web.max_call_messages
-        found = [await rows_of(reading, subject, ids, most + 1) for subject in OF_CALL_ID]
-        streams = await reading.query(STREAMS, (ids, _MAX_STREAMS), prepare=True)
+        known = [*legs.rows, *legs.guesses, *([call] if call else [])]
+        lived = lifetime(ids, known)
+        found = [await rows_of(reading, subject, ids, lived, most + 1) for subject in OF_CALL_ID]
+        streams = await reading.query(STREAMS, (ids, *lived, _MAX_STREAMS), prepare=True)
         lost = await _capture_loss(reading, call) if call else None
     complete = all(len(listed) <= most for listed in found)
     found = [listed[:most] for listed in found]
@@ -109,7 +112,6 @@ async def look_up(
         raise not_found(reading.missing, "nothing has this Call-ID", "call_id")
     span = min(moments), max(moments)
     shown = _show(CALLS, call, resolver) if call else None
-    known = [*legs.rows, *legs.guesses, *([call] if call else [])]
     agreed, went = await asyncio.to_thread(_media, found, streams, known)
     return {
         "call_id": asked,
@@ -184,7 +186,7 @@ def ids_of(call_id: str, legs: Legs, whose: str) -> list[str]:
 async def row_of(reading: Reading, call_id: str) -> DictRow | None:
     """The leg's row; the last one if a Call-ID was used again, and of the site where it began
     first."""
-    found = await reading.query(CALL, (call_id,), prepare=True)
+    found = await uses_of(reading, call_id)
     last: dict[str, DictRow] = {}
     for row in sorted(found, key=_BEGAN):
         last[row.get(SITE, "")] = row
@@ -198,11 +200,22 @@ async def legs_of(context: Context, reading: Reading, call: DictRow | None) -> L
     )
 
 
+async def captured(
+    context: Context, reading: Reading, call_id: str, whose: str
+) -> tuple[list[str], Span]:
+    """The Call-IDs whose messages are shown, and when they were captured."""
+    call = await row_of(reading, call_id)
+    legs = await legs_of(context, reading, call) if whose != "one" else Legs()
+    ids = ids_of(call_id, legs, whose)
+    return ids, lifetime(ids, [*legs.rows, *legs.guesses, *([call] if call else [])])
+
+
 async def rows_of(
-    reading: Reading, subject: Subject, ids: Sequence[str], limit: int
+    reading: Reading, subject: Subject, ids: Sequence[str], span: Span, limit: int
 ) -> list[DictRow]:
-    """What was captured with these Call-IDs, up to ``limit`` rows in the order of capture."""
-    found = await reading.query(QUERIES[subject], (ids, limit), prepare=True)
+    """What was captured with these Call-IDs in that time, up to ``limit`` rows in the order of
+    capture."""
+    found = await reading.query(QUERIES[subject], (ids, *span, limit), prepare=True)
     if reading.several:
         found.sort(key=itemgetter("ts", *subject.order))
     return found[:limit]

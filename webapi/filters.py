@@ -164,7 +164,10 @@ def _address(*columns: str) -> Filter:
             network = ipaddress.ip_network(value, strict=False)
         except ValueError:
             raise bad_parameter(name, "must be an address or a network like 10.0.0.0/8") from None
-        return _any(sql.SQL("{} <<= %s"), columns), [network] * len(columns)
+        if network.num_addresses > 1:
+            return _any(sql.SQL("{} <<= %s"), columns), [network] * len(columns)
+        # Equality has an index that containment has not.
+        return _any(sql.SQL("{} = %s"), columns), [network.network_address] * len(columns)
 
     return Filter(condition, _NETWORK)
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 from psycopg import AsyncConnection, sql
@@ -31,8 +31,11 @@ DEFAULT_LIMIT: Final = 100
 _FIRST_SLICE: Final = timedelta(seconds=1)
 _FIRST_INDEXED_SLICE: Final = timedelta(hours=1)
 _SLICE_GROWTH: Final = 4
+_ROOM: Final = 1.5
+"""A slice that should fill the page is so much longer than what was found lets expect."""
 _US: Final = timedelta(microseconds=1)
 _LAST_US: Final = 250_000_000_000_000_000  # in the year 9892: a datetime ends soon after
+_Stretch: TypeAlias = tuple[datetime, datetime]
 _Integer = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
 
@@ -191,7 +194,10 @@ async def _run_sliced(
 ) -> Page:
     found: list[DictRow] = []
     reached: datetime | None = None
-    for begin, end in slices(search):
+    walk = slices(search)
+    stretch = next(walk, None)
+    while stretch:
+        begin, end = stretch
         missing = search.limit - len(found)
         try:
             found += await _query(connection, search, begin, end, missing, deadline)
@@ -204,11 +210,23 @@ async def _run_sliced(
         reached = begin if search.descending else end
         if len(found) >= search.limit:
             break
+        stretch = _sent(walk, len(found))
     return _page(search, found)
 
 
-def slices(search: Search) -> Iterator[tuple[datetime, datetime]]:
-    """The search's range cut into growing stretches, beginning where its sort begins."""
+def _sent(walk: Generator[_Stretch, int | None, None], found: int) -> _Stretch | None:
+    try:
+        return walk.send(found)
+    except StopIteration:
+        return None
+
+
+def slices(search: Search) -> Generator[_Stretch, int | None, None]:
+    """The search's range cut into growing stretches, beginning where its sort begins.
+
+    Who sends it how many rows were found so far gets stretches that are not much longer than the
+    page needs.
+    """
     begin, end = search.begin, search.end
     length = _FIRST_INDEXED_SLICE if search.indexed else _FIRST_SLICE
     if search.cursor:
@@ -217,15 +235,20 @@ def slices(search: Search) -> Iterator[tuple[datetime, datetime]]:
             end = min(end, position + _US)
         else:
             begin = max(begin, position)
+    walked = timedelta()
     while begin < end:
         step = min(length, end - begin)
         if search.descending:
-            yield end - step, end
+            found = yield end - step, end
             end -= step
         else:
-            yield begin, begin + step
+            found = yield begin, begin + step
             begin += step
+        walked += step
         length *= _SLICE_GROWTH
+        if found:
+            length = min(length, walked * ((search.limit - found) / found * _ROOM))
+            length = max(length, _FIRST_SLICE)
 
 
 async def _query(

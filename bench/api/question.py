@@ -15,6 +15,8 @@ from bench.stored import Leg
 
 NATIVE: Final = "native"
 HOMER: Final = "HOMER"
+_NOBODY: Final = "203.0.113.9"
+"""An address that no message has."""
 _PAGE: Final = 200
 """Rows that HOMER's pages ask for."""
 _AROUND: Final = timedelta(minutes=5)
@@ -54,6 +56,13 @@ def _native(end: datetime) -> Iterator[Question]:
         ("messages", "with status 183, 1 h", hour, lambda _: {"status": "183"}),
         ("messages", "with status 5xx (none), 1 h", hour, lambda _: {"status": "5xx"}),
         ("messages", "of a Call-ID, 24 h", day, lambda leg: {"call_id": leg.call_id}),
+        ("messages", "of a number, 24 h", day, lambda leg: {"number": leg.caller}),
+        ("messages", "of an address, 24 h", day, lambda leg: {"ip": leg.address}),
+        ("messages", "of an address (none), 24 h", day, lambda _: {"ip": _NOBODY}),
+        ("messages", "with status 5xx (none), 24 h", day, lambda _: {"status": "5xx"}),
+        ("messages", "of a user agent, 24 h", day, lambda _: {"user_agent": stored.AGENT}),
+        ("messages", "of a user agent (none), 24 h", day, lambda _: {"user_agent": "none"}),
+        ("messages", "with a method (none), 24 h", day, lambda _: {"method": "REFER"}),
         ("calls", "of a number, 24 h", day, lambda leg: {"number": leg.caller}),
         (
             "calls",
@@ -63,6 +72,11 @@ def _native(end: datetime) -> Iterator[Question]:
         ),
         ("calls", "of an address, 24 h", day, lambda leg: {"ip": leg.address}),
         ("calls", "with status 200, 24 h", day, lambda _: {"status": "200"}),
+        ("calls", "with status 5xx (none), 24 h", day, lambda _: {"status": "5xx"}),
+        ("calls", "of a user agent, 24 h", day, lambda _: {"user_agent": stored.AGENT}),
+        ("calls", "of an address (none), 24 h", day, lambda _: {"ip": _NOBODY}),
+        ("calls", "by duration, 24 h", day, lambda _: {"sort": "-duration_ms"}),
+        ("calls", "of a number, by duration, 24 h", day, _longest_of),
         ("calls", "of a Call-ID, 24 h", day, lambda leg: {"call_id": leg.call_id}),
     ):
         yield Question(
@@ -70,6 +84,10 @@ def _native(end: datetime) -> Iterator[Question]:
         )
     for name, query in (("a call", ""), ("a call with its legs", "?legs=all")):
         yield Question(name, NATIVE, _call(query), _length("messages"), None)
+
+
+def _longest_of(leg: Leg) -> dict[str, str]:
+    return {"number": leg.caller, "sort": "-duration_ms"}
 
 
 def _homer(end: datetime) -> Iterator[Question]:

@@ -22,12 +22,24 @@ from webapi import calls, search
 from webapi.export import handlers
 from webapi.homer.field import PROFILES, Profile
 from webapi.homer.search import asked, packets
+from webapi.lifetime import ANY_TIME
 from webapi.search import Cursor, Search
 from webapi.subject import EVENTS, MESSAGES, OF_CALL_ID, REPORTS, Subject
 
 Connection = AsyncConnection[TupleRow]
 
 BY_SUBJECT = pytest.mark.parametrize("subject", OF_CALL_ID, ids=lambda subject: subject.name)
+
+
+_MANY = """
+    INSERT INTO sip_message_call (ts, id, src_port, dst_port, call_id, transport, node, raw,
+        from_user, to_user, ruri_user, src_ip, dst_ip)
+    SELECT %s + n * interval '0.4 s', n, 5060, 5060, n || '@y', 'UDP', '2001',
+           convert_to(repeat(md5(n::text), 30), 'UTF8'), 'a' || n, 'b' || n, 'c' || n,
+           '192.0.2.1'::inet + n %% 200, '198.51.100.1'
+      FROM generate_series(1, 8000) AS n
+    """
+"""So many in one hour that it is worth while to know where in it something is."""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +71,8 @@ async def _fill(database: Database) -> None:
                     )
                 ],
             )
-        await connection.execute("ANALYZE")
+        await connection.execute(_MANY, (NOW - 12 * HOUR,))
+        await connection.execute("VACUUM ANALYZE")
 
 
 @pytest.fixture
@@ -96,6 +109,53 @@ async def test_a_search_by_time_reads_one_partition_through_brin(
     assert any("_ts" in name for name in plan.indexes), plan.indexes
 
 
+@pytest.mark.parametrize(
+    ("parameters", "column"),
+    [
+        ({"from_user": "nobody"}, "from_user"),
+        ({"src_ip": "2001:db8::1"}, "src_ip"),
+        ({"user_agent": "None/1.0"}, "user_agent"),
+        ({"status": "503"}, "status"),
+        ({"status": "5xx"}, "status"),
+        ({"method": "REFER,INFO"}, "method"),
+    ],
+)
+async def test_a_search_of_a_day_is_told_where_nothing_is(
+    filled: Connection, parameters: dict[str, str], column: str
+) -> None:
+    """By the filters of the BRIN index, in each partition of the range."""
+    wanted = Search.parse(MESSAGES, {"from": "-1d", "to": "now"} | parameters, 100, NOW)
+    plan = await explain(filled, *search.build(wanted, wanted.begin, wanted.end, 100))
+    assert not plan.scans_whole
+    conditions = [node["Index Cond"] for node in plan.nodes if "Index Cond" in node]
+    assert sum(column in condition for condition in conditions) >= 24, conditions
+
+
+@pytest.mark.parametrize(
+    ("parameters", "columns"),
+    [
+        ({"number": "nobody"}, ("from_user", "to_user", "ruri_user")),
+        ({"ip": "203.0.113.77"}, ("src_ip", "dst_ip")),
+    ],
+)
+async def test_a_search_of_several_columns_asks_for_each_of_them(
+    filled: Connection, parameters: dict[str, str], columns: tuple[str, ...]
+) -> None:
+    """Where there is enough that it pays."""
+    span = {"from": "-12h", "to": "-11h"}
+    wanted = Search.parse(MESSAGES, span | parameters, 100, NOW)
+    plan = await explain(filled, *search.build(wanted, wanted.begin, wanted.end, 100))
+    # PostgreSQL cuts the names of indexes.
+    conditions = [
+        node["Index Cond"]
+        for node in plan.nodes
+        if node.get("Index Name", "").startswith("sip_message_call_20261123_00")
+    ]
+    assert len(conditions) == len(columns)
+    for condition, column in zip(conditions, columns, strict=True):
+        assert column in condition
+
+
 @BY_SUBJECT
 async def test_a_search_by_call_id_uses_its_index(filled: Connection, subject: Subject) -> None:
     """In every partition of the range, and no table is read whole."""
@@ -115,8 +175,12 @@ async def test_a_search_by_call_id_and_time_is_pruned(filled: Connection, subjec
 
 @BY_SUBJECT
 async def test_a_call_uses_the_call_id_index(filled: Connection, subject: Subject) -> None:
-    """Without any time."""
-    _assert_call_id_index(await explain(filled, calls.QUERIES[subject], [["3-7@x"], 100]))
+    """Where nothing is known of it; else in the partitions of its time."""
+    statement = calls.QUERIES[subject]
+    _assert_call_id_index(await explain(filled, statement, [["3-7@x"], *ANY_TIME, 100]))
+    lived = (NOW - 2 * HOUR, NOW - HOUR)
+    plan = await explain(filled, statement, [["3-7@x"], *lived, 100])
+    assert plan.partitions <= {"1000", "default"}
 
 
 async def test_the_export_of_a_call_uses_the_call_id_index(filled: Connection) -> None:

@@ -16,7 +16,7 @@ from collector import statistics
 from collector.tables import PARTITIONED
 from tests.fix_database import Database
 from tests.plan import HOUR, NOW, explain, make_day
-from webapi import calls, legs, search, stats
+from webapi import calls, legs, lifetime, search, stats
 from webapi.search import Search
 from webapi.subject import CALLS, REGISTRATIONS
 
@@ -154,13 +154,30 @@ async def test_another_sort_reads_its_range_only(filled: Connection, sort: str) 
 async def test_a_leg_by_its_call_id(filled: Connection) -> None:
     """Without any time it is looked for in each partition, by the key."""
     wanted = Search.parse(CALLS, {"call_id": "777@x", "to": "-30m"}, 100, NOW)
-    for statement, values in (_first_slice(wanted), (calls.CALL, ["777@x"])):
+    for statement, values in (
+        _first_slice(wanted),
+        (lifetime.USES, ["777@x", *lifetime.ANY_TIME]),
+    ):
         plan = await explain(filled, statement, values)
         assert not plan.scans_whole
         assert plan.indexes == {"call_pkey"}
-    plan = await explain(filled, calls.STREAMS, [["777@x"], 100])
+    plan = await explain(filled, calls.STREAMS, [["777@x"], *lifetime.ANY_TIME, 100])
     assert not plan.scans_whole
     assert all(name.startswith("rtp_stream_call_id_ts") for name in plan.indexes), plan.indexes
+
+
+async def test_a_leg_whose_time_is_known(filled: Connection) -> None:
+    """Only the partition of that time is looked into."""
+    span = tuple(SPAN.values())
+    for statement, values in (
+        (lifetime.USES, ["777@x", *span]),
+        (calls.STREAMS, [["777@x"], *span, 100]),
+    ):
+        plan = await explain(filled, statement, values)
+        assert plan.partitions <= {"0900", "default"}
+        assert not plan.scans_whole
+    plan = await explain(filled, lifetime.FILED, ["777@x"])
+    assert plan.indexes == {"call_key_pkey"}
 
 
 async def test_links_and_legs_are_looked_for_around_the_call(filled: Connection) -> None:

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from tests import flow
-from tests.call_rows import add_answered, add_call, add_link
+from tests.call_rows import CALL_START, add_answered, add_call, add_link
 from tests.fix_api import Get, load_settings, store
 from tests.fix_calls import Ingests
 from tests.fix_database import Database
@@ -185,7 +185,10 @@ async def test_messages_of_all_legs_together(
     messages = [("a@x", 1), ("b@x", 2), ("guess@x", 3), ("a@x", 4), ("stranger@x", 5)]
     await store(
         connection,
-        [packet(request(call_id=who, number=at), at=START + at) for who, at in messages],
+        [
+            packet(request(call_id=who, number=at), at=CALL_START.timestamp() + at)
+            for who, at in messages
+        ],
     )
     answer = await get("/api/v1/calls/a@x", **legs)
     assert [message["cseq"] for message in answer.json["messages"]] == expected

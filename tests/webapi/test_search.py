@@ -97,6 +97,33 @@ def test_slices_go_on_at_the_cursor(offset: int, descending: bool) -> None:
         assert not found
 
 
+@given(st.lists(st.integers(0, 99), max_size=20), st.booleans())
+def test_slices_by_what_was_found_cover_the_range_once(found: list[int], descending: bool) -> None:
+    """However much is found, and they never grow faster than without."""
+    sort = "-ts" if descending else "ts"
+    walk = slices(_parse(from_="-2d", to="now", sort=sort))
+    cut = [next(walk)]
+    for number in (*sorted(found), *[0] * 100):
+        try:
+            cut.append(walk.send(number))
+        except StopIteration:
+            break
+    ordered = cut[::-1] if descending else cut
+    assert all(earlier[1] == later[0] for earlier, later in pairwise(ordered))
+    assert (ordered[0][0], ordered[-1][1]) == (NOW - 2 * 24 * timedelta(hours=1), NOW)
+    lengths = [end - begin for begin, end in cut]
+    assert all(length <= timedelta(seconds=4**n) for n, length in enumerate(lengths))
+
+
+def test_a_slice_is_as_long_as_the_page_needs() -> None:
+    """50 of 100 rows within 1 + 4 s: the rest should be in 5 s, and there is room for more."""
+    walk = slices(_parse(from_="-1h", to="now"))
+    next(walk)
+    walk.send(0)
+    begin, end = walk.send(50)
+    assert end - begin == timedelta(seconds=7.5)
+
+
 @given(
     st.sampled_from(["ts", "-ts", "call_id", "-status"]),
     st.integers(0, 10**15),

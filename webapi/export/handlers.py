@@ -26,13 +26,13 @@ from webapi.export.stream import EXPORTS, Export, send
 from webapi.export.table import Table
 from webapi.export.text import Text
 from webapi.filters import Condition
-from webapi.legs import Legs
+from webapi.lifetime import ANY_TIME, Span
 from webapi.names.aliases import ALIASES
 from webapi.names.resolver import Resolver
-from webapi.parameters import EARLIEST, LATEST, UTC_NAME, flag, single, time_zone
+from webapi.parameters import UTC_NAME, flag, single, time_zone
 from webapi.schema import Parameters
 from webapi.search import Search
-from webapi.sites.reading import SITE, not_found
+from webapi.sites.reading import SITE, Reading, not_found
 from webapi.subject import CALLS, MESSAGES, Subject
 
 SIPP_PARAMETERS: Final[Parameters] = {"side": schema.one_of(sipp.SIDES)}
@@ -162,7 +162,7 @@ async def calls_table(request: web.Request) -> web.StreamResponse:
 def search_of(
     ids: list[str],
     limit: int,
-    span: tuple[datetime, datetime] = (EARLIEST, LATEST),
+    span: Span = ANY_TIME,
     beside: Sequence[Condition] = (),
 ) -> Search:
     """All messages with these Call-IDs, in the order of capture, that fulfil what is ``beside``."""
@@ -205,22 +205,28 @@ async def _found(request: web.Request, subject: Subject, kind: _Kind) -> web.Str
 
 async def _call(request: web.Request, kind: _Kind) -> web.StreamResponse:
     """The messages of a call, and of its legs if they are asked for."""
-    ids = await _call_ids(request, request.app[CONTEXT], calls.whose_messages(request))
-    return await _send_call(request, kind, ids)
+    context = request.app[CONTEXT]
+    async with context.sites.reading() as reading:
+        ids, lived = await _asked(request, context, reading, calls.whose_messages(request))
+    return await _send_call(request, kind, ids, lived)
 
 
 async def send_pcap(
     request: web.Request, ids: list[str], message_ids: list[int] | None
 ) -> web.StreamResponse:
     """The messages with these Call-IDs, or some of them, as ``call_pcap``."""
-    return await _send_call(request, _PCAP, ids, message_ids)
+    return await _send_call(request, _PCAP, ids, ANY_TIME, message_ids)
 
 
 async def _send_call(
-    request: web.Request, kind: _Kind, ids: list[str], message_ids: list[int] | None = None
+    request: web.Request,
+    kind: _Kind,
+    ids: list[str],
+    span: Span,
+    message_ids: list[int] | None = None,
 ) -> web.StreamResponse:
     """A file that is called like the first of the Call-IDs."""
-    wanted = search_of(ids, request.app[CONTEXT].settings.web.max_call_messages)
+    wanted = search_of(ids, request.app[CONTEXT].settings.web.max_call_messages, span)
     if message_ids is not None:
         wanted.conditions.append((_OF_IDS, [message_ids]))
     export = Export(
@@ -236,23 +242,19 @@ async def _send_call(
     return await send(request, export)
 
 
-async def _call_ids(request: web.Request, context: Context, whose: str) -> list[str]:
-    """The Call-IDs of the legs that are asked for."""
-    call_id = calls.asked_call_id(request)
-    legs = Legs()
-    if whose != "one":
-        async with context.sites.reading() as reading:
-            legs = await calls.legs_of(context, reading, await calls.row_of(reading, call_id))
-    return calls.ids_of(call_id, legs, whose)
+async def _asked(
+    request: web.Request, context: Context, reading: Reading, whose: str
+) -> tuple[list[str], Span]:
+    return await calls.captured(context, reading, calls.asked_call_id(request), whose)
 
 
 async def _messages(request: web.Request, whose: str) -> tuple[list[DictRow], bool]:
     """At least one message, and whether they are all."""
     context = request.app[CONTEXT]
-    ids = await _call_ids(request, context, whose)
     most = context.settings.web.max_call_messages
     async with context.sites.reading() as reading:
-        found = await calls.rows_of(reading, MESSAGES, ids, most + 1)
+        ids, lived = await _asked(request, context, reading, whose)
+        found = await calls.rows_of(reading, MESSAGES, ids, lived, most + 1)
     if not found:
         raise not_found(reading.missing, "there is no message with this Call-ID", "call_id")
     return found[:most], len(found) <= most and not reading.missing

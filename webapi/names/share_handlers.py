@@ -26,6 +26,7 @@ from webapi.access.throttle import Guesses
 from webapi.context import CONTEXT, Context, json_response
 from webapi.errors import ApiError
 from webapi.export import handlers as export
+from webapi.lifetime import lifetime
 from webapi.listing import OWNED_PARAMETERS, created, id_of, listed, page
 from webapi.names import share_link, shared_call
 from webapi.names.aliases import ALIASES
@@ -157,9 +158,10 @@ async def _what(given: Mapping[str, Any], context: Context) -> tuple[list[str], 
         call = await calls.row_of(reading, call_id)
         legs = await calls.legs_of(context, reading, call if whose == "all" else None)
         call_ids = calls.ids_of(call_id, legs, whose)
+        lived = lifetime(call_ids, [*legs.rows, *([call] if call else [])])
         # Without ids it is enough that there is anything.
         most = context.settings.web.max_call_messages if ids else 1
-        found = await calls.rows_of(reading, MESSAGES, call_ids, most)
+        found = await calls.rows_of(reading, MESSAGES, call_ids, lived, most)
     if not found and not call:
         raise not_found(reading.missing, "nothing has this Call-ID", "call_id")
     if not set(ids) <= {row["id"] for row in found}:

@@ -12,6 +12,7 @@ from psycopg.rows import DictRow
 from collector.moment import to_text
 from webapi import calls
 from webapi.context import Context
+from webapi.lifetime import ANY_TIME
 from webapi.names.resolver import Resolver
 from webapi.names.share_link import Link
 from webapi.sites.reading import not_found
@@ -56,7 +57,7 @@ async def of_link(context: Context, link: Link) -> list[DictRow]:
     """The messages that the link names, in the order of capture. Raises ApiError 404."""
     most = context.settings.web.max_call_messages
     async with context.sites.reading() as reading:
-        rows = await calls.rows_of(reading, MESSAGES, link.call_ids, most)
+        rows = await calls.rows_of(reading, MESSAGES, link.call_ids, ANY_TIME, most)
     wanted = frozenset(link.message_ids or ())
     found = [row for row in rows if row["id"] in wanted]
     if not found:

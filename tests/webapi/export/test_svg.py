@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from tests.call_rows import add_call, add_link
+from tests.call_rows import CALL_START, add_call, add_link
 from tests.fix_api import load_settings, store
 from tests.fix_database import Database
 from tests.webapi.export import played
@@ -47,9 +47,10 @@ async def test_the_flow_of_all_legs_is_drawn(
     again = [first.messages[0]._replace(after_s=0.0 + 0.5), first.messages[0]._replace(after_s=1.5)]
     sent = [*first.messages, *second.messages, *again]
     await store(connection, [message.packet() for message in sent])
-    await add_call(connection, "first@x")
-    await add_call(connection, "played@example")
-    await add_link(connection, "played@example", "first@x")
+    began_s = played.START - CALL_START.timestamp()
+    await add_call(connection, "first@x", began_s)
+    await add_call(connection, "played@example", began_s)
+    await add_link(connection, "played@example", "first@x", after_s=began_s)
     answer = await client.get("/api/v1/calls/first@x/export.svg", headers=HOST)
     assert answer.status == 200, await answer.text()
     assert answer.content_type == "image/svg+xml"

@@ -12,9 +12,10 @@ from dataclasses import replace
 from datetime import timedelta
 from operator import itemgetter
 
-from webapi.calls import CALL, legs_of
+from webapi.calls import legs_of
 from webapi.context import Context
 from webapi.homer.search.asked import Asked
+from webapi.lifetime import uses_of
 from webapi.sites.reading import Reading
 
 _US = timedelta(microseconds=1)
@@ -33,8 +34,7 @@ async def whole(context: Context, reading: Reading, asked: Asked) -> tuple[Asked
     for call_id in wanted:
         if call_id in followed or time.monotonic() > deadline:
             continue
-        rows = await reading.query(CALL, (call_id,), prepare=True)
-        met = [row for row in rows if row["started_at"] < asked.end and row["last_at"] >= begin]
+        met = await uses_of(reading, call_id, (begin, asked.end))
         if not met:
             continue
         # One who uses a Call-ID again gets the last of those calls.
