@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from psycopg import AsyncConnection, AsyncCursor, Error, sql
+from psycopg import AsyncConnection, AsyncCursor, Error
 from psycopg.rows import TupleRow
 
 from collector import hep, hop, moment
@@ -34,6 +34,7 @@ from collector.hop import (
 from collector.journal.record import OTHER_PEER, format_address, pack
 from collector.journal.segment import HEADER_BYTES, Segment
 from collector.sip import METHODS
+from collector.statement import copy_statement
 
 MAX_NODES: Final = 1000
 MAX_SENDERS: Final = 1000
@@ -42,13 +43,7 @@ Anyone can invent them, so further ones are counted together as OTHER."""
 OTHER: Final = "(other)"
 _QUARANTINE_TEXT: Final = 500
 
-_COPY: Final = tuple(
-    sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
-        sql.Identifier(table.name),
-        sql.SQL(", ").join(sql.Identifier(c.name) for c in table.columns),
-    )
-    for table in TABLES
-)
+_COPY: Final = tuple(copy_statement(table.name, table.columns) for table in TABLES)
 
 _PROBES: Final = tuple(
     hep.encode(Hep(3, PROTOCOL_UDP, bytes(4), bytes(4), 5060, 5060, 0, 0, type_, 0, payload))
@@ -63,41 +58,62 @@ _PROBES: Final = tuple(
 )
 """Ordinary packets that give a row in each table."""
 
-# The WHERE makes it a compare-and-set: no row comes back when somebody else was there first.
-_PROGRESS: Final = """
+# One statement for all that is noted beside the rows: what it costs is mostly the way there and
+# back. The WHERE makes it a compare-and-set: a segment does not come back when somebody else was
+# there first.
+_NOTE: Final = """
+    WITH counted AS (
+        INSERT INTO ingest_counter AS have (journal_id, process, cause, messages)
+        SELECT %(journal_id)s, %(process)s, cause, messages
+          FROM unnest(%(causes)s::text[], %(cause_messages)s::bigint[]) AS new (cause, messages)
+        ON CONFLICT (journal_id, process, cause) DO UPDATE
+            SET messages = have.messages + excluded.messages
+    ), minutes AS (
+        INSERT INTO stat_minute AS have
+            (minute, journal_id, process, node, method, status_class, messages, octets)
+        SELECT minute, %(journal_id)s, %(process)s, node, method, status_class, messages, octets
+          FROM unnest(%(minutes)s::timestamptz[], %(stat_nodes)s::text[], %(methods)s::text[],
+                      %(status_classes)s::smallint[], %(stat_messages)s::bigint[],
+                      %(octets)s::bigint[])
+            AS new (minute, node, method, status_class, messages, octets)
+        ON CONFLICT (minute, journal_id, process, node, method, status_class) DO UPDATE
+            SET messages = have.messages + excluded.messages,
+                octets = have.octets + excluded.octets
+    ), senders AS (
+        INSERT INTO sender AS have (journal_id, process, peer, node, hep_version, first_seen,
+                                    last_seen, packets, rejected, clock_offset_us)
+        SELECT %(journal_id)s, %(process)s, peer::inet, node, version, seen, seen, packets,
+               rejected, clock_offset
+          FROM unnest(%(peers)s::text[], %(sender_nodes)s::text[], %(versions)s::smallint[],
+                      %(seen)s::timestamptz[], %(packets)s::bigint[], %(rejected)s::bigint[],
+                      %(clock_offsets)s::bigint[])
+            AS new (peer, node, version, seen, packets, rejected, clock_offset)
+        ON CONFLICT (journal_id, process, peer, node, hep_version) DO UPDATE
+            SET last_seen = excluded.last_seen,
+                packets = have.packets + excluded.packets,
+                rejected = have.rejected + excluded.rejected,
+                clock_offset_us = excluded.clock_offset_us
+    )
     INSERT INTO journal_progress AS have
         (segment, journal_id, slot, first_record, octets, records, correlated)
-    VALUES (%(segment)s, %(journal_id)s, %(slot)s, %(first_record)s, %(octets)s, %(records)s,
-            CASE WHEN %(correlates)s THEN %(begin)s ELSE %(octets)s END)
+    SELECT segment, %(journal_id)s, slot, first_record, octets, records,
+           CASE WHEN %(correlates)s THEN %(begin)s ELSE octets END
+      FROM unnest(%(segments)s::uuid[], %(slots)s::smallint[], %(first_records)s::bigint[],
+                  %(segment_octets)s::bigint[], %(records)s::bigint[])
+        AS new (segment, slot, first_record, octets, records)
     ON CONFLICT (segment) DO UPDATE
         SET octets = excluded.octets, records = excluded.records, updated_at = now(),
             correlated = CASE WHEN %(correlates)s THEN have.correlated ELSE excluded.octets END
-        WHERE have.octets = %(was_octets)s
+        WHERE have.octets = (%(was_octets)s::bigint[])[
+            array_position(%(segments)s::uuid[], have.segment)]
     RETURNING have.segment"""
 
-_COUNTER: Final = """
-    INSERT INTO ingest_counter AS have (journal_id, process, cause, messages)
-    VALUES (%s, %s, %s, %s)
-    ON CONFLICT (journal_id, process, cause) DO UPDATE
-        SET messages = have.messages + excluded.messages"""
-
-_STAT: Final = """
-    INSERT INTO stat_minute AS have
-        (minute, journal_id, process, node, method, status_class, messages, octets)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
-    ON CONFLICT (minute, journal_id, process, node, method, status_class) DO UPDATE
-        SET messages = have.messages + excluded.messages, octets = have.octets + excluded.octets"""
-
-_SENDER: Final = """
-    INSERT INTO sender AS have (journal_id, process, peer, node, hep_version, first_seen,
-                                last_seen, packets, rejected, clock_offset_us)
-    VALUES (%(journal_id)s, %(process)s, %(peer)s, %(node)s, %(version)s, %(seen)s, %(seen)s,
-            %(packets)s, %(rejected)s, %(offset)s)
-    ON CONFLICT (journal_id, process, peer, node, hep_version) DO UPDATE
-        SET last_seen = excluded.last_seen,
-            packets = have.packets + excluded.packets,
-            rejected = have.rejected + excluded.rejected,
-            clock_offset_us = excluded.clock_offset_us"""
+_STAT_COLUMNS: Final = (
+    *("minutes", "stat_nodes", "methods", "status_classes", "stat_messages", "octets"),
+)
+_SENDER_COLUMNS: Final = (
+    *("peers", "sender_nodes", "versions", "seen", "packets", "rejected", "clock_offsets"),
+)
 
 _QUARANTINE: Final = """
     INSERT INTO quarantine (journal_id, received_at, peer, port, cause, detail, packet)
@@ -154,12 +170,8 @@ class Store:
         another process has committed one of the segments, and what psycopg raises.
         """
         async with connection.transaction(), connection.cursor() as cursor:
-            for step in steps:
-                await self._advance(cursor, step)
+            await self._note(cursor, batch, list(steps))
             await self._copy(cursor, batch)
-            await cursor.executemany(_COUNTER, self._counters(batch.causes))
-            await cursor.executemany(_STAT, self._stats(batch.stats))
-            await cursor.executemany(_SENDER, self._senders(batch.senders))
             if batch.refused:
                 await cursor.executemany(_QUARANTINE, self._refused(batch.refused, detail))
 
@@ -186,71 +198,67 @@ class Store:
                     await stream.write(rows.data)
                     await stream.write(COPY_TRAILER)
 
-    async def _advance(self, cursor: AsyncCursor[TupleRow], step: Step) -> None:
+    async def _note(
+        self, cursor: AsyncCursor[TupleRow], batch: Batch, steps: Sequence[Step]
+    ) -> None:
+        """Say how far the segments are with this batch, and count what is in it."""
         await cursor.execute(
-            _PROGRESS,
+            _NOTE,
             {
-                "segment": step.segment.uid,
                 "journal_id": self._journal_id,
-                "slot": step.segment.slot,
-                "first_record": step.segment.first_record,
-                "octets": step.octets,
-                "records": step.records,
-                "was_octets": step.was_octets,
+                "process": self._process,
                 "correlates": self._correlates,
                 "begin": HEADER_BYTES,
+                "segments": [step.segment.uid for step in steps],
+                "slots": [step.segment.slot for step in steps],
+                "first_records": [step.segment.first_record for step in steps],
+                "was_octets": [step.was_octets for step in steps],
+                "segment_octets": [step.octets for step in steps],
+                "records": [step.records for step in steps],
+                "causes": [cause.label for cause in CAUSES if batch.causes[cause]],
+                "cause_messages": [batch.causes[cause] for cause in CAUSES if batch.causes[cause]],
+                **_columns(_STAT_COLUMNS, self._stats(batch.stats)),
+                **_columns(_SENDER_COLUMNS, self._senders(batch.senders)),
             },
         )
-        if await cursor.fetchone() is None:
-            message = f"{step.segment.path} was committed by another process meanwhile"
-            raise ProgressConflictError(message)
-
-    def _counters(self, causes: Sequence[int]) -> list[tuple[object, ...]]:
-        return [
-            (self._journal_id, self._process, cause.label, causes[cause])
-            for cause in CAUSES
-            if causes[cause]
-        ]
+        moved = {segment for (segment,) in await cursor.fetchall()}
+        for step in steps:
+            if step.segment.uid not in moved:
+                message = f"{step.segment.path} was committed by another process meanwhile"
+                raise ProgressConflictError(message)
 
     def _stats(self, stats: dict[StatKey, StatTally]) -> list[tuple[object, ...]]:
-        folded: dict[tuple[object, ...], list[int]] = {}
+        folded: dict[tuple[object, ...], StatTally] = {}
         for (minute, node, method, status_class), tally in stats.items():
             name = method.decode("ascii", "replace")
             key = (
                 moment.from_us(minute * US_PER_MINUTE),
-                self._journal_id,
-                self._process,
                 self._node(node),
                 name if name in METHODS else OTHER,
                 status_class,
             )
-            counts = folded.setdefault(key, [0, 0])
-            counts[0] += tally.messages
-            counts[1] += tally.octets
-        return [(*key, *counts) for key, counts in folded.items()]
+            sums = folded.setdefault(key, StatTally())
+            sums.messages += tally.messages
+            sums.octets += tally.octets
+        return [(*key, sums.messages, sums.octets) for key, sums in folded.items()]
 
-    def _senders(self, senders: dict[SenderKey, SenderTally]) -> list[dict[str, object]]:
-        rows: list[dict[str, object]] = []
+    def _senders(self, senders: dict[SenderKey, SenderTally]) -> list[tuple[object, ...]]:
+        folded: dict[tuple[object, ...], SenderTally] = {}
         for key, tally in senders.items():
             if key not in self._known_senders and len(self._known_senders) >= MAX_SENDERS:
                 peer, node, version = OTHER_PEER, OTHER, 0
             else:
                 self._known_senders.add(key)
                 peer, node, version = key[0], self._node(key[1]), key[2]
-            rows.append(
-                {
-                    "journal_id": self._journal_id,
-                    "process": self._process,
-                    "peer": format_address(peer),
-                    "node": node,
-                    "version": version,
-                    "seen": moment.from_id(tally.last_id),
-                    "packets": tally.packets,
-                    "rejected": tally.rejected,
-                    "offset": tally.clock_offset,
-                }
-            )
-        return rows
+            sums = folded.setdefault((format_address(peer), node, version), SenderTally())
+            sums.packets += tally.packets
+            sums.rejected += tally.rejected
+            if tally.last_id >= sums.last_id:
+                sums.last_id, sums.clock_offset = tally.last_id, tally.clock_offset
+        return [
+            (*key, moment.from_id(sums.last_id), sums.packets, sums.rejected, sums.clock_offset)
+            for key, sums in folded.items()
+        ]
 
     def _refused(self, refused: list[Refused], detail: str) -> list[tuple[object, ...]]:
         return [
@@ -273,3 +281,9 @@ class Store:
                 return OTHER
             self._nodes.add(node)
         return node[:255].decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _columns(names: Sequence[str], rows: Sequence[tuple[object, ...]]) -> dict[str, list[object]]:
+    """Rows as the arrays that ``unnest`` takes, by name."""
+    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+    return {name: list(column) for name, column in zip(names, columns, strict=True)}

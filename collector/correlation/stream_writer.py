@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import Final, TypeAlias, TypeVar
 
-from psycopg import AsyncCursor, sql
+from psycopg import AsyncCursor
 from psycopg.rows import TupleRow
 
 from collector.copy_binary import (
@@ -24,12 +24,14 @@ from collector.copy_binary import (
 )
 from collector.correlation import media, streams
 from collector.correlation.columns import STREAM, STREAM_FILING, flat
-from collector.correlation.encode import RowEncoder, optional_text, required_text
+from collector.correlation.encode import optional_text, required_text
 from collector.correlation.media import Endpoint, Wanted
 from collector.correlation.merge import merge_assignments
-from collector.correlation.staging import Staging, names
+from collector.correlation.staging import Staging
 from collector.correlation.streams import FIRST_AT, LAST_AT, Stream, StreamKey
+from collector.hop.form import FORM
 from collector.moment import to_us
+from collector.statement import names, statement
 
 MAX_REMEMBERED: Final = 20_000
 """Streams whose call was looked for; beyond that all are forgotten and looked for again."""
@@ -44,13 +46,16 @@ _US_PER_HOUR: Final = 3_600_000_000
 
 _COLUMNS: Final = (*STREAM_FILING, *flat(STREAM))
 STREAM_STAGING: Final = Staging("rtp_stream_fact", _COLUMNS)
-_MERGE: Final = sql.SQL(
+_MERGE: Final = statement(
     """
     INSERT INTO rtp_stream AS have ({names})
     SELECT {names} FROM rtp_stream_fact ORDER BY {key}
     ON CONFLICT ({key}) DO UPDATE SET {assignments}
-    """
-).format(names=names(_COLUMNS), key=names(STREAM_FILING), assignments=merge_assignments(STREAM))
+    """,
+    names=names(_COLUMNS),
+    key=names(STREAM_FILING),
+    assignments=merge_assignments(STREAM),
+)
 _FILED: Final = "SELECT call_id, ts FROM call_key WHERE call_id = ANY(%s)"
 
 
@@ -58,7 +63,7 @@ class StreamWriter:
     """Writes the streams of one ingest process."""
 
     def __init__(self) -> None:
-        self._encoder = RowEncoder(len(STREAM_FILING), STREAM)
+        self._encoder = FORM.row_encoder(len(STREAM_FILING), STREAM)
         self._calls: dict[StreamKey, str] = {}
         """Of streams with an SSRC: it is not used again (RFC 3550 §8), while addresses are."""
         self._ask_at: dict[_Ends, float] = {}

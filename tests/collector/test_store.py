@@ -127,6 +127,37 @@ async def test_invented_methods_and_nodes_do_not_grow_the_tables(
     assert await found.fetchall() == [(20, 0)]
 
 
+async def test_what_is_counted_as_one_may_come_in_one_batch(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Senders and nodes beyond the limits, and names that are the same as text."""
+    monkeypatch.setattr(store, "MAX_NODES", 2)
+    monkeypatch.setattr(store, "MAX_SENDERS", 2)
+    names = (b"a\xff", b"a\xfe", b"b", b"c", b"d")
+    batch = _batch(*(packet(request(), at=1e9, node_name=name) for name in names))
+    await Store(JOURNAL, 1).commit(connection, batch, [])
+    found = await connection.execute("SELECT node, packets FROM sender ORDER BY node")
+    assert await found.fetchall() == [("(other)", 3), ("a\ufffd", 2)]
+    found = await connection.execute("SELECT node, messages FROM stat_minute ORDER BY node")
+    assert await found.fetchall() == [("(other)", 3), ("a\ufffd", 2)]
+
+
+async def test_one_conflict_keeps_the_other_segments_where_they_are(
+    connection: Connection,
+) -> None:
+    """Several segments move together or not at all."""
+    other = SEGMENT._replace(uid=uuid.UUID(int=8))
+    writer = Store(JOURNAL, 1)
+    steps = [Step(SEGMENT, HEADER_BYTES, 500, 1), Step(other, HEADER_BYTES, 600, 1)]
+    await writer.commit(connection, _batch(packet(request())), steps)
+    steps = [Step(SEGMENT, 500, 700, 2), Step(other, HEADER_BYTES, 800, 2)]
+    with pytest.raises(ProgressConflictError):
+        await writer.commit(connection, _batch(packet(request())), steps)
+    assert await writer.progress(connection, SEGMENT) == Progress(500, 1, 500)
+    assert await writer.progress(connection, other) == Progress(600, 1, 600)
+    assert await _count(connection, "sip_message") == 1
+
+
 @pytest.mark.own_database
 async def test_the_probe_row_leaves_no_trace(connection: Connection) -> None:
     """It tells whether PostgreSQL takes ordinary rows, and stores none."""
