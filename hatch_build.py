@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Adds the hop in compiled form to the wheel, where there is a C compiler."""
+"""Adds what can be compiled to the wheel, where there is a C compiler."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ class CompiledHook(BuildHookInterface[Any]):
         if version == "editable":
             return
         sys.path.insert(0, self.root)
-        from collector.compiled import build  # noqa: PLC0415 (found only now)
+        from collector.compiled import build, sources  # noqa: PLC0415 (found only now)
 
-        try:
-            made = build.build(Path(self.directory))
-        except build.BuildError as error:
-            self.app.display_warning(f"the hop is not compiled: {error}")
-            return
-        build_data["pure_python"] = False
-        build_data["infer_tag"] = True
-        build_data["force_include"][str(made)] = f"collector/compiled/{made.name}"
+        for module in sources.MODULES:
+            try:
+                made = build.build(module, Path(self.directory))
+            except build.BuildError as error:
+                self.app.display_warning(f"{module.name} is not compiled: {error}")
+                return
+            build_data["pure_python"] = False
+            build_data["infer_tag"] = True
+            place = f"{module.name.rpartition('.')[0].replace('.', '/')}/{made.name}"
+            build_data["force_include"][str(made)] = place

@@ -11,11 +11,21 @@ from typing import Final
 from bench import mix
 from bench.report import Section, Table
 from collector import hep, row, sip
+from collector.copy_binary import NULL
+from collector.correlation.columns import (
+    CALL,
+    CALL_FILING,
+    REGISTRATION,
+    REGISTRATION_FILING,
+)
+from collector.correlation.encode import required_text
+from collector.correlation.pending import Pending
 from collector.hep import Hep
-from collector.hop import FORM, Batch, Options, plain
-from collector.hop.form import COMPILED
+from collector.hop import FORM, Batch, Options
+from collector.hop.form import COMPILED, PLAIN_FORM, Encode, Form
 from collector.journal import record
-from collector.journal.record import Record, Transport
+from collector.journal.record import Transport
+from collector.journal.run import unpack_plain
 
 MESSAGES: Final = 5200
 ROUNDS: Final = 9
@@ -23,7 +33,13 @@ QUICK_ROUNDS: Final = 3
 OPTIONS: Final = Options(
     accept_past=3 * 86_400_000_000, accept_future=300_000_000, max_field_bytes=512, max_refused=100
 )
-_WORK: Final = {"hop_us": "rows", "hop_with_facts_us": "rows and facts"}
+_CORRELATED: Final = OPTIONS._replace(correlate=True)
+_WORK: Final = {
+    "hop_us": "journal bytes to rows",
+    "merging_us": "correlation: messages merged into legs and registrations",
+    "leg_rows_us": "correlation: rows of these for PostgreSQL",
+    "correlation_us": "correlation, both",
+}
 
 
 def run(_scratch: Path, *, quick: bool) -> Section:
@@ -43,8 +59,8 @@ def run(_scratch: Path, *, quick: bool) -> Section:
         "hop",
         "journal bytes to COPY bytes, one pure function on one core",
         f"CPU time, best of several rounds over {MESSAGES} messages of "
-        f"{figures['message_octets']:.0f} bytes on average. With facts: those that correlation "
-        "gets of calls and registrations.",
+        f"{figures['message_octets']:.0f} bytes on average. Correlation: as if calls were written "
+        f"once for {MESSAGES} messages, {figures['merged_per_row']:.1f} messages a row.",
         [
             _forms(figures),
             Table(["part of the plain form, measured alone", "µs/message", "messages/s"], rows),
@@ -64,7 +80,7 @@ def _forms(figures: dict[str, float]) -> Table:
         else:
             row += [f"not there: {FORM.reason}", "-"]
         rows.append(row)
-    return Table(["whole hop, µs/message", "plain", "compiled", "ratio"], rows)
+    return Table(["µs/message", "plain", "compiled", "ratio"], rows)
 
 
 def journal_bytes(messages: int = MESSAGES) -> bytes:
@@ -81,7 +97,7 @@ def journal_bytes(messages: int = MESSAGES) -> bytes:
 def measure(rounds: int = ROUNDS) -> dict[str, float]:
     """µs per message: the whole hop, and its parts measured one by one. Best of the rounds."""
     buffer = journal_bytes()
-    records = _unpack(buffer)
+    records = unpack_plain(buffer)
     packets = [packet for item in records if isinstance(packet := hep.decode(item.packet), Hep)]
     messages = [sip.extract(packet.payload) for packet in packets]
     count = len(records)
@@ -98,32 +114,54 @@ def measure(rounds: int = ROUNDS) -> dict[str, float]:
                 max_field_bytes=OPTIONS.max_field_bytes,
             )
 
-    facts = OPTIONS._replace(correlate=True)
+    merged = _merged(PLAIN_FORM.encode, buffer, count)
     work: dict[str, Callable[[], object]] = {
-        "hop_us": lambda: plain.encode(buffer, Batch(), OPTIONS, count),
-        "hop_with_facts_us": lambda: plain.encode(buffer, Batch(), facts, count),
-        "record_us": lambda: _unpack(buffer),
+        **_forms_work(PLAIN_FORM, buffer, count, merged),
+        "record_us": lambda: unpack_plain(buffer),
         "hep_us": lambda: [hep.decode(item.packet) for item in records],
         "sip_us": lambda: [sip.extract(packet.payload) for packet in packets],
         "row_us": rows,
     }
     if FORM.name == COMPILED:
-        work |= {
-            "compiled_hop_us": lambda: FORM.encode(buffer, Batch(), OPTIONS, count),
-            "compiled_hop_with_facts_us": lambda: FORM.encode(buffer, Batch(), facts, count),
-        }
+        compiled = _forms_work(FORM, buffer, count, merged)
+        work |= {f"compiled_{name}": part for name, part in compiled.items()}
     figures = {name: _best(part, rounds) / count * 1e6 for name, part in work.items()}
+    for form in ("", "compiled_"):
+        if f"{form}hop_us" in figures:
+            # What merging adds to the hop.
+            figures[f"{form}merging_us"] = figures[f"{form}merged_us"] - figures[f"{form}hop_us"]
+            figures[f"{form}correlation_us"] = (
+                figures[f"{form}merging_us"] + figures[f"{form}leg_rows_us"]
+            )
+    figures["merged_per_row"] = count / len(merged)
     figures["message_octets"] = sum(len(packet.payload) for packet in packets) / count
     return figures
 
 
-def _unpack(buffer: bytes) -> list[Record]:
-    records = []
-    offset = 0
-    while (found := record.unpack(buffer, offset)) is not None:
-        records.append(found)
-        offset = found.end
-    return records
+def _merged(encode: Encode, buffer: bytes, count: int) -> Pending:
+    pending = Pending()
+    encode(buffer, Batch(pending=pending), _CORRELATED, count)
+    return pending
+
+
+def _forms_work(
+    form: Form, buffer: bytes, count: int, merged: Pending
+) -> dict[str, Callable[[], object]]:
+    """What both forms do."""
+    calls = form.row_encoder(len(CALL_FILING), CALL)
+    registrations = form.row_encoder(len(REGISTRATION_FILING), REGISTRATION)
+
+    def rows() -> None:
+        for call_id, leg in merged.legs.items():
+            calls.row((NULL, required_text(call_id)), leg)
+        for (call_id, aor), registration in merged.registrations.items():
+            registrations.row((required_text(call_id), required_text(aor)), registration)
+
+    return {
+        "hop_us": lambda: form.encode(buffer, Batch(), OPTIONS, count),
+        "merged_us": lambda: _merged(form.encode, buffer, count),
+        "leg_rows_us": rows,
+    }
 
 
 def _best(work: Callable[[], object], rounds: int) -> float:

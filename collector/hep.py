@@ -41,7 +41,8 @@ IMPORT_NODE: Final = b"import/"
 of interest."""
 
 FAMILY_IPV4: Final = 2
-FAMILIES_IPV6: Final = frozenset({10, 24, 28, 30})
+FAMILY_IPV6: Final = 10
+FAMILIES_IPV6: Final = frozenset({FAMILY_IPV6, 24, 28, 30})
 """AF_INET6 of Linux, NetBSD/OpenBSD, FreeBSD and macOS: the number is the sender's own."""
 
 PROTOCOL_TCP: Final = 6
@@ -349,7 +350,7 @@ def _addresses(src_ip: bytes, dst_ip: bytes) -> tuple[int, bytes]:
     if widths not in (set(), {4}, {16}):
         message = "HEP3 addresses have 4 or 16 bytes, both the same"
         raise ValueError(message)
-    family, numbers = (10, (0x05, 0x06)) if 16 in widths else (FAMILY_IPV4, (0x03, 0x04))
+    family, numbers = (FAMILY_IPV6, (0x05, 0x06)) if 16 in widths else (FAMILY_IPV4, (0x03, 0x04))
     chunks = zip(numbers, (src_ip, dst_ip), strict=True)
     return family, b"".join(_chunk(number, address) for number, address in chunks if address)
 
@@ -369,7 +370,7 @@ def _encode_v1_v2(packet: Hep, version: Literal[1, 2]) -> bytes:
         ">BBBBHH",
         version,
         8 + 2 * width,
-        FAMILY_IPV4 if width == 4 else 10,
+        FAMILY_IPV4 if width == 4 else FAMILY_IPV6,
         packet.protocol,
         packet.src_port,
         packet.dst_port,

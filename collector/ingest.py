@@ -245,7 +245,7 @@ class Ingest:
 
     async def _store_batch(self, connection: AsyncConnection[TupleRow]) -> Outcome:
         """Store one batch from the claimed segments."""
-        batch = Batch(take=self._correlator.add)
+        batch = Batch(pending=self._correlator.pending)
         portions: list[Portion] = []
         for claim in list(self._reader.claims):
             if batch.records < self._limit:
@@ -377,6 +377,9 @@ def run(settings: Settings, reload: Callable[[], Settings] = load_settings) -> N
     # the default thresholds their traversal would take a tenth of the time.
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
+    # Absolute, so that a node that was started with another niceness has no less of it.
+    if os.getpriority(os.PRIO_PROCESS, 0) < settings.ingest.nice:
+        os.setpriority(os.PRIO_PROCESS, 0, settings.ingest.nice)
     while True:
         ingest = Ingest(settings, reload)
         try:

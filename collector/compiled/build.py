@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``python -m collector.compiled.build [--if-changed] [--sanitize] [directory]``: compile the hop.
+"""``python -m collector.compiled.build [--if-changed] [--sanitize] [directory]``: compile.
 
-Needs Cython, a C compiler and Python's headers. The result lies beside the sources, or in the
-directory; with ``--if-changed`` the one that is there stays if it is of these sources.
+Needs Cython, a C compiler and Python's headers. What is made lies beside the sources, or in the
+directory; with ``--if-changed`` what is there stays if it is of these sources.
 Status 1, with the reason, when it cannot be built. Imports nothing but the standard
 library, so that a package can be built where the program's own libraries are not installed.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from collector.compiled import sources
+from collector.compiled.sources import HOP, MODULES, Module
 from collector.errors import KemiscopeError
 
 _SUFFIX: Final = sysconfig.get_config_var("EXT_SUFFIX") or ".so"
@@ -38,9 +39,9 @@ class BuildError(KemiscopeError):
     """The compiled form cannot be built here."""
 
 
-def path(directory: Path = sources.HERE) -> Path:
-    """Where the compiled form is, or would be."""
-    return directory / f"hop{_SUFFIX}"
+def path(module: Module = HOP, directory: Path | None = None) -> Path:
+    """Where a compiled module is, or would be: beside its source, or in the directory."""
+    return (directory or module.folder) / f"{module.label}{_SUFFIX}"
 
 
 def is_current(made: Path) -> bool:
@@ -48,8 +49,8 @@ def is_current(made: Path) -> bool:
     return made.exists() and sources.fingerprint().encode() in made.read_bytes()
 
 
-def build(directory: Path = sources.HERE, *, sanitize: bool = False) -> Path:
-    """Compile the hop into the directory; returns the file.
+def build(module: Module = HOP, directory: Path | None = None, *, sanitize: bool = False) -> Path:
+    """Compile a module; returns the file, which is where ``path`` says.
 
     Raises BuildError when something is missing or does not compile.
     """
@@ -61,10 +62,13 @@ def build(directory: Path = sources.HERE, *, sanitize: bool = False) -> Path:
     if not (include / "Python.h").exists():
         message = f"{include}/Python.h is missing: install python3-dev"
         raise BuildError(message)
-    made = path(directory)
+    made = path(module, directory)
     with tempfile.TemporaryDirectory() as scratch:
-        code, library = Path(scratch, "hop.c"), Path(scratch, made.name)
-        _run(sys.executable, "-m", "cython", "-3", "-o", str(code), str(sources.MAIN))
+        code, library = Path(scratch, f"{module.label}.c"), Path(scratch, made.name)
+        _run(
+            *(sys.executable, "-m", "cython", "-3", "-I", str(sources.shared())),
+            *("-o", str(code), str(module.main)),
+        )
         _run(
             *(compiler, "-shared", "-fPIC", "-fwrapv", "-fno-strict-aliasing", *_WARNINGS),
             *(SANITIZED if sanitize else _OPTIMIZED),
@@ -72,7 +76,7 @@ def build(directory: Path = sources.HERE, *, sanitize: bool = False) -> Path:
             *("-o", str(library), str(code), _ZLIB),
         )
         # In one step, so that no process loads half a file.
-        moving = directory / f".{made.name}.{os.getpid()}"
+        moving = made.with_name(f".{made.name}.{os.getpid()}")
         shutil.copyfile(library, moving)
         moving.replace(made)
     return made
@@ -94,18 +98,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m collector.compiled.build", description=__doc__)
     parser.add_argument("--sanitize", action="store_true", help="with checks of every access")
-    parser.add_argument("directory", nargs="?", type=Path, default=sources.HERE)
-    parser.add_argument("--if-changed", action="store_true", help="not when it is built already")
+    parser.add_argument("directory", nargs="?", type=Path)
+    parser.add_argument("--if-changed", action="store_true", help="not what is built already")
     chosen = parser.parse_args(arguments)
-    made = path(chosen.directory)
-    if chosen.if_changed and is_current(made):
-        return 0
-    try:
-        made = build(chosen.directory, sanitize=chosen.sanitize)
-    except BuildError as error:
-        sys.stderr.write(f"kemiscope: the hop is not compiled: {error}\n")
-        return 1
-    sys.stdout.write(f"{made}\n")
+    for module in MODULES:
+        made = path(module, chosen.directory)
+        if chosen.if_changed and is_current(made):
+            continue
+        try:
+            made = build(module, chosen.directory, sanitize=chosen.sanitize)
+        except BuildError as error:
+            sys.stderr.write(f"kemiscope: {module.name} is not compiled: {error}\n")
+            return 1
+        sys.stdout.write(f"{made}\n")
     return 0
 
 

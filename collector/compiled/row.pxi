@@ -26,6 +26,12 @@ cdef inline void put(Out *out, const void *data, Py_ssize_t size) noexcept nogil
     out.at += size
 
 
+cdef inline void put_part(Out *out, const Text *text, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    """The bytes from one place to another."""
+    cdef Text found = part(text, make_span(begin, end))
+    put(out, found.data, found.size)
+
+
 cdef inline void put_number(Out *out, uint64_t value, int size) noexcept nogil:
     """The last ``size`` bytes of a number, in network byte order."""
     cdef uint8_t[8] data

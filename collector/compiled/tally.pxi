@@ -36,10 +36,6 @@ cdef struct Tally:
     Sender[PLACES] senders
 
 
-cdef inline bytes as_bytes(const Text *text):
-    return PyBytes_FromStringAndSize(<const char *>text.data, text.size)
-
-
 cdef inline uint64_t mix(uint64_t known, const Text *text) noexcept nogil:
     """A hash of the text and of what was ``known`` before."""
     cdef Py_ssize_t at

@@ -2,6 +2,7 @@
 # Reading bytes that anybody may have sent. Only these functions look at them, and each compares
 # where it looks with the size of what there is: outside there is -1, nothing, or False.
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy
 
@@ -35,6 +36,10 @@ cdef inline Text part(const Text *text, Span span) noexcept nogil:
         found.data = text.data + span.begin
         found.size = span.end - span.begin
     return found
+
+
+cdef inline bytes as_bytes(const Text *text):
+    return PyBytes_FromStringAndSize(<const char *>text.data, text.size)
 
 
 cdef inline Span make_span(Py_ssize_t begin, Py_ssize_t end) noexcept nogil:

@@ -17,7 +17,6 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from collector import hop
-from collector.correlation.fact import Fact, ReportFact
 from collector.correlation.pending import Pending
 from collector.correlation.writer import Mark, Writer
 from collector.hop import Batch, Options
@@ -38,7 +37,9 @@ class Correlator:
     def __init__(self, settings: Settings) -> None:
         self.enabled = settings.correlation.calls
         self._interval = settings.correlation.interval
-        self._pending = Pending()
+        self.pending = Pending()
+        """Takes over the facts of messages whose rows are about to be committed. If they are not:
+        ``forget``, and read again what is."""
         self._writer = Writer(settings.partition.interval)
         self._connection: AsyncConnection[TupleRow] | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -65,7 +66,7 @@ class Correlator:
     @property
     def is_full(self) -> bool:
         """Whether so much is pending that no more may come before it is written."""
-        return len(self._pending) >= MAX_PENDING
+        return len(self.pending) >= MAX_PENDING
 
     async def resume(self, connection: AsyncConnection[TupleRow]) -> None:
         """Begin with a new connection. What was pending is forgotten: read it again."""
@@ -81,33 +82,25 @@ class Correlator:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
         self._writing = None
-        self._pending = Pending()
-
-    def add(self, facts: Iterable[Fact | ReportFact]) -> None:
-        """Take over the facts of messages whose rows are about to be committed.
-
-        If they are not: ``forget``, and read again what is.
-        """
-        self._pending.add(facts)
+        self.pending = Pending()
 
     def read_again(self, claim: Claim, options: Options) -> None:
         """Take over the facts of a segment that is stored up to its offset, but not correlated."""
         end = claim.offset
         claim.offset = claim.correlated
         while claim.offset < end:
-            batch = Batch()
+            batch = Batch(pending=self.pending)
             data = claim.read(_READ_BYTES)[: end - claim.offset]
             consumed = hop.encode(data, batch, options, _READ_RECORDS)
             # Damage was counted when it was read first.
             claim.offset += consumed or claim.skip_damage(data) or len(data)
-            self.add(batch.facts)
         claim.offset = end
 
     def start(self, claims: Iterable[Claim]) -> None:
         """Begin to write what is pending: the facts of the claims up to their offsets."""
         behind = [claim for claim in claims if claim.correlated != claim.offset]
         marks = [Mark(claim.segment.uid, claim.correlated, claim.offset) for claim in behind]
-        pending, self._pending = self._pending, Pending()
+        pending, self.pending = self.pending, Pending()
         self._written_at = time.monotonic()
         if marks and self._connection:
             self._ends = [(claim, claim.offset) for claim in behind]

@@ -10,11 +10,7 @@ from psycopg.rows import TupleRow
 
 from collector.columns import Column
 from collector.copy_binary import COPY_HEADER, COPY_TRAILER
-
-
-def names(columns: Iterable[Column]) -> sql.Composed:
-    """The columns, with commas between."""
-    return sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+from collector.statement import copy_statement, statement
 
 
 class Staging:
@@ -26,14 +22,14 @@ class Staging:
             sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
             for column in columns
         )
-        self.create = sql.SQL(
-            "CREATE TEMP TABLE IF NOT EXISTS {} ({}) ON COMMIT DELETE ROWS"
-        ).format(table, sql.SQL(", ").join(typed))
-        """Makes a new connection ready."""
-        self._empty = sql.SQL("DELETE FROM {}").format(table)
-        self._copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
-            table, names(columns)
+        self.create = statement(
+            "CREATE TEMP TABLE IF NOT EXISTS {table} ({columns}) ON COMMIT DELETE ROWS",
+            table=table,
+            columns=sql.SQL(", ").join(typed),
         )
+        """Makes a new connection ready."""
+        self._empty = statement("DELETE FROM {table}", table=table)
+        self._copy = copy_statement(name, columns)
 
     async def fill(self, cursor: AsyncCursor[TupleRow], rows: Iterable[bytes]) -> None:
         """Put COPY rows in the place of what is there: an earlier part of this transaction."""

@@ -25,20 +25,22 @@ from collector.correlation.columns import (
     REGISTRATION_FILING,
     flat,
 )
-from collector.correlation.encode import RowEncoder, optional_text, required_text
+from collector.correlation.encode import optional_text, required_text
 from collector.correlation.known import Filed, KnownLegs
 from collector.correlation.leg import FIRST, STARTED, Leg
 from collector.correlation.links import CONFIDENCE
 from collector.correlation.merge import merge_assignments
 from collector.correlation.pending import Pending
-from collector.correlation.staging import Staging, names
+from collector.correlation.staging import Staging
 from collector.correlation.stream_writer import STREAM_STAGING, StreamWriter
 from collector.correlation.streams import FIRST_AT
 from collector.errors import ProgressConflictError
+from collector.hop.form import FORM
 from collector.log import LimitedLog
 from collector.moment import from_us, to_us
 from collector.partitions import Partitions
 from collector.sqlstate import blames_row
+from collector.statement import names, statement
 
 MOVED_LATER: Final = timedelta(minutes=10)
 """A row that is filed this much after the leg's first message is filed anew: searches by time look
@@ -82,7 +84,7 @@ _STAGINGS: Final = (_CALL_STAGING, _REGISTRATION_STAGING, _LINK_STAGING, STREAM_
 
 # A leg whose key may be forgotten is looked for in call. One that begins here and now has its key
 # if it has a row; after an outage of days it can have a row without.
-_KEYS: Final = sql.SQL(
+_KEYS: Final = statement(
     """
     INSERT INTO call_key (call_id, ts)
     SELECT call_id,
@@ -93,14 +95,15 @@ _KEYS: Final = sql.SQL(
                                 ORDER BY call.ts DESC LIMIT 1), started_at) END
       FROM call_fact WHERE ts IS NULL ORDER BY call_id
     ON CONFLICT DO NOTHING
-    """
-).format(kept=sql.Literal(KEYS_KEPT))
+    """,
+    kept=sql.Literal(KEYS_KEPT),
+)
 
 _KEY_OF: Final = "(SELECT call_key.ts FROM call_key WHERE call_key.call_id = {}.call_id)"
 
 # A call that began earlier than was known leaves the minute where it was counted, which lies
 # between its beginning and ts: both are named for the statistics.
-_CALLS: Final = sql.SQL(
+_CALLS: Final = statement(
     """
     WITH written AS (
         INSERT INTO call AS have (ts, {names})
@@ -121,8 +124,7 @@ _CALLS: Final = sql.SQL(
       FROM written JOIN call_fact USING (call_id)
      WHERE call_fact.ts IS NULL OR written.first_rank = {no_origin}
            OR written.started_at < written.ts - {later}
-    """
-).format(
+    """,
     names=names(_CALL_FACT[1:]),
     key=sql.SQL(_KEY_OF).format(sql.Identifier("call_fact")),
     assignments=merge_assignments(CALL),
@@ -130,16 +132,18 @@ _CALLS: Final = sql.SQL(
     no_origin=sql.Literal(_NO_ORIGIN),
 )
 
-_LINKS: Final = sql.SQL(
+_LINKS: Final = statement(
     """
     INSERT INTO call_link AS have (ts, {names})
     SELECT {key}, {names} FROM call_link_fact ORDER BY call_id, linked_id, reason
     ON CONFLICT (call_id, linked_id, reason, ts) DO UPDATE SET detail = excluded.detail
         WHERE excluded.detail COLLATE "C" < have.detail
-    """
-).format(names=names(_LINK_FACT), key=sql.SQL(_KEY_OF).format(sql.Identifier("call_link_fact")))
+    """,
+    names=names(_LINK_FACT),
+    key=sql.SQL(_KEY_OF).format(sql.Identifier("call_link_fact")),
+)
 
-_LINKS_OF_STORED: Final = sql.SQL(
+_LINKS_OF_STORED: Final = statement(
     """
     INSERT INTO call_link (ts, {names})
     SELECT leg.ts, {names}
@@ -149,16 +153,19 @@ _LINKS_OF_STORED: Final = sql.SQL(
              GROUP BY call.call_id) AS leg ON leg_id = call_id
      ORDER BY call_id, linked_id, reason
     ON CONFLICT DO NOTHING
-    """
-).format(names=names(_LINK_FACT))
+    """,
+    names=names(_LINK_FACT),
+)
 
-_REGISTRATIONS: Final = sql.SQL(
+_REGISTRATIONS: Final = statement(
     """
     INSERT INTO registration AS have ({names})
     SELECT {names} FROM registration_fact ORDER BY call_id, aor
     ON CONFLICT (call_id, aor) DO UPDATE SET {assignments}
-    """
-).format(names=names(_REGISTRATION_FACT), assignments=merge_assignments(REGISTRATION))
+    """,
+    names=names(_REGISTRATION_FACT),
+    assignments=merge_assignments(REGISTRATION),
+)
 
 _MARK: Final = """
     UPDATE journal_progress SET correlated = %(octets)s
@@ -171,11 +178,11 @@ class Writer:
     def __init__(self, partition_interval: float) -> None:
         """``partition_interval`` in seconds."""
         self._partitions = Partitions(partition_interval)
-        self._calls = RowEncoder(len(CALL_FILING), CALL)
+        self._calls = FORM.row_encoder(len(CALL_FILING), CALL)
         self._nowhere = {FIRST: self._calls.slot(FIRST, _NOWHERE)}
         self._known = KnownLegs()
-        self._registrations = RowEncoder(2, REGISTRATION)
-        self._links = RowEncoder(len(_LINK_FACT), ())
+        self._registrations = FORM.row_encoder(2, REGISTRATION)
+        self._links = FORM.row_encoder(len(_LINK_FACT), ())
         self._streams = StreamWriter()
         self._limited = LimitedLog()
         self.refused = 0
@@ -334,12 +341,12 @@ class Writer:
     ) -> None:
         await self._make_partitions(connection, started_at, started_at)
         values = {"call_id": call_id, "ts": ts, "started_at": started_at}
-        for statement in (
+        for update in (
             "UPDATE call SET ts = %(started_at)s WHERE call_id = %(call_id)s AND ts = %(ts)s",
             "UPDATE call_link SET ts = %(started_at)s WHERE call_id = %(call_id)s AND ts = %(ts)s",
             "UPDATE call_key SET ts = %(started_at)s WHERE call_id = %(call_id)s",
         ):
-            await cursor.execute(statement, values)
+            await cursor.execute(update, values)
 
     async def _make_partitions(
         self, connection: AsyncConnection[TupleRow], first: datetime, last: datetime

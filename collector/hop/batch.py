@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
 from collector.causes import CAUSES, Cause
 from collector.columns import TABLES
 from collector.correlation.fact import Fact, ReportFact
+from collector.correlation.pending import Pending
 from collector.selection import Selection
 
 US_PER_MINUTE: Final = 60_000_000
@@ -100,6 +100,6 @@ class Batch:
     refused: list[Refused] = field(default_factory=list)
     facts: list[Fact | ReportFact] = field(default_factory=list)
     """Of the messages of calls and registrations, and of the quality reports, among the rows."""
-    take: Callable[[list[Fact | ReportFact]], None] | None = None
-    """Takes the facts of each run over while they are in the processor's caches; None leaves them
-    in ``facts``."""
+    pending: Pending | None = None
+    """What facts are merged into, run after run while they are in the processor's caches; None
+    leaves them in ``facts``."""

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, Protocol
 
 from collector.compiled import sources
+from collector.correlation import encode
+from collector.correlation.columns import Group
 from collector.hop import plain
 from collector.hop.batch import Batch, Options
 
@@ -16,26 +18,40 @@ COMPILED: Final = "compiled"
 PLAIN: Final = "plain"
 
 
+class RowEncoder(Protocol):
+    """Makes COPY rows of what is merged: see ``encode.RowEncoder``."""
+
+    def row(
+        self, filing: tuple[bytes, ...], slots: list[Any], given: Mapping[int, bytes] = ...
+    ) -> bytes:
+        """One COPY row."""
+
+    def slot(self, number: int, value: Any) -> bytes:
+        """One slot, encoded."""
+
+
 class Form(NamedTuple):
-    """One form of the hop."""
+    """One form of the hop, and of what writes the rows that correlation makes."""
 
     name: str
     """``compiled`` or ``plain``."""
     reason: str
     """Why it is not the compiled one; empty when it is."""
     encode: Encode
+    row_encoder: Callable[[int, tuple[Group, ...]], RowEncoder]
+    """Of the number of columns before those of the groups, and the groups."""
+
+
+PLAIN_FORM: Final = Form(PLAIN, "", plain.encode, encode.RowEncoder)
+"""Where it is chosen, it has a reason."""
 
 
 def choose() -> Form:
     """The compiled form where it is built from the sources beside it, else the plain one."""
-    try:
-        from collector.compiled import hop  # noqa: PLC0415 (it may be missing)
-    except ImportError as error:
-        reason = "it is not built" if error.name else f"it cannot be loaded: {error}"
-        return Form(PLAIN, reason, plain.encode)
-    if sources.fingerprint() != hop.SOURCES and sources.paths():
-        return Form(PLAIN, "it was built from other sources", plain.encode)
-    return Form(COMPILED, "", hop.encode)
+    found = sources.load(sources.HOP)
+    if found.module is None:
+        return PLAIN_FORM._replace(reason=found.reason)
+    return Form(COMPILED, "", found.module.encode, found.module.RowEncoder)
 
 
 FORM: Final = choose()

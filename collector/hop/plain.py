@@ -54,9 +54,6 @@ def encode(buffer: bytes, batch: Batch, options: Options, max_records: int) -> i
         offset = records[-1].end
         batch.records += len(records)
         encode_run(batch, records, options)
-        if batch.take and batch.facts:
-            batch.take(batch.facts)
-            batch.facts = []
     return offset
 
 
@@ -73,6 +70,13 @@ def _unpack(buffer: bytes, offset: int, limit: int) -> list[Record]:
 
 def encode_run(batch: Batch, records: list[Record], options: Options) -> None:
     """One stage after the other over a run of records."""
+    _encode_rows(batch, records, options)
+    if batch.pending is not None and batch.facts:
+        batch.pending.add(batch.facts)
+        batch.facts = []
+
+
+def _encode_rows(batch: Batch, records: list[Record], options: Options) -> None:
     selection = options.selection
     packets = [forms.decode(found.packet) for found in records]
     kept: list[tuple[Record, Hep, bytes, SenderKey]] = []

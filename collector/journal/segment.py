@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import struct
 import uuid
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -85,16 +86,24 @@ def parse_name(path: Path) -> Segment | None:
 def in_slot(directory: Path) -> list[Segment]:
     """The segments of one slot directory, oldest first; empty if there is no such directory."""
     try:
-        names = sorted(entry.name for entry in directory.iterdir())
+        names = sorted(os.listdir(directory))  # noqa: PTH208 (names are enough, and asked for often)
     except FileNotFoundError:
         return []
-    found = (parse_name(directory / file_name) for file_name in names)
+    found = (_parse(directory, file_name) for file_name in names)
     return [segment for segment in found if segment is not None]
+
+
+@lru_cache(maxsize=4096)
+def _parse(directory: Path, file_name: str) -> Segment | None:
+    """Remembered, since most files are there each time that somebody looks."""
+    return parse_name(directory / file_name)
 
 
 def slot_directories(journal: Path) -> list[Path]:
     """The slot directories of a journal in slot order."""
-    return sorted(entry for entry in journal.iterdir() if entry.name.isdigit() and entry.is_dir())
+    with os.scandir(journal) as entries:
+        names = sorted(entry.name for entry in entries if entry.name.isdigit() and entry.is_dir())
+    return [journal / one for one in names]
 
 
 def count_records(path: Path) -> int:

@@ -7,15 +7,15 @@ import errno
 import os
 import time
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from itertools import islice
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
 from collector.causes import Cause
 from collector.errors import JournalFullError
-from collector.journal import record, segment
+from collector.journal import record, run, segment
 from collector.journal.counters import (
     Counters,
     Field,
@@ -26,6 +26,7 @@ from collector.journal.counters import (
     claim_slot,
 )
 from collector.journal.links import Links
+from collector.journal.record import HEADER_BYTES, SLOT_BITS
 from collector.journal.segment import Segment
 
 # Plain numbers: these are used for every packet.
@@ -105,7 +106,7 @@ class Writer:
             add_cause(self._count, cause)
         return cause
 
-    def offer(self, packets: Sequence[bytes], peer: bytes, port: int, transport: int) -> int:
+    def offer(self, packets: list[bytes], peer: bytes, port: int, transport: int) -> int:
         """Journal packets of one peer in their order while there is room; returns how many.
 
         Nothing is counted of the others and they may come again: for transports that can make the
@@ -143,7 +144,7 @@ class Writer:
         return None
 
     def _write_run(
-        self, packets: Sequence[bytes], first: int, peer: bytes, port: int, transport: int
+        self, packets: list[bytes], first: int, peer: bytes, port: int, transport: int
     ) -> int:
         """Append packets from the first on, up to the end of the segment; returns how many."""
         count = self._count
@@ -153,29 +154,21 @@ class Writer:
         if (now >= self._rotate_at_ns or not self._is_usable) and self._prepare(now) is not None:
             return 0
         room = self._segment_bytes - self._offset
-        record_id = self._last_id
-        records: list[bytes] = []
-        ends: list[int] = []
-        size = 0
-        for packet in islice(packets, first, None):
-            record_id = record.make_id(now, self.slot, record_id)
-            data = record.pack(record_id, peer, port, transport, packet)
-            records.append(data)
-            size += len(data)
-            ends.append(size)
-            if size >= room:
-                break
-        count[_RECEIVED] += len(ends)
-        written, cause = self._put(b"".join(records))
-        whole = len(ends)
+        record_id = record.make_id(now, self.slot, self._last_id)
+        data, packed = run.pack(packets, first, record_id, peer, port, transport, room)
+        count[_RECEIVED] += packed
+        self._last_id = record_id + (packed - 1 << SLOT_BITS)
+        written, cause = self._put(data)
+        whole = packed
         if cause is not None:
             # A reader may have seen what a short write left: its whole records stay.
+            sizes = (HEADER_BYTES + len(packet) for packet in packets[first : first + packed])
+            ends = list(accumulate(sizes))
             whole = bisect_right(ends, written)
+            count[_RECEIVED] -= packed - whole
             written = ends[whole - 1] if whole else 0
             with suppress(OSError):
                 os.ftruncate(self._file, self._offset + written)
-            count[_RECEIVED] -= len(ends) - whole
-        self._last_id = record_id
         self._offset += written
         count[_JOURNALED] += whole
         count[_JOURNALED_BYTES] += written

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Final, NamedTuple, Self
 
 from collector.admission.door import Door
@@ -48,7 +47,7 @@ class Intake(ABC):
         """Where a read goes. One is enough: what is in it is taken out before the next read."""
 
     @abstractmethod
-    def take(self, packets: Sequence[bytes], peer: Peer, transport: Transport) -> int:
+    def take(self, packets: list[bytes], peer: Peer, transport: Transport) -> int:
         """Take packets while there is room; returns how many. The others will come again."""
 
     def opened(self) -> None:  # noqa: B027 (few want to know)
@@ -73,7 +72,7 @@ class JournalIntake(Intake):
         self._writer = writer
         self._refused = refused
 
-    def take(self, packets: Sequence[bytes], peer: Peer, transport: Transport) -> int:
+    def take(self, packets: list[bytes], peer: Peer, transport: Transport) -> int:
         """Journal packets while there is room; returns how many."""
         taken = self._writer.offer(packets, peer.address, peer.port, transport)
         if taken < len(packets):

@@ -29,7 +29,13 @@ class HepSettings(Section, frozen=True):
         ),
     ] = ("udp:127.0.0.1:9060", "tcp:127.0.0.1:9060")
     workers: Annotated[
-        int, setting("Kamailio processes that read each UDP socket.", ge=1, le=32)
+        int,
+        setting(
+            "Kamailio processes that read each UDP socket. One costs less (a sixth of all "
+            "processor time at 20,000 packets/s on two cores), two lose less at 100,000/s.",
+            ge=1,
+            le=32,
+        ),
     ] = 2
     socket_buffer: Annotated[
         int,

@@ -33,6 +33,15 @@ class Ingest(Section, frozen=True):
             le=5,
         ),
     ] = 0.05
+    nice: Annotated[
+        int,
+        setting(
+            "How much the ingest processes give way where processors are short, as nice(1): what "
+            "waits in the journal comes later, what the socket buffer does not hold is lost.",
+            ge=0,
+            le=19,
+        ),
+    ] = 10
 
 
 class Database(Section, frozen=True):

@@ -6,12 +6,15 @@ Each in a journal of its own, so that the first byte behind it is nobody's.
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import sys
 
+from collector.compiled import sources
+from collector.correlation.columns import CALL, REGISTRATION
+from collector.correlation.pending import Pending
 from collector.hop import Batch, Options
 from collector.journal import record
+from tests import compiled_file
 from tests.fuzz import corpus, mutate, worst
 from tests.sip_text import packet, request
 
@@ -21,11 +24,9 @@ _OPTIONS = Options(accept_past=1 << 60, accept_future=1 << 60, correlate=True)
 
 def main(path: str, cases: int) -> None:
     """Print how many packets went through; the first error of memory ends the process."""
-    spec = importlib.util.spec_from_file_location("collector.compiled.hop", path)
-    assert spec
-    assert spec.loader
-    hop = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(hop)
+    hop = compiled_file.load(sources.HOP, path)
+    calls = hop.RowEncoder(0, CALL)
+    registrations = hop.RowEncoder(0, REGISTRATION)
     done = 0
     for data in itertools.chain(
         corpus.seeds().values(),
@@ -35,9 +36,15 @@ def main(path: str, cases: int) -> None:
         (packet(request())[:-size] for size in range(1, 400)),
     ):
         journal = record.pack(1, bytes(16), 9060, 0, data)
-        batch = Batch()
+        pending = Pending()
+        batch = Batch(pending=pending)
         hop.encode(journal, batch, _OPTIONS, 1)
         hop.encode(journal[:-1], batch, _OPTIONS, 1)
+        hop.encode(journal, Batch(), _OPTIONS, 1)
+        for leg in pending.legs.values():
+            calls.row((), leg)
+        for registration in pending.registrations.values():
+            registrations.row((), registration)
         done += batch.records
     sys.stdout.write(f"{done}\n")
 

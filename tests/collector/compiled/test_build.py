@@ -29,10 +29,12 @@ def _runtime(name: str) -> str:
     return found.stdout.strip()
 
 
-def _run_sanitized(made: Path, cases: int) -> subprocess.CompletedProcess[str]:
+def _run_sanitized(
+    made: Path, cases: int, program: str = "tests.collector.compiled.sanitized"
+) -> subprocess.CompletedProcess[str]:
     preload = f"{_runtime('libasan.so')} {_runtime('libubsan.so')}"
     return subprocess.run(
-        [sys.executable, "-m", "tests.collector.compiled.sanitized", str(made), str(cases)],
+        [sys.executable, "-m", program, str(made), str(cases)],
         check=False,
         capture_output=True,
         text=True,
@@ -40,9 +42,19 @@ def _run_sanitized(made: Path, cases: int) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_nothing_is_read_or_written_out_of_bounds(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "program"),
+    [
+        (sources.HOP, "tests.collector.compiled.sanitized"),
+        (sources.RECORDS, "tests.collector.compiled.sanitized_records"),
+        (sources.FRAMES, "tests.agent.compiled.sanitized"),
+    ],
+)
+def test_nothing_is_read_or_written_out_of_bounds(
+    tmp_path: Path, module: sources.Module, program: str
+) -> None:
     """By the compiler's own checks of every access, over mutated packets of every sender."""
-    done = _run_sanitized(build.build(tmp_path, sanitize=True), CASES)
+    done = _run_sanitized(build.build(module, tmp_path, sanitize=True), CASES, program)
     assert done.returncode == 0, done.stderr[-4000:]
     assert int(done.stdout) >= 2 * CASES + len(corpus.seeds())
 
@@ -51,15 +63,16 @@ def test_the_checks_see_an_access_out_of_bounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the comparison in the function that looks at single bytes they end the process."""
-    for path in sources.paths():
-        (tmp_path / path.name).write_text(path.read_text())
-    text = tmp_path / "text.pxi"
+    folder = tmp_path / "collector" / "compiled"
+    folder.mkdir(parents=True)
+    for path in sources.HOP.folder.glob("*.p*"):
+        (folder / path.name).write_text(path.read_text())
+    text = folder / "text.pxi"
     guarded = "return text.data[at] if 0 <= at < text.size else -1"
     assert guarded in text.read_text()
     text.write_text(text.read_text().replace(guarded, "return text.data[at + 4096]"))
-    monkeypatch.setattr(sources, "HERE", tmp_path)
-    monkeypatch.setattr(sources, "MAIN", tmp_path / "hop.pyx")
-    done = _run_sanitized(build.build(tmp_path, sanitize=True), 1)
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    done = _run_sanitized(build.build(sources.HOP, sanitize=True), 1)
     assert done.returncode != 0
     assert "AddressSanitizer: heap-buffer-overflow" in done.stderr
 
@@ -84,10 +97,11 @@ def test_what_is_missing_is_said(
 
 def test_what_is_built_of_these_sources_stays(tmp_path: Path) -> None:
     """Other sources, other fingerprint: it is built again."""
-    made = build.path(tmp_path)
-    assert not build.is_current(made)
-    made.write_bytes(b"\0" + sources.fingerprint().encode() + b"\0")
+    for module in sources.MODULES:
+        made = build.path(module, tmp_path)
+        assert not build.is_current(made)
+        made.write_bytes(b"\0" + sources.fingerprint().encode() + b"\0")
     assert build.main(["--if-changed", str(tmp_path)]) == 0
-    assert made.stat().st_size == 18
+    assert {path.stat().st_size for path in tmp_path.iterdir()} == {18}
     made.write_bytes(b"0123456789abcdef")
     assert not build.is_current(made)

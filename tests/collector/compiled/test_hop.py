@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from bench import mix
 from collector import hep, sip_header
+from collector.correlation.leg import MESSAGES, SEEN
+from collector.correlation.pending import Pending
 from collector.hep import Hep
 from collector.hop import Batch, Options, plain
 from collector.hop.form import Encode
@@ -55,11 +57,24 @@ def _agree(compiled: Encode, packets: Sequence[bytes], options: Options = OPTION
     found, reference = Batch(), Batch()
     assert plain.encode(journal, reference, options, len(packets)) == len(journal)
     assert compiled(journal, found, options, len(packets)) == len(journal)
-    if found != reference:
+    merged, expected = Batch(pending=Pending()), Pending()
+    compiled(journal, merged, options, len(packets))
+    expected.add(reference.facts)
+    assert merged.facts == []
+    if found != reference or said(merged.pending) != said(expected):
         for packet in packets if len(packets) > 1 else ():
             _agree(compiled, [packet], options)
         assert found == reference
+        assert said(merged.pending) == said(expected)
     return found
+
+
+def said(pending: Pending | None) -> Any:
+    """What is pending; the messages that repeats are counted by in an order of their own."""
+    assert pending is not None
+    for leg in pending.legs.values():
+        leg[SEEN].sort()
+    return pending.legs, pending.registrations, pending.edges, pending.streams
 
 
 def _in_runs(packets: Iterable[bytes], size: int = 200) -> Iterator[list[bytes]]:
@@ -304,21 +319,28 @@ def test_damage_and_ends(compiled: Encode) -> None:
             assert found == reference
 
 
-def test_facts_are_handed_over_in_order(compiled: Encode) -> None:
-    """Those of unusual messages among the others."""
+def test_checksums_of_every_length(compiled: Encode) -> None:
+    """However many bytes are left over by the larger steps; and a bit more is another checksum."""
+    for size in range(330):
+        packet = bytes(number * 31 % 251 for number in range(size))
+        journal = record.pack(NOW_US * 1000, PEERS[0], 9060, 0, packet)
+        assert compiled(journal, Batch(), OPTIONS, 1) == len(journal)
+        damaged = bytes((*journal[:-1], journal[-1] ^ 1))
+        assert compiled(damaged, Batch(), OPTIONS, 1) == 0
+
+
+def test_facts_of_unusual_messages_are_merged_with_the_others(compiled: Encode) -> None:
+    """By whichever form reads them."""
     packets = [
         _packet(request(number=number) if number % 5 else request(headers="X: a\tb\r\n"))
         for number in range(1000)
     ]
-    taken: list[list[Any]] = []
     for encode in (compiled, plain.encode):
-        facts: list[Any] = []
-        batch = Batch(take=facts.extend)
+        batch = Batch(pending=Pending())
         encode(_journal(packets), batch, OPTIONS, 2000)
         assert batch.facts == []
-        taken.append(facts)
-    assert taken[0] == taken[1]
-    assert len(taken[0]) == 1000
+        assert batch.pending is not None
+        assert sum(leg[MESSAGES] for leg in batch.pending.legs.values()) == 1000
 
 
 def test_ordinary_traffic_stays_in_the_compiled_form(

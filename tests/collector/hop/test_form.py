@@ -9,13 +9,16 @@ import pytest
 
 from collector import compiled as package
 from collector.compiled import sources
+from collector.correlation import encode
 from collector.hop import form, plain
 from collector.hop.form import Encode
 
 
 def test_the_compiled_form_is_chosen(compiled: Encode) -> None:
     """Where it is built."""
-    assert form.choose() == form.Form(form.COMPILED, "", compiled)
+    chosen = form.choose()
+    assert (chosen.name, chosen.reason, chosen.encode) == (form.COMPILED, "", compiled)
+    assert chosen.row_encoder is not encode.RowEncoder
 
 
 def test_without_sources_it_needs_no_comparison(
@@ -38,4 +41,6 @@ def test_without_one_plain_python_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """And says why."""
     monkeypatch.delattr(package, "hop", raising=False)
     monkeypatch.setitem(sys.modules, "collector.compiled.hop", None)
-    assert form.choose() == form.Form(form.PLAIN, "it is not built", plain.encode)
+    assert form.choose() == form.Form(
+        form.PLAIN, "it is not built", plain.encode, encode.RowEncoder
+    )
