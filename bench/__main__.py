@@ -9,10 +9,8 @@ that failed is left, for its logs.
 from __future__ import annotations
 
 import argparse
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime
 from functools import partial
@@ -24,11 +22,16 @@ from bench import (
     calls,
     export,
     hop,
+    limit,
     machine,
+    processes,
+    rates,
     report,
+    scratch,
     search,
     selection,
     soak,
+    start,
     streams,
     sustained,
 )
@@ -40,10 +43,8 @@ from bench.pages import scenario as pages
 from bench.report import Section
 from bench.sipcapture import comparison
 from collector.errors import KemiscopeError
-from stack.service import ROOT
 
 RESULTS: Final = Path(__file__).resolve().parent / "results"
-SCRATCH: Final = ROOT / "var" / "bench"
 
 
 class Scenario(Protocol):
@@ -56,10 +57,14 @@ class Scenario(Protocol):
 EDGE: Final = "edge"
 SOAK: Final = "soak"
 SCENARIOS: Final[dict[str, Scenario]] = {
+    "limit": limit.run,
     "hop": hop.run,
     "selection": selection.run,
+    "start": start.run,
     "calls": calls.run,
     "sustained": sustained.run,
+    "rates": rates.run,
+    "processes": processes.run,
     "burst": burst.run,
     "streams": streams.run,
     "search": search.run,
@@ -125,17 +130,8 @@ def _end(number: int, _frame: object) -> NoReturn:
 
 
 def _in_scratch(scenario: Scenario, *, quick: bool) -> Section:
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=SCRATCH))
-    try:
-        section = scenario(scratch, quick=quick)
-    except KemiscopeError:
-        raise
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
-    shutil.rmtree(scratch, ignore_errors=True)
-    return section
+    with scratch.directory() as directory:
+        return scenario(directory, quick=quick)
 
 
 def _stem(names: list[str], *, quick: bool) -> str:

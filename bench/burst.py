@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from bench import loss
+from bench import limit, loss
 from bench.kemiscope import Kemiscope
 from bench.report import Section, Table, number, ratio
 from bench.run import Run, notes, on
@@ -52,6 +52,10 @@ def _rows(results: list[Run]) -> list[list[str]]:
         ["sent per second", *(number(r.sent.rate) for r in results)],
         ["stored", *(number(r.stored) for r in results)],
         ["stored more than once", *(number(r.stored - r.unique) for r in results)],
+        [
+            "stored, as a ratio to what a bare receiver takes of such a burst",
+            *(ratio(r.stored, limit.received(0).share * r.sent.sent) for r in results),
+        ],
         ["dropped by the kernel", *(loss.share(r.kernel, r.sent.sent) for r in results)],
         [
             "… as counted by the target itself",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Final, NamedTuple
 
-from bench import loss
+from bench import cost, loss
 from bench.report import Table, number
 from bench.run import Driver, Run
 
@@ -53,7 +53,13 @@ class Climb(NamedTuple):
             [
                 self.target,
                 *("sent/s", "stored", "lost", "of it in the kernel"),
-                *("searchable/s", "all searchable after", "CPU s per 1,000", "others"),
+                *(
+                    "searchable/s",
+                    "all searchable after",
+                    "CPU s per 1,000",
+                    "times the limit",
+                    "others",
+                ),
             ],
             [
                 [
@@ -65,6 +71,7 @@ class Climb(NamedTuple):
                     number(run.searchable_rate),
                     f"{max(0, run.settled_s):.2f} s",
                     f"{run.cpu_total / max(1, run.stored) * 1000:.4f}",
+                    cost.times_limit(run),
                     f"{run.foreign:.0%}",
                 ]
                 for run in self.runs

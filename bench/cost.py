@@ -6,14 +6,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bench.report import NONE, Table, number
+from bench import limit
+from bench.report import NONE, Table, number, ratio
 from bench.run import SENDER, Run
+from bench.target import DATABASE
 
 MIB: Final = 1 << 20
 
 
+def limit_s(run: Run) -> float:
+    """Processor seconds per 1,000 messages that the machine takes at the least, at that rate."""
+    return limit.us(run.asked) / 1000
+
+
+def times_limit(run: Run) -> str:
+    """How many times the limit a run took, the sender's time left out."""
+    return ratio(run.cpu_total / max(1, run.stored) * 1000, limit_s(run))
+
+
 def cpu_table(runs: Sequence[Run]) -> Table:
-    """Processor seconds per 1,000 messages by group of processes."""
+    """Processor seconds per 1,000 messages by group of processes, and beside them the limit."""
     groups = list(dict.fromkeys(name for run in runs for name in run.cpu_s))
     groups.sort(key=lambda name: name == SENDER)
     rows = [
@@ -22,6 +34,13 @@ def cpu_table(runs: Sequence[Run]) -> Table:
     ]
     total = [f"{run.cpu_total / max(1, run.stored) * 1000:.4f}" for run in runs]
     rows.insert(-1, ["all but the sender", *total])
+    for name, part in (
+        ("limit: a bare receiver", lambda run: limit.received(run.asked).us / 1000),
+        ("limit: COPY of ready rows", lambda _: limit.copied().us / 1000),
+        ("limit", limit_s),
+    ):
+        rows.append([name, *(f"{part(run):.4f}" for run in runs)])
+    rows.append(["all but the sender, times the limit", *map(times_limit, runs)])
     return Table(["CPU s per 1,000 messages", *(run.target for run in runs)], rows)
 
 
@@ -52,3 +71,19 @@ def footprint_table(runs: Sequence[Run]) -> Table:
         totals = [sum(run.samples[at].rss_bytes.values()) / MIB for run in runs]
         rows.append([f"memory at {name}, PostgreSQL included", *(f"{n:.0f} MiB" for n in totals)])
     return Table(["", *(run.target for run in runs)], rows)
+
+
+def node_memory_table(runs: Sequence[Run]) -> Table:
+    """The most memory at any look, by group of processes; the node's is without PostgreSQL."""
+    groups = list(runs[0].samples[0].rss_bytes)
+    rows = [[name, *(_most(run, [name]) for run in runs)] for name in groups if name != DATABASE]
+    node = [_most(run, [name for name in groups if name != DATABASE]) for run in runs]
+    return Table(
+        ["memory, MiB at most", *(run.target for run in runs)],
+        [*rows, ["the capture node", *node], [DATABASE, *(_most(run, [DATABASE]) for run in runs)]],
+    )
+
+
+def _most(run: Run, groups: Sequence[str]) -> str:
+    """Memory of these groups together, when it was most."""
+    return f"{max(sum(at.rss_bytes[name] for name in groups) for at in run.samples) / MIB:.1f}"

@@ -89,7 +89,8 @@ class Kemiscope(Target):
         found = super().settings().removeprefix(self.name)
         return (
             f"kemiscope{found}; {node.hep.workers} UDP workers, {node.ingest.processes} ingest "
-            f"processes, ingest.batch_messages {node.ingest.batch_messages}, "
+            f"processes, ingest.nice {node.ingest.nice}, "
+            f"ingest.batch_messages {node.ingest.batch_messages}, "
             f"ingest.commit_interval {node.ingest.commit_interval} s, "
             f"journal.sync_interval {node.journal.sync_interval} s"
         )

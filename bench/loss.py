@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from bench.report import Table, number
 from bench.run import Run
 from collector.causes import Cause, Outcome
 
@@ -43,3 +45,32 @@ def share(lost: int, sent: int) -> str:
     if not lost:
         return "none"
     return f"{lost:,} ({100 * lost / sent:.{2 if lost * 1000 > sent else 4}f} %)"
+
+
+def stage_table(runs: Sequence[Run]) -> Table:
+    """Lost packets by stage, one column per run."""
+    stages = [by_stage(run) for run in runs]
+    return Table(
+        ["lost by stage, packets", *(run.target for run in runs)],
+        [[name, *(number(found[name]) for found in stages)] for name in stages[0]],
+    )
+
+
+def outcome_table(runs: Sequence[Run]) -> Table:
+    """What became of the messages, one column per run."""
+    return Table(
+        ["messages", *(run.target for run in runs)],
+        [
+            ["sent", *(number(run.sent.sent) for run in runs)],
+            ["sent per second", *(number(run.sent.rate) for run in runs)],
+            ["stored", *(number(run.stored) for run in runs)],
+            ["stored more than once", *(number(run.stored - run.unique) for run in runs)],
+            ["lost", *(share(run.lost, run.sent.sent) for run in runs)],
+            ["unaccounted in the balance", *(number(run.unaccounted or 0) for run in runs)],
+            ["stored and searchable per second", *(number(run.searchable_rate) for run in runs)],
+            [
+                "all stored after the last was sent",
+                *(f"{max(0, run.settled_s):.1f} s" for run in runs),
+            ],
+        ],
+    )

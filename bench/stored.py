@@ -31,6 +31,8 @@ _TOLD: Final = 10
 CALLERS: Final = 100_000
 CALLEES: Final = 1_000_000
 """Different numbers; they repeat as often as there are legs for it."""
+AGENT: Final = "Example Phone 1.2.3"
+"""That of all callers."""
 
 # Multipliers that are prime to the counts: numbers come back after the whole round.
 _CALLER: Final = sql.SQL("'+4930' || lpad((n / 2 * 7919 %% {})::text, 7, '0')").format(
@@ -49,7 +51,7 @@ _LEGS: Final = sql.SQL(
       FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
     """
 )
-_CALLS: Final = """
+_CALLS: Final = sql.SQL("""
     INSERT INTO call (ts, call_id, started_at, last_at, messages, seen, first_rank, first_at,
         first_id, src_port, dst_port, src_ip, dst_ip, from_user, from_domain, from_tag, to_user,
         to_domain, ruri_user, ruri_domain, transport, node, user_agent, attempt_order, attempt_at,
@@ -60,21 +62,22 @@ _CALLS: Final = """
     SELECT at, call_id, at, at + interval '65 s', 8, decode(md5(call_id), 'hex')
                || decode(md5(caller), 'hex'), 0, at, n, 5060, 5060, src, dst, caller,
            'example.com', substr(md5(caller), 1, 10), callee, 'example.net', callee,
-           'example.net', 'UDP', '2001', 'Example Phone 1.2.3', -1, at, n,
+           'example.net', 'UDP', '2001', {agent}, -1, at, n,
            'z9hG4bK' || substr(md5(callee), 1, 12), at + interval '1 ms',
            at + interval '800 ms', at + interval '800 ms', at + interval '5 s', n, 200, dst,
            substr(md5(callee), 1, 10), 'Example PBX 7', at + interval '5010 ms',
            at + interval '65 s', n, src, substr(md5(caller), 1, 10), at + interval '65010 ms',
            0, at, n, src, 10000 + (n % 20000)::int, 'PCMA/8000 telephone-event/8000'
-      FROM leg ORDER BY at"""
-_MESSAGES: Final = """
+      FROM leg ORDER BY at""").format(agent=sql.Literal(AGENT))
+_KEYS: Final = "INSERT INTO call_key SELECT call_id, at FROM leg"
+_MESSAGES: Final = sql.SQL("""
     INSERT INTO sip_message_call (ts, id, src_port, dst_port, cseq, status, src_ip, dst_ip,
         call_id, method, reason, transport, node, ruri_user, from_user, from_domain, from_tag,
         to_user, to_domain, user_agent, via_branch, raw)
     SELECT at + after, extract(epoch FROM at + after)::bigint * 1000000000 + n, 5060, 5060, cseq,
            status, src, dst, call_id, method, reason, 'UDP', '2001', callee, caller,
            'example.com', substr(md5(caller), 1, 10), callee, 'example.net',
-           'Example Phone 1.2.3', 'z9hG4bK' || substr(md5(callee), 1, 12),
+           {agent}, 'z9hG4bK' || substr(md5(callee), 1, 12),
            convert_to(repeat(md5(call_id), 19), 'UTF8')
       FROM leg CROSS JOIN (VALUES
             (interval '0', 1, NULL::smallint, 'INVITE', NULL),
@@ -86,7 +89,7 @@ _MESSAGES: Final = """
             ('65 s', 2, NULL::smallint, 'BYE', NULL),
             ('65010 ms', 2, 200::smallint, 'BYE', 'OK')
         ) AS message (after, cseq, status, method, reason)
-     ORDER BY 1"""
+     ORDER BY 1""").format(agent=sql.Literal(AGENT))
 _LINKS: Final = """
     INSERT INTO call_link (ts, call_id, linked_id, reason, confidence)
     SELECT leg.at, leg.call_id, before.call_id, 'header', 'certain'
@@ -146,7 +149,7 @@ def fill(dsn: str, messages: int) -> datetime:
             }
             with connection.transaction():
                 connection.execute(_LEGS.format(caller=_CALLER, callee=_CALLEE), values)
-                for statement in (_CALLS, _MESSAGES, _LINKS):
+                for statement in (_CALLS, _KEYS, _MESSAGES, _LINKS):
                     connection.execute(statement)
             if after * _TOLD // legs > first * _TOLD // legs:
                 spent = time.monotonic() - began

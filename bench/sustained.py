@@ -8,8 +8,8 @@ from typing import Final
 
 from bench import cost, loss
 from bench.kemiscope import Kemiscope
-from bench.report import Section, Table, number
-from bench.run import Run, notes, on
+from bench.report import Section
+from bench.run import notes, on
 from bench.target import TRACK_COMMITS
 
 RATE: Final = 20_000
@@ -33,11 +33,8 @@ def run(scratch: Path, *, quick: bool) -> Section:
         "A fresh stack with the default settings; time to searchable is that from the sender's "
         "clock in the message to the commit of its row, over all rows.",
         [
-            _outcome(result),
-            Table(
-                ["lost by stage", "packets"],
-                [[k, f"{n:,}"] for k, n in loss.by_stage(result).items()],
-            ),
+            loss.outcome_table([result]),
+            loss.stage_table([result]),
             cost.footprint_table([result]),
             cost.cpu_table([result]),
             cost.memory_table(result),
@@ -47,20 +44,4 @@ def run(scratch: Path, *, quick: bool) -> Section:
             *notes([result]),
         ],
         result.data(),
-    )
-
-
-def _outcome(result: Run) -> Table:
-    sent = result.sent
-    return Table(
-        ["", "messages"],
-        [
-            ["sent", number(sent.sent)],
-            ["sent per second", number(sent.rate)],
-            ["stored", number(result.stored)],
-            ["stored more than once", number(result.stored - result.unique)],
-            ["lost", loss.share(result.lost, sent.sent)],
-            ["unaccounted in the balance", number(result.unaccounted or 0)],
-            ["stored and searchable per second", number(result.searchable_rate)],
-        ],
     )

@@ -16,6 +16,9 @@ from stack.postgres import Cluster
 TRACK_COMMITS: Final = "track_commit_timestamp = on\n"
 """Line for postgresql.conf without which there is no ``Target.latency``."""
 
+DATABASE: Final = "PostgreSQL"
+"""The group of its processes."""
+
 
 class Latency(NamedTuple):
     """Seconds from sending, by the time in the message, to the commit: now a search finds it."""
@@ -91,7 +94,7 @@ class Target(ABC):
 
     def usage(self) -> dict[str, measure.Usage]:
         """Processor time and memory by group."""
-        groups = self.groups() | {"PostgreSQL": measure.tree(self.cluster.pid)}
+        groups = self.groups() | {DATABASE: measure.tree(self.cluster.pid)}
         return {name: measure.usage(pids) for name, pids in groups.items()}
 
     def kernel_drops(self) -> int:

@@ -19,6 +19,9 @@ from stack.errors import StackError
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 KAMAILIO_CFG: Final = ROOT / "kamailio.cfg"
+PRIVATE_MEMORY: Final = ("-x", "fm")
+"""Kamailio's manager of a process' own memory. The default one, made for finding faults, looks
+through what is free for each packet, which takes 2 µs."""
 STOP_S: Final = 15
 _SYSTEM_PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -103,7 +106,10 @@ def kamailio(settings: Settings, *, directory: Path, environment: Mapping[str, s
     directory.mkdir(parents=True, exist_ok=True)
     text = kamailio_settings.render(settings)
     (directory / kamailio_settings.FILE_NAME).write_text(text)
-    command = [kamailio_program(), "-f", str(KAMAILIO_CFG), "-DD", "-E", "-Y", str(directory)]
+    command = [
+        *(kamailio_program(), "-f", str(KAMAILIO_CFG), *PRIVATE_MEMORY),
+        *("-DD", "-E", "-Y", str(directory)),
+    ]
     return Service("kamailio", command, directory=directory, environment=system_python(environment))
 
 

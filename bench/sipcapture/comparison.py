@@ -32,7 +32,8 @@ QUICK_COMMON_S: Final = 4
 _Make = Callable[..., Target]
 
 _ABOUT: Final = (
-    "The same sender and messages, the same socket buffer, log levels and PostgreSQL settings. "
+    "The same sender and messages, the same socket buffer, log levels, memory manager of Kamailio "
+    "and PostgreSQL settings. "
     "kemiscope runs with its defaults, each transaction synced to disk. sipcapture runs with "
     "synchronous_commit = off unless the table says otherwise: it commits message by message. Its "
     "table is not partitioned and has a primary key (id, date) and indexes on date, callid, "

@@ -16,7 +16,7 @@ from collector.settings import Settings
 from stack.errors import StackError
 from stack.ports import free_port
 from stack.postgres import Cluster
-from stack.service import Service, kamailio_program
+from stack.service import PRIVATE_MEMORY, Service, kamailio_program
 
 HERE: Final = Path(__file__).resolve().parent
 ASYNC_WORKERS: Final = 2
@@ -59,7 +59,7 @@ class Sipcapture(Target):
         self._kamailio = Service(
             "sipcapture",
             [
-                *(kamailio_program(), "-f", str(HERE / "kamailio.cfg")),
+                *(kamailio_program(), "-f", str(HERE / "kamailio.cfg"), *PRIVATE_MEMORY),
                 *("-DD", "-E", "-Y", str(directory)),
             ],
             directory=directory,
