@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Installs what is missing: packages of the distribution, and the virtual environment in .venv.
-# Compiles the hop where there are a C compiler and Python's headers (gcc and python3-dev).
+# Compiles what can be where there are a C compiler and Python's headers (gcc and python3-dev).
 #
 #   stack/install.sh [--dev] [further packages …]
 #
@@ -103,5 +103,5 @@ fi
 # Messages cost less then. Without it all works alike, and `make doctor` says so.
 if [ "$compiles" = yes ]; then
     .venv/bin/python -m collector.compiled.build --if-changed >/dev/null ||
-        echo "the hop stays in plain Python; the line above says why" >&2
+        echo "some of it stays in plain Python; the line above says why" >&2
 fi

@@ -4,16 +4,22 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 from collections import deque
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Final
 
 from collector.settings.endpoint import Endpoint
 from stack.errors import StackError
 
-_REMEMBERED: Final = 64
+_REMEMBERED: Final = 256
 """Ports that a process holds for itself; whoever asked for earlier ones listens there by now."""
+BLOCK: Final = 10
+_BLOCKS: Final = range(30_000, 32_760, BLOCK)
+"""Between the ports of ``free_port`` and those of outgoing connections."""
 _reserved: Final[deque[int]] = deque()
 
 
@@ -44,19 +50,33 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0
             port: int = probe.getsockname()[1]
         # A port of the ephemeral range may be taken by an outgoing connection a moment later.
         candidate = 10_000 + port % 20_000
-        try:
-            with (
-                socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
-                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
-            ):
-                stream.bind((host, candidate))
-                datagram.bind((host, candidate))
-                _reserve(candidate)
-        except OSError:
-            continue
-        return candidate
+        if _take(host, (candidate,)):
+            return candidate
     message = "no free port was found"
     raise StackError(message)
+
+
+def free_block(host: str = "127.0.0.1") -> int:
+    """The same for ``BLOCK`` neighbouring ports; the first one, which ends with 0."""
+    for first in secrets.SystemRandom().sample(_BLOCKS, len(_BLOCKS)):
+        if _take(host, range(first, first + BLOCK)):
+            return first
+    message = f"no {BLOCK} neighbouring ports are free"
+    raise StackError(message)
+
+
+def _take(host: str, ports: Sequence[int]) -> bool:
+    """Whether nobody has any of them: then they are this process's, by the first one's name."""
+    try:
+        with ExitStack() as probes:
+            for port in ports:
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                    probe = probes.enter_context(socket.socket(socket.AF_INET, kind))
+                    probe.bind((host, port))
+            _reserve(ports[0])
+    except OSError:
+        return False
+    return True
 
 
 def _reserve(port: int) -> None:

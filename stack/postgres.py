@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from collector.provision.create import create
@@ -106,10 +107,20 @@ class Cluster:
         if made.returncode:
             message = f"initdb failed: {made.stdout.decode(errors='replace').strip()}"
             raise StackError(message)
+        self._configure(_CONFIGURATION, extra, access)
+
+    def copy(self, model: Cluster, extra: str = "") -> None:
+        """The same with all that a stopped one has, roles and passwords included."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        command = ["cp", "--archive", "--no-target-directory", str(model._data), str(self._data)]
+        subprocess.run(command, check=True)
+        self._configure("", extra, model._access())
+
+    def _configure(self, configuration: str, extra: str, access: dict[str, Any]) -> None:
         with (self._data / "postgresql.conf").open("a") as file:
-            file.write(f"{_CONFIGURATION}port = {self._wanted_port}\n{extra}")
+            file.write(f"{configuration}port = {self._wanted_port}\n{extra}")
         self.access_file.touch(mode=0o600)
-        self.access_file.write_text(json.dumps({"port": self._wanted_port, **access}))
+        self.access_file.write_text(json.dumps({**access, "port": self._wanted_port}))
 
     def start(self, log: Any = None) -> subprocess.Popen[bytes]:
         """Start the server; ``log`` is where its output goes. Does not wait until it answers."""
@@ -141,6 +152,14 @@ class Cluster:
         with psycopg.connect(self.dsn(_ADMIN), autocommit=True) as connection:
             for _ in create(connection, Wanted(self.dsn(), self.dsn(READER))):
                 pass
+
+    def rename_database(self, name: str, to: str) -> None:
+        """Rename a database, if it is there and no other one has the new name."""
+        with psycopg.connect(self.dsn(_ADMIN), autocommit=True) as connection:
+            found = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+            if name in found and to not in found:
+                statement = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+                connection.execute(statement.format(sql.Identifier(name), sql.Identifier(to)))
 
     def stop(self, how: signal.Signals = signal.SIGINT, timeout_s: float = 30) -> None:
         """Stop a server that this object started; SIGINT is PostgreSQL's fast shutdown."""

@@ -87,9 +87,12 @@ async def add_link(
     linked_id: str,
     reason: str = "header",
     confidence: str = "certain",
+    *,
+    after_s: float = 0,
 ) -> None:
-    """An edge of a leg that is filed at ``CALL_START``."""
-    row = {"ts": CALL_START, "call_id": call_id, "linked_id": linked_id, "reason": reason}
+    """An edge of a leg that is filed ``after_s`` after ``CALL_START``."""
+    filed = CALL_START + timedelta(seconds=after_s)
+    row = {"ts": filed, "call_id": call_id, "linked_id": linked_id, "reason": reason}
     await _insert(connection, "call_link", row | {"confidence": confidence, "detail": "X-CID"})
 
 

@@ -19,9 +19,12 @@ from tests.fix_api import Answer, load_settings
 from tests.fix_database import Database
 from tests.sip_text import packet, request
 from webapi.app import create_app
+from webapi.live import handlers, poller
 from webapi.live.handlers import LIVE
 
 _PATIENCE_S = 30.0
+_LOOK_S = 0.1
+"""Between two looks of a service at the database, and of its handlers at their clients."""
 HOST = {"Host": "127.0.0.1:9080"}
 
 
@@ -128,8 +131,10 @@ class Serve(Protocol):
 
 
 @pytest.fixture
-async def serve(database: Database) -> AsyncIterator[Serve]:
-    """A factory of services; they are stopped at the end."""
+async def serve(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serve]:
+    """A factory of services that look often; they are stopped at the end."""
+    monkeypatch.setattr(poller, "INTERVAL_S", _LOOK_S)
+    monkeypatch.setattr(handlers, "_LOOK_S", _LOOK_S)
     clients: list[TestClient[Request, Application]] = []
 
     async def start(**environment: str) -> Service:

@@ -34,7 +34,10 @@ def _files(room: str) -> list[Path]:
 def _compiled() -> list[Path]:
     """Cython's sources, which are nobody's modules."""
     found = sorted(
-        path for kind in ("pyx", "pxi") for path in (ROOT / "collector").rglob(f"*.{kind}")
+        path
+        for room in ("collector", "agent")
+        for kind in ("pyx", "pxi")
+        for path in (ROOT / room).rglob(f"*.{kind}")
     )
     assert found, "nothing is compiled"
     return found

@@ -21,13 +21,14 @@ class Packet(NamedTuple):
     dst_port: int
     payload: bytes
     is_sip: bool
+    vlan: int
 
 
 _FIELDS = (
     *("frame.time_epoch", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "udp.srcport"),
     *("udp.dstport", "udp.payload", "tcp.srcport", "tcp.dstport", "tcp.payload"),
     *("sip.Method", "sip.Status-Code", "ip.checksum.status", "udp.checksum.status"),
-    "tcp.checksum.status",
+    *("tcp.checksum.status", "vlan.id"),
 )
 _GOOD = {"", "1"}
 
@@ -74,6 +75,7 @@ def dissect(file: Path) -> list[Packet]:
                 int(value[f"{transport}.dstport"]),
                 bytes.fromhex(value[f"{transport}.payload"]),
                 bool(value["sip.Method"] or value["sip.Status-Code"]),
+                int(value["vlan.id"] or 0),
             )
         )
     return packets

@@ -17,12 +17,12 @@ from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
 from collector.api_token import local_token
-from collector.settings.endpoint import UDP, Endpoint, parse_endpoint
+from collector.settings.endpoint import UDP, parse_endpoint
 from stack import api, proxy
 from stack.demo.rule import Rules
 from stack.errors import StackError
 from stack.instance import Instance
-from stack.ports import free_port, is_free
+from stack.ports import free_block, free_port
 from stack.service import Services
 
 SCENARIOS: Final = Path(__file__).resolve().parent / "scenarios"
@@ -94,7 +94,7 @@ class Demo:
     def __enter__(self) -> Self:
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir(parents=True)
-        base = self._free_ports()
+        base = free_block(self._host)
         self._services.start(
             "proxy",
             proxy.command(
@@ -210,17 +210,6 @@ class Demo:
             *(self._sipp, "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", self._host),
             *("-p", str(port), "-nostdin"),
         ]
-
-    def _free_ports(self) -> int:
-        """The first of as many free neighbouring ports as there are callees."""
-        wanted = len(_CALLEES)
-        for _ in range(100):
-            base = free_port() // 10 * 10
-            callees = [Endpoint("udp", self._host, base + digit) for digit in range(wanted)]
-            if all(map(is_free, callees)):
-                return base
-        message = "no free ports were found for the callees"
-        raise StackError(message)
 
 
 def _is_complete(call: Call, found: dict[str, Any]) -> bool:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 
-from stack.ports import free_port
+from stack.ports import BLOCK, _take, free_block, free_port
 from stack.service import ROOT
 
 GIVEN = """
@@ -47,6 +48,20 @@ def test_a_port_is_given_to_one_process() -> None:
 def test_the_same_process_gets_another_each_time() -> None:
     """Also before it listens at the first."""
     assert len({free_port() for _ in range(50)}) == 50
+
+
+def test_neighbours_are_free_and_nobody_elses() -> None:
+    """All of the block, for both protocols; one that is used spoils it."""
+    host = "127.0.0.1"
+    first = free_block(host)
+    assert first % BLOCK == 0
+    assert first != free_block(host)
+    assert _refused([str(first)]) == [str(first)]
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as used:
+            used.bind((host, 0))
+            port = used.getsockname()[1]
+            assert not _take(host, range(port - 1, port + 1))
 
 
 def _refused(ports: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ from collector import hep, sip, trace_rule
 from collector.hep import Hep
 from collector.trace_rule import TraceRule
 from stack import certificate, proxy
-from stack.ports import free_port
+from stack.ports import free_block, free_port
 from stack.service import Service, system_python
 from tests.system.phone import Phone
 
@@ -126,7 +126,7 @@ class Edge:
         self.port = free_port()
         self.tls_port = free_port()
         self.control_port = free_port()
-        self.callee_port = callee_port or free_port() // 10 * 10
+        self.callee_port = callee_port or free_block()
         self._ids = 0
         made = certificate.make(directory / "certificates", "proxy")
         self.certificate = made

@@ -12,7 +12,7 @@ from typing import Final, Self
 from collector.settings.endpoint import Endpoint
 from stack import proxy
 from stack.demo.calls import SCENARIOS
-from stack.ports import free_port, is_free
+from stack.ports import free_block, free_port, is_free
 from stack.service import Services
 
 HOST: Final = "127.0.0.1"
@@ -48,11 +48,7 @@ class Phones:
 
     def callees(self) -> int:
         """Start one SIPp for each number; returns the port of the first."""
-        base = next(
-            base
-            for base in (free_port() // 10 * 10 for _ in range(100))
-            if all(is_free(Endpoint("udp", HOST, base + digit)) for digit in range(len(_CALLEES)))
-        )
+        base = free_block(HOST)
         for digit, scenario in enumerate(_CALLEES):
             path = str(SCENARIOS / f"{scenario}.xml")
             port = base + digit

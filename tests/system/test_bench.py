@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from bench import loss, soak
+from bench import limit, loss, quiet, soak, start
 from bench.agent import capture
 from bench.api import scenario as api
 from bench.edge import comparison
 from bench.edge.slice import KEMI, NATIVE
 from bench.edge.variant import BARE, HOOKS, NO_HOOKS, NO_RULE, OWN, TWO_COLLECTORS
 from bench.pages import scenario as pages
+from collector.settings import Settings
 from stack.service import ROOT
 
 START_S = 60
@@ -146,6 +147,42 @@ def test_the_soak_is_measured(tmp_path: Path) -> None:
             assert all(figures[kind].values())
         assert 0 < figures["journal"] < figures["disk"]
     assert first["messages"] < last["messages"]
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures do not matter here: nobody waits for a quiet machine."""
+    monkeypatch.setattr(quiet, "wait", lambda: None)
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.timeout(120)
+def test_the_limit_is_measured_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In miniature: packets are received and thrown away, rows go into the tables of a node."""
+    monkeypatch.setattr(limit, "ROWS", 2 * Settings().ingest.batch_messages)
+    monkeypatch.setattr(limit, "RECEIVE_S", 0.2)
+    monkeypatch.setattr(limit, "QUICK_RATES", (2_000,))
+    section = limit.run(tmp_path, quick=True)
+    received, copied = section.data["receive"]["2000"], section.data["copy"]
+    assert received["share"] == 1
+    assert received["us"] > 0
+    assert copied["server_us"] > 0
+    assert copied["client_us"] > 0
+    monkeypatch.delattr(limit, "Load")
+    monkeypatch.delattr(limit, "Trial")
+    assert limit.us(2_000) == pytest.approx(
+        received["us"] + copied["server_us"] + copied["client_us"]
+    )
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.timeout(120)
+def test_the_start_is_measured(tmp_path: Path) -> None:
+    """Each start journals a packet, and then stores it."""
+    section = start.run(tmp_path, quick=True)
+    assert len(section.data["starts"]) == start.QUICK_STARTS
+    for one in section.data["starts"]:
+        assert 0 < one["journaled"] <= one["stored"]
 
 
 def _scratch() -> set[Path]:

@@ -58,7 +58,7 @@ def test_a_thousand_running_calls(make_trial: MakeTrial) -> None:
                 time.sleep(chance.uniform(0, 1))
                 victim = VICTIMS[moments.index(number) % len(VICTIMS)]
                 kill(trial, victim)
-                restart_if_ended(trial, patience_s=0 if victim == "backend" else 30)
+                restart_if_ended(trial, victim)
 
     _wait_until_written(trial, len(messages))
     _check(trial, flows, messages)

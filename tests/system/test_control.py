@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+from collector.journal.counters import Counters, Field, Role
 from stack.trial import Trial
 from tests.sip_text import packet, request
 from tests.system.counts import node, wait_until_all_stored
@@ -50,6 +52,22 @@ def _send(trial: Trial, name: str, count: int) -> None:
         for number in range(count):
             data = packet(request(call_id=f"{number}@{name}", number=number + 1))
             sender.sendto(data, ("127.0.0.1", trial.hep_port))
+
+
+def test_ingest_gives_way_to_receiving(running: Trial) -> None:
+    """By the niceness that is set, unless the whole node has more."""
+    counters = Counters(Path(running.settings.journal.directory))
+    slots = [counters.slot(number).tolist() for number in counters.used_slots()]
+    counters.close()
+    nice = {
+        role: {
+            os.getpriority(os.PRIO_PROCESS, s[Field.PID]) for s in slots if s[Field.ROLE] == role
+        }
+        for role in (Role.UDP, Role.INGEST)
+    }
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert nice[Role.UDP] == {own}
+    assert nice[Role.INGEST] == {max(own, running.settings.ingest.nice)}
 
 
 def test_pause_rotate_reload_balance_resume(running: Trial) -> None:

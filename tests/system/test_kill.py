@@ -30,8 +30,9 @@ def test_twenty_rounds_of_kill(make_trial: MakeTrial) -> None:
         load = Load(trial.hep_port, count, RATE, first=number * count)
         try:
             time.sleep(chance.uniform(0.1, ROUND_S - 0.2))
-            kill(trial, VICTIMS[number % len(VICTIMS)])
-            restart_if_ended(trial)
+            victim = VICTIMS[number % len(VICTIMS)]
+            kill(trial, victim)
+            restart_if_ended(trial, victim)
             load.wait(30)
         finally:
             load.stop()

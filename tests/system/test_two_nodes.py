@@ -34,14 +34,14 @@ from tests.system.paced_load import PacedLoad
 
 RATE: Final = 1500
 """HEP packets/s, half of them to each node."""
-SECONDS: Final = 30
+SECONDS: Final = 20
 PARTITION_S: Final = 300
 SPEED: Final = 150.0
 """The senders' clock runs so fast: a partition of five minutes in two seconds."""
 BEGIN: Final = datetime.now(UTC).timestamp() // PARTITION_S * PARTITION_S - 20 * 3600
 CALL_KINDS: Final = 7
 """Of the mix, the first messages of a unit: INVITE to the 200 of BYE."""
-MAX_BYTES: Final = 24 << 20
+MAX_BYTES: Final = 16 << 20
 """Half of what comes in."""
 LOCK: Final = 4711
 CUT_S: Final = 4.0

@@ -8,11 +8,14 @@ import signal
 import socket
 import time
 from pathlib import Path
+from typing import Final
 
 from collector.journal.counters import Counters, Field, Role
 from collector.settings.endpoint import Endpoint
 from stack.ports import is_free
 from stack.trial import Trial
+
+_END_S: Final = 30.0
 
 
 def kill(trial: Trial, victim: str) -> None:
@@ -32,14 +35,14 @@ def kill(trial: Trial, victim: str) -> None:
         os.kill(_pid(trial, role), signal.SIGKILL)
 
 
-def restart_if_ended(trial: Trial, patience_s: float = 3) -> None:
+def restart_if_ended(trial: Trial, victim: str = "kamailio") -> None:
     """What a service manager does. PostgreSQL restarts its backends by itself.
 
-    Kamailio ends a moment after one of its processes; it is waited for ``patience_s``.
+    Kamailio ends a moment after one of its processes, which is waited for.
     """
     assert trial.kamailio is not None
     assert trial.kamailio.process is not None
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + (0 if victim == "backend" else _END_S)
     while trial.kamailio.process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     if trial.kamailio.process.poll() is not None:
