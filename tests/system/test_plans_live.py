@@ -11,7 +11,6 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from collector.columns import SIP_MESSAGE_TABLES
 from collector.moment import to_us
 from collector.tables import PARTITIONED
 from tests.fix_database import Database
@@ -78,7 +77,8 @@ async def test_new_messages_are_read_from_the_newest_partition(reader: Connectio
     """By their time, once for all filters."""
     plan = await _plan(reader, MESSAGES)
     assert plan.partitions == {"1100", "1200", "default"}
-    assert plan.indexes == {f"{table}_ts_idx" for table in SIP_MESSAGE_TABLES}
+    # PostgreSQL cuts the names of indexes.
+    assert plan.indexes and all("_ts_from_user" in name for name in plan.indexes), plan.indexes
     assert plan.scans_whole == []
     scans = [n["Relation Name"] for n in plan.nodes if "Relation Name" in n]
     assert len(scans) == len(set(scans))
