@@ -78,7 +78,8 @@ async def test_new_messages_are_read_from_the_newest_partition(reader: Connectio
     plan = await _plan(reader, MESSAGES)
     assert plan.partitions == {"1100", "1200", "default"}
     # PostgreSQL cuts the names of indexes.
-    assert plan.indexes and all("_ts_from_user" in name for name in plan.indexes), plan.indexes
+    assert plan.indexes
+    assert all("_ts_from_user" in name for name in plan.indexes), plan.indexes
     assert plan.scans_whole == []
     scans = [n["Relation Name"] for n in plan.nodes if "Relation Name" in n]
     assert len(scans) == len(set(scans))
