@@ -93,9 +93,12 @@ def in_slot(directory: Path) -> list[Segment]:
     return [segment for segment in found if segment is not None]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _parse(directory: Path, file_name: str) -> Segment | None:
-    """Remembered, since most files are there each time that somebody looks."""
+    """Remembered, since most files are there each time that somebody looks.
+
+    Not for many: each is about 1 KB, and a busy node has thousands of them in an hour.
+    """
     return parse_name(directory / file_name)
 
 
