@@ -40,6 +40,7 @@ from collector.moment import from_us
 from collector.partitions import Partitions
 from collector.pool import make_pool
 from collector.portion import Outcome, Portion
+from collector.priority import give_way
 from collector.reload import Answer, leave, withdraw
 from collector.selection import Selection
 from collector.settings import Settings
@@ -377,9 +378,7 @@ def run(settings: Settings, reload: Callable[[], Settings] = load_settings) -> N
     # the default thresholds their traversal would take a tenth of the time.
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    # Absolute, so that a node that was started with another niceness has no less of it.
-    if os.getpriority(os.PRIO_PROCESS, 0) < settings.ingest.nice:
-        os.setpriority(os.PRIO_PROCESS, 0, settings.ingest.nice)
+    give_way(settings.ingest.nice)
     while True:
         ingest = Ingest(settings, reload)
         try:

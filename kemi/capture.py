@@ -36,6 +36,7 @@ from collector.journal.counters import Counters, Role  # noqa: E402
 from collector.journal.writer import Writer  # noqa: E402
 from collector.log import LOGGER, LimitedLog  # noqa: E402
 from collector.output import configured  # noqa: E402
+from collector.priority import go_first  # noqa: E402
 from collector.selection import Selection  # noqa: E402
 from kemi import log, packet  # noqa: E402
 
@@ -77,6 +78,8 @@ class kamailio:  # noqa: N801 (Kamailio's name)
             try:
                 self._writer = self._open_journal(Role.UDP)
                 self._open_door(self._writer.slot)
+                if not go_first(self._settings.hep.nice):
+                    KSR.notice(f"hep.nice = {self._settings.hep.nice} is not permitted\n")
             except KemiscopeError as error:
                 KSR.crit(f"{error}\n")
                 return -1

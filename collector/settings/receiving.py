@@ -37,6 +37,16 @@ class HepSettings(Section, frozen=True):
             le=32,
         ),
     ] = 2
+    nice: Annotated[
+        int,
+        setting(
+            "How much the UDP workers go before everything else where processors are short, as "
+            "nice(1); 0 leaves it as it is. It needs root or a limit that permits it (LimitNICE= "
+            "of systemd); without, they run like the rest.",
+            ge=-20,
+            le=0,
+        ),
+    ] = -10
     socket_buffer: Annotated[
         int,
         setting(
